@@ -1,0 +1,344 @@
+"""Settings: one frozen dataclass a stage, and TOML in and out.
+
+Every class has `faults()`, which lists all that is out of range; `RunConfig.check` raises them in
+one `SettingError`. The maths never checks settings again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, get_type_hints
+
+from splitgen.errors import SettingError
+
+
+def fault(name: str, value: object, allowed: str) -> str:
+    return f"{name} must be {allowed}, got {value!r}"
+
+
+class Stage(Protocol):
+    """A stage's settings."""
+
+    def faults(self) -> Iterator[str]: ...
+
+
+def check(stage: Stage) -> None:
+    """Raise `SettingError` with every fault of the stage."""
+    found = list(stage.faults())
+    if found:
+        raise SettingError(*found)
+
+
+def positive_faults(stage: Any, *names: str) -> Iterator[str]:
+    """Faults of the fields that must be above 0."""
+    for name in names:
+        if not getattr(stage, name) > 0:
+            yield fault(name, getattr(stage, name), "above 0")
+
+
+def choice_faults(stage: Any, name: str, allowed: tuple[str, ...]) -> Iterator[str]:
+    """Fault of a field that must be one of a few words."""
+    if getattr(stage, name) not in allowed:
+        yield fault(name, getattr(stage, name), f"one of {', '.join(allowed)}")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which dataset, and how it is opened.
+
+    dataset: `digits`, `idx:FOLDER`, `torchvision:NAME`, `folder:PATH` or `npz:FILE`.
+    root, download: for torchvision datasets.
+    image_size: pixels a side that a folder's images are resized to.
+    """
+
+    dataset: str = "digits"
+    root: str = "data"
+    download: bool = False
+    image_size: int = 32
+
+    def faults(self) -> Iterator[str]:
+        yield from positive_faults(self, "image_size")
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """The recipe of the target model: optimiser under a one-cycle schedule, no augmentation.
+
+    learning_rate: the peak of the schedule.
+    epochs: None takes as many as give about `TRAINING_STEPS` steps, at least 5 and at most 60.
+    """
+
+    optimizer: str = "adamw"
+    learning_rate: float = 4e-3
+    weight_decay: float = 1e-4
+    epochs: int | None = None
+    batch_size: int = 128
+
+    def faults(self) -> Iterator[str]:
+        yield from choice_faults(self, "optimizer", ("adamw", "adam", "sgd"))
+        yield from positive_faults(self, "learning_rate", "batch_size")
+        if self.weight_decay < 0:
+            yield fault("weight_decay", self.weight_decay, "0 or more")
+        if self.epochs is not None and self.epochs < 1:
+            yield fault("epochs", self.epochs, "1 or more")
+
+
+@dataclass(frozen=True)
+class DiscoveryConfig:
+    """Task discovery (METHOD.md section 3; defaults from section 5: few strong tasks serve a split).
+
+    dim, n_tasks: d and K; with d = 1 the uniformity is empty and the class balance keeps a task balanced.
+    meta_steps: the stop; None is only for runs with a budget of time.
+    inner_steps, batch_size, inner_learning_rate: T, B and eta of the two networks' plain SGD.
+    temperature: of the soft task labels.
+    pool_size: datapoints that the encoder sees in a meta-step; the T batches are drawn out of them.
+    held_out_size: datapoints on which the two networks are compared.
+    centring: "class" subtracts the mean of each source class from the projection, "none" the overall mean.
+    uniformity_weight, imbalance_weight, crowding_weight: c, b and g of the objective.
+    crowding_width: the margin within which a datapoint counts as near the boundary.
+    meta_gradient: "one-sided", "central" or "exact".
+    epsilon: length of the finite difference's shift as a fraction of |w|.
+    """
+
+    dim: int = 1
+    n_tasks: int = 1
+    meta_steps: int | None = 120
+    inner_steps: int = 40
+    batch_size: int = 128
+    inner_learning_rate: float = 0.1
+    temperature: float = 5.0
+    pool_size: int = 2048
+    held_out_size: int = 512
+    encoder_width: int = 24
+    encoder_learning_rate: float = 1e-3
+    centring: str = "class"
+    uniformity_weight: float = 1.0
+    imbalance_weight: float = 10.0
+    crowding_weight: float = 0.5
+    crowding_width: float = 0.5
+    meta_gradient: str = "one-sided"
+    epsilon: float = 0.005
+
+    def faults(self) -> Iterator[str]:
+        yield from positive_faults(
+            self,
+            *("dim", "n_tasks", "inner_steps", "inner_learning_rate", "temperature", "held_out_size"),
+            *("encoder_width", "encoder_learning_rate", "crowding_width", "epsilon"),
+        )
+        yield from choice_faults(self, "centring", ("class", "none"))
+        yield from choice_faults(self, "meta_gradient", ("one-sided", "central", "exact"))
+        for name in ("batch_size", "pool_size"):
+            if getattr(self, name) < 2:
+                yield fault(name, getattr(self, name), "2 or more")
+        if self.n_tasks > self.dim:
+            yield fault("n_tasks", self.n_tasks, f"at most dim ({self.dim}), as task directions are orthonormal")
+        if self.meta_steps is not None and self.meta_steps < 1:
+            yield fault("meta_steps", self.meta_steps, "1 or more")
+
+
+@dataclass(frozen=True)
+class AgreementConfig:
+    """The agreement score (METHOD.md section 2).
+
+    networks: how many are trained on a task; every pair is compared.
+    max_rows: rows of the dataset that take part at most, drawn at random.
+    train_fraction: share of them that the networks are trained on.
+    min_train_accuracy: a task that the networks do not reach this accuracy on is flagged as not fitted.
+    epochs: of the training; None as in `TrainingConfig`.
+    """
+
+    networks: int = 2
+    max_rows: int = 12_000
+    train_fraction: float = 0.75
+    min_train_accuracy: float = 0.95
+    epochs: int | None = None
+
+    def faults(self) -> Iterator[str]:
+        if self.networks < 2:
+            yield fault("agreement networks", self.networks, "2 or more")
+        if self.max_rows < 20:
+            yield fault("agreement max_rows", self.max_rows, "20 or more")
+        if not 0 < self.train_fraction < 1:
+            yield fault("agreement train_fraction", self.train_fraction, "between 0 and 1")
+        if self.epochs is not None and self.epochs < 1:
+            yield fault("agreement epochs", self.epochs, "1 or more")
+
+
+@dataclass(frozen=True)
+class SelectionConfig:
+    """What the model is trained on, and the sizes, as fractions of all rows (METHOD.md section 4).
+
+    target: "label", or the classes of side 1 as in "0,1,2,3,4".
+    """
+
+    target: str = "label"
+    test_fraction: float = 0.5
+    reserve_fraction: float = 0.0
+    validation_fraction: float = 0.0
+
+    def faults(self) -> Iterator[str]:
+        if self.target != "label" and not re.fullmatch(r"\d+(,\d+)*", self.target.replace(" ", "")):
+            yield fault("target", self.target, "'label' or class numbers such as '0,1,2,3,4'")
+        if not 0 < self.test_fraction < 1:
+            yield fault("test_fraction", self.test_fraction, "above 0 and below 1")
+        for name in ("reserve_fraction", "validation_fraction"):
+            if not 0 <= getattr(self, name) < 1:
+                yield fault(name, getattr(self, name), "0 or more and below 1")
+        if self.train_fraction <= 0:
+            total = self.test_fraction + self.reserve_fraction + self.validation_fraction
+            yield f"test, reserve and validation fractions must leave rows to train on, they sum to {total:g}"
+
+    @property
+    def train_fraction(self) -> float:
+        return 1 - self.test_fraction - self.reserve_fraction - self.validation_fraction
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """How the candidates (task, class sides) are compared (METHOD.md section 4).
+
+    n_cuts: how many of the best class cuts are tried for each task, each with both signs.
+    rows: train rows of the target model in each round of successive halving.
+    keep: candidates that go on to each next round.
+    """
+
+    n_cuts: int = 2
+    rows: tuple[int, ...] = (4_000, 12_000)
+    keep: tuple[int, ...] = (3,)
+
+    def faults(self) -> Iterator[str]:
+        yield from positive_faults(self, "n_cuts")
+        if not self.rows or min(self.rows) < 1:
+            yield fault("search rows", list(self.rows), "one or more counts above 0")
+        if len(self.keep) != len(self.rows) - 1 or any(n < 1 for n in self.keep):
+            yield fault("search keep", list(self.keep), "one count above 0 for each round after the first")
+
+
+@dataclass(frozen=True)
+class VerificationConfig:
+    """Honest verification (METHOD.md section 4).
+
+    seeds: how many; at least 2, for an interval.
+    holdout_fraction: share of the train rows that is held out where the split has no validation part.
+    """
+
+    seeds: int = 3
+    holdout_fraction: float = 0.1
+
+    def faults(self) -> Iterator[str]:
+        if self.seeds < 2:
+            yield fault("seeds", self.seeds, "2 or more (an interval needs them)")
+        if not 0 < self.holdout_fraction < 1:
+            yield fault("holdout_fraction", self.holdout_fraction, "between 0 and 1")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """All settings of a run."""
+
+    model: str = "conv"
+    seed: int = 0
+    data: DataConfig = field(default_factory=DataConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    discovery: DiscoveryConfig = field(default_factory=DiscoveryConfig)
+    agreement: AgreementConfig = field(default_factory=AgreementConfig)
+    selection: SelectionConfig = field(default_factory=SelectionConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
+    verification: VerificationConfig = field(default_factory=VerificationConfig)
+
+    def faults(self) -> Iterator[str]:
+        if self.seed < 0:
+            yield fault("seed", self.seed, "0 or more")
+        for stage in dataclasses.fields(self):
+            value = getattr(self, stage.name)
+            if dataclasses.is_dataclass(value):
+                yield from value.faults()  # type: ignore[union-attr]
+
+
+Settings = dict[str, Any]
+
+
+def read_toml(path: Path) -> Settings:
+    """Settings of a TOML file, as nested dictionaries. Raises `SettingError`."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingError(f"config '{path}' cannot be read ({error.strerror}); give a TOML file") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingError(f"config '{path}' is not TOML ({error}); see the README for an example") from error
+
+
+def merge_settings(below: Mapping[str, Any], above: Mapping[str, Any]) -> Settings:
+    """Nested settings, where `above` wins; a None in `above` says nothing."""
+    merged = dict(below)
+    for name, value in above.items():
+        if isinstance(value, Mapping):
+            under = merged.get(name, {})
+            merged[name] = merge_settings(under if isinstance(under, Mapping) else {}, value)
+        elif value is not None:
+            merged[name] = value
+    return merged
+
+
+def build_config(settings: Mapping[str, Any]) -> RunConfig:
+    """A checked `RunConfig` from nested settings. Raises one `SettingError` with all faults."""
+    faults: list[str] = []
+    config: RunConfig = build_stage(RunConfig, settings, "", faults)
+    if faults:
+        raise SettingError(*faults)
+    check(config)
+    return config
+
+
+def build_stage(stage: Any, settings: Mapping[str, Any], prefix: str, faults: list[str]) -> Any:
+    """One dataclass from its settings; unknown names and wrong types go to `faults`."""
+    hints = get_type_hints(stage)
+    values: Settings = {}
+    for name, value in settings.items():
+        if name not in hints:
+            faults.append(f"unknown setting '{prefix}{name}'; allowed: {', '.join(hints)}")
+        elif dataclasses.is_dataclass(hints[name]):
+            if isinstance(value, Mapping):
+                values[name] = build_stage(hints[name], value, f"{prefix}{name}.", faults)
+            else:
+                faults.append(fault(f"{prefix}{name}", value, "a table"))
+        else:
+            values[name] = convert(value, str(hints[name]), f"{prefix}{name}", faults)
+    return stage(**values)
+
+
+def convert(value: Any, hint: str, name: str, faults: list[str]) -> Any:
+    """The value as the field's type has it, or a fault."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if hint.startswith("tuple"):
+        if isinstance(value, (list, tuple)) and all(isinstance(v, int) for v in value):
+            return tuple(value)
+        faults.append(fault(name, value, "a list of whole numbers"))
+    elif "float" in hint:
+        if is_number:
+            return float(value)
+        faults.append(fault(name, value, "a number"))
+    elif "int" in hint:
+        if is_number and value == int(value):
+            return int(value)
+        faults.append(fault(name, value, "a whole number"))
+    elif "bool" in hint:
+        if isinstance(value, bool):
+            return value
+        faults.append(fault(name, value, "true or false"))
+    elif not isinstance(value, str):
+        faults.append(fault(name, value, "a text"))
+    return value
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of a text such as `90s`, `10m`, `1.5h` or `600`. Raises `SettingError`."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", text)
+    if not match or float(match[1]) == 0:
+        raise SettingError(fault("budget", text, "a time such as 90s, 10m or 1h"))
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]

@@ -1,0 +1,162 @@
+"""The one record that all stages read: images, labels, ids, class names, fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from splitgen.errors import SourceError
+
+MIN_ROWS_PER_CLASS = 10
+
+
+@dataclass(frozen=True)
+class ImageDataset:
+    """A labelled image dataset, as its source has it.
+
+    source: the spec it was opened with, without paths of the machine (`idx:fashion-mnist`).
+    images: uint8 or float32 tensor [N, channels, height, width]; never changed.
+    labels: int64 array [N], values 0..C-1.
+    ids: N stable keys, one a row: the POSIX relative path, or the index as text.
+    class_names: C names.
+    fingerprint: SHA-256 over the source's own bytes, ids and labels.
+    """
+
+    source: str
+    images: torch.Tensor
+    labels: np.ndarray
+    ids: tuple[str, ...]
+    class_names: tuple[str, ...]
+    fingerprint: str
+
+    @property
+    def n_points(self) -> int:
+        return len(self.labels)
+
+    @property
+    def n_classes(self) -> int:
+        return len(self.class_names)
+
+    @property
+    def n_channels(self) -> int:
+        return int(self.images.shape[1])
+
+    @property
+    def image_size(self) -> int:
+        """The shorter side of an image, in pixels."""
+        return int(min(self.images.shape[2:]))
+
+    @property
+    def class_counts(self) -> np.ndarray:
+        """Rows of each class, [C]."""
+        return np.bincount(self.labels, minlength=self.n_classes)
+
+    def normalized_images(self, device: torch.device | str = "cpu") -> torch.Tensor:
+        """A float32 copy [N, channels, height, width], channels last, zero mean and unit variance
+        in each channel over the whole dataset."""
+        images = self.images.to(device=device, dtype=torch.float32)
+        mean = images.mean(dim=(0, 2, 3), keepdim=True)
+        std = images.std(dim=(0, 2, 3), keepdim=True).clamp_min(1e-6)
+        return images.sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)
+
+
+def make_dataset(
+    source: str,
+    images: torch.Tensor,
+    labels: np.ndarray,
+    *,
+    raw: Iterable[bytes | memoryview],
+    ids: Sequence[str] | None = None,
+    class_names: Sequence[str] | None = None,
+) -> ImageDataset:
+    """Check what a source delivered and make the record of it.
+
+    images: uint8 or float tensor [N, channels, height, width].
+    labels: array [N]; whole numbers, else `SourceError`. They are kept as they are when they are
+        0..C-1; a gap in them is refused rather than closed, since labels are never changed.
+    raw: the source's own bytes, for the fingerprint.
+    Raises `SourceError` for no rows, other lengths, labels that are not whole numbers, NaN or
+    infinite pixels, fewer than two classes, or a class with under `MIN_ROWS_PER_CLASS` rows.
+    """
+    labels = check_labels(source, np.asarray(labels), len(images))
+    images = check_images(source, images)
+    n_classes = int(labels.max()) + 1
+    names = tuple(class_names) if class_names is not None else tuple(str(c) for c in range(n_classes))
+    check_classes(source, labels, names)
+    row_ids = tuple(ids) if ids is not None else tuple(str(i) for i in range(len(labels)))
+    return ImageDataset(source, images, labels, row_ids, names, compute_fingerprint(raw, row_ids, labels))
+
+
+def check_labels(source: str, labels: np.ndarray, n_images: int) -> np.ndarray:
+    """Labels as int64 [N], or a `SourceError`."""
+    if labels.ndim != 1 or len(labels) != n_images:
+        raise SourceError(
+            source, f"{n_images} images but labels of shape {labels.shape}", "give one label for each image"
+        )
+    if n_images == 0:
+        raise SourceError(source, "it has no rows", "give a dataset with at least two classes")
+    numeric = np.issubdtype(labels.dtype, np.number) and not np.issubdtype(labels.dtype, np.complexfloating)
+    if not numeric or not np.all(np.isfinite(labels)) or np.any(labels != np.floor(labels)):
+        shown = next((v for v in labels.tolist() if not isinstance(v, int)), labels[0])
+        raise SourceError(
+            source,
+            f"labels must be integers, got {labels.dtype} such as {shown!r}",
+            "encode the classes as 0, 1, 2, ...",
+        )
+    if labels.min() < 0:
+        raise SourceError(source, f"labels must be 0 or more, got {int(labels.min())}", "encode them as 0, 1, 2, ...")
+    return labels.astype(np.int64)
+
+
+def check_images(source: str, images: torch.Tensor) -> torch.Tensor:
+    """Images as uint8 or float32 [N, channels, height, width], or a `SourceError`."""
+    if images.ndim != 4 or images.shape[1] not in (1, 3, 4):
+        raise SourceError(
+            source,
+            f"images have the shape {tuple(images.shape)}",
+            "give N x height x width (grey) or N x height x width x 3 (colour)",
+        )
+    if images.dtype == torch.uint8:
+        return images
+    images = images.to(torch.float32)
+    bad = ~torch.isfinite(images).flatten(1).all(dim=1)
+    if bad.any():
+        first = int(bad.nonzero()[0])
+        raise SourceError(
+            source, f"{int(bad.sum())} images have NaN or infinite pixels (first: row {first})", "remove or repair them"
+        )
+    return images
+
+
+def check_classes(source: str, labels: np.ndarray, class_names: Sequence[str]) -> None:
+    """At least two classes, each with enough rows, or a `SourceError`."""
+    counts = np.bincount(labels, minlength=len(class_names))
+    if len(counts) > len(class_names):
+        raise SourceError(source, f"label {len(counts) - 1} has no class name", "name every class")
+    if (counts > 0).sum() < 2:
+        raise SourceError(source, f"it has one class only ('{class_names[int(labels[0])]}')", "give two or more classes")
+    few = int(counts.argmin())
+    if counts[few] < MIN_ROWS_PER_CLASS:
+        raise SourceError(
+            source,
+            f"class '{class_names[few]}' has {int(counts[few])} rows",
+            f"every class needs at least {MIN_ROWS_PER_CLASS}",
+        )
+
+
+def compute_fingerprint(raw: Iterable[bytes | memoryview], ids: Sequence[str], labels: np.ndarray) -> str:
+    """SHA-256 over the source's bytes, then ids, then labels, each with its length in front."""
+    digest = hashlib.sha256()
+    for part in raw:
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    for key in ids:
+        encoded = key.encode("utf-8", "surrogateescape")
+        digest.update(len(encoded).to_bytes(8, "little"))
+        digest.update(encoded)
+    digest.update(np.ascontiguousarray(labels, dtype="<i8").tobytes())
+    return f"sha256:{digest.hexdigest()}"

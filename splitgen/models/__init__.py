@@ -1,0 +1,1 @@
+"""Target models: the built-in networks, the names they go by, and how they are trained."""

@@ -1,0 +1,90 @@
+"""Training the target model: one recipe, `fit` and `predict`."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from splitgen.config import TrainingConfig
+from splitgen.models.registry import ModelFactory, build_network
+
+TRAINING_STEPS = 1000  # what `epochs = None` aims at
+MIN_EPOCHS, MAX_EPOCHS = 5, 60
+PREDICTION_CHUNK = 2000
+
+OPTIMIZERS = {
+    "adamw": torch.optim.AdamW,
+    "adam": torch.optim.Adam,
+    "sgd": lambda parameters, lr, weight_decay: torch.optim.SGD(
+        parameters, lr=lr, weight_decay=weight_decay, momentum=0.9, nesterov=True
+    ),
+}
+
+
+def count_epochs(n_rows: int, config: TrainingConfig) -> int:
+    """Epochs of a training on n_rows rows."""
+    if config.epochs is not None:
+        return config.epochs
+    wanted = math.ceil(TRAINING_STEPS / steps_per_epoch(n_rows, config.batch_size))
+    return min(MAX_EPOCHS, max(MIN_EPOCHS, wanted))
+
+
+def steps_per_epoch(n_rows: int, batch_size: int) -> int:
+    """Full batches in n_rows rows; at least one."""
+    return max(1, n_rows // batch_size)
+
+
+def fit(
+    model: ModelFactory,
+    images: torch.Tensor,
+    targets: torch.Tensor,
+    rows: torch.Tensor,
+    n_outputs: int,
+    config: TrainingConfig,
+    seed: int,
+) -> nn.Module:
+    """A network trained from scratch on some rows, in evaluation mode.
+
+    images [N, channels, height, width], targets int64 [N], rows int64 [n]: positions in both.
+    The seed fixes the initialisation and the batch order. Incomplete last batches are left out.
+    """
+    network = build_network(model, n_outputs, images, seed).train()
+    generator = torch.Generator().manual_seed(seed)
+    epochs, steps = count_epochs(len(rows), config), steps_per_epoch(len(rows), config.batch_size)
+    optimizer = OPTIMIZERS[config.optimizer](
+        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, config.learning_rate, total_steps=epochs * steps + 1, pct_start=0.3
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)  # dropout, where the network has it
+        for _ in range(epochs):
+            order = rows[torch.randperm(len(rows), generator=generator).to(rows.device)]
+            for batch in order.split(config.batch_size)[:steps]:
+                loss = F.cross_entropy(network(images[batch]), targets[batch])
+                optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                schedule.step()
+    return network.eval()
+
+
+@torch.no_grad()
+def predict_probs(network: nn.Module, images: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """Class probabilities [n, C] of some rows [n], on the CPU."""
+    parts = [network(images[part]).softmax(dim=1).cpu() for part in rows.split(PREDICTION_CHUNK)]
+    return torch.cat(parts)
+
+
+def predict(network: nn.Module, images: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """Predicted classes [n] of some rows [n], on the CPU."""
+    return predict_probs(network, images, rows).argmax(dim=1)
+
+
+def score_accuracy(network: nn.Module, images: torch.Tensor, targets: torch.Tensor, rows: torch.Tensor) -> float:
+    """Fraction of the rows [n] that the network predicts right."""
+    return float((predict(network, images, rows) == targets[rows].cpu()).double().mean())

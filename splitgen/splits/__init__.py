@@ -1,0 +1,1 @@
+"""From tasks to a split: scores, class sides, selection, search, verification."""

@@ -1,0 +1,116 @@
+"""Which rows go to train, validation, test and reserve, with exact counts (METHOD.md section 4)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from splitgen.config import SelectionConfig, check
+from splitgen.errors import SettingError
+
+PARTS = ("train", "validation", "test", "reserve")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Where every datapoint went.
+
+    parts: [N] of "train", "validation", "test", "reserve".
+    train_thresholds, test_thresholds: [C], the lowest score on the train side and the highest in
+        test of each class.
+    alignment: share of the train side (train and validation) in the upper half of its class's scores.
+    """
+
+    parts: np.ndarray
+    train_thresholds: np.ndarray
+    test_thresholds: np.ndarray
+    alignment: float
+
+
+def select_split(
+    scores: np.ndarray, labels: np.ndarray, ids: Sequence[str], config: SelectionConfig | None = None, *, seed: int = 0
+) -> Selection:
+    """Within each class the highest scores are the train side, the lowest are test, reserve lies between.
+
+    scores: float [N]; labels: int [N]; ids: N different keys, which break ties and draw validation,
+    so that the order of the rows does not matter.
+    Raises `SettingError` for fractions out of range or that leave a class without train or test rows.
+    """
+    config = config or SelectionConfig()
+    check(config)
+    counts = count_parts(np.bincount(labels), config)
+    parts = np.full(len(labels), "train", dtype="<U10")
+    n_classes = len(counts["test"])
+    train_thresholds, test_thresholds = np.zeros(n_classes), np.zeros(n_classes)
+    upper = 0
+    keys = np.asarray(ids, dtype=str)
+    for c in range(n_classes):
+        rows = np.flatnonzero(labels == c)
+        if len(rows) == 0:
+            continue
+        ranked = rows[np.lexsort((keys[rows], -scores[rows]))]  # highest first
+        n_side = len(rows) - counts["test"][c] - counts["reserve"][c]
+        side, test = ranked[:n_side], ranked[len(rows) - counts["test"][c] :]
+        parts[ranked[n_side:]] = "reserve"
+        parts[test] = "test"
+        parts[draw_by_id(side, keys, counts["validation"][c], seed)] = "validation"
+        train_thresholds[c], test_thresholds[c] = scores[side].min(), scores[test].max()
+        upper += min(n_side, -(-len(rows) // 2))
+    n_train_side = int(np.isin(parts, ("train", "validation")).sum())
+    return Selection(parts, train_thresholds, test_thresholds, upper / n_train_side)
+
+
+def count_parts(class_counts: np.ndarray, config: SelectionConfig) -> dict[str, np.ndarray]:
+    """Rows of test, reserve and validation in each class, [C] each; train is the rest.
+
+    Each part's total is the fraction of all rows, rounded; classes share it by largest remainder.
+    """
+    left = class_counts.copy()
+    counts = {}
+    for part in ("test", "reserve", "validation"):
+        counts[part] = largest_remainder(class_counts, getattr(config, f"{part}_fraction"), left)
+        left = left - counts[part]
+    present = class_counts > 0
+    for part, rows in (("train", left), ("test", counts["test"])):
+        if (rows[present] < 1).any():
+            c = int(np.flatnonzero(present & (rows < 1))[0])
+            raise SettingError(
+                f"class {c} with {int(class_counts[c])} rows would have none in {part}; "
+                f"give larger classes or another {'test' if part == 'test' else 'train'} fraction"
+            )
+    return counts
+
+
+def largest_remainder(class_counts: np.ndarray, fraction: float, capacity: np.ndarray) -> np.ndarray:
+    """Whole numbers [C] near class_counts * fraction that sum to the rounded total, none over capacity."""
+    exact = class_counts * fraction
+    counts = np.minimum(np.floor(exact + 1e-9).astype(np.int64), capacity)
+    missing = round(float(class_counts.sum() * fraction)) - int(counts.sum())
+    while missing > 0:
+        remainder = np.where(counts < capacity, exact - counts, -np.inf)
+        for c in np.argsort(-remainder, kind="stable")[: min(missing, int((counts < capacity).sum()))]:
+            counts[c] += 1
+            missing -= 1
+    return counts
+
+
+def draw_by_id(rows: np.ndarray, keys: np.ndarray, n_drawn: int, seed: int) -> np.ndarray:
+    """n_drawn of the rows at random: the lowest SHA-256 of seed and id."""
+    if n_drawn == 0:
+        return rows[:0]
+    digests = [hashlib.sha256(f"{seed}/validation/{key}".encode()).digest() for key in keys[rows]]
+    return rows[np.argsort(np.array(digests, dtype="S32"), kind="stable")[:n_drawn]]
+
+
+def advise_alignment(alignment: float, config: SelectionConfig) -> str | None:
+    """What to do where train holds rows of the other side; None where it does not (METHOD.md section 4)."""
+    if alignment >= 0.9995:
+        return None
+    reserve = max(0.0, 1 - config.test_fraction - config.validation_fraction - 0.5 + config.validation_fraction)
+    return (
+        f"alignment {alignment:.3f}: {1 - alignment:.1%} of train lies on the test-like side, which weakens the "
+        f"split; for alignment 1 add --reserve-fraction {reserve:g}, which makes train {0.5:g} of all rows"
+    )

@@ -1,0 +1,1 @@
+"""Task discovery and the agreement score."""

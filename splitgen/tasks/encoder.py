@@ -1,0 +1,82 @@
+"""The task encoder: one network that carries all the discovered tasks."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from splitgen.models.networks import conv_trunk
+from splitgen.tasks.objectives import class_means, task_margins
+
+SCORING_CHUNK = 1024  # datapoints a forward pass when margins are scored; fixed, so that they do not vary
+STD_FLOOR = 1e-3
+
+
+class TaskEncoder(nn.Module):
+    """h(x): a convolutional trunk, a linear projection without bias, then standardisation.
+
+    The projection is centred (on the mean of each source class with `centring="class"`, on the
+    overall mean with "none") and scaled to unit variance; the scale is not learned, so that the
+    temperature of the soft task labels keeps its meaning (METHOD.md section 3).
+    """
+
+    directions: torch.Tensor
+
+    def __init__(
+        self, in_channels: int, image_size: int, *, dim: int, n_tasks: int, width: int, centring: str, n_classes: int
+    ) -> None:
+        super().__init__()
+        self.trunk = conv_trunk(in_channels, image_size, width)
+        self.projection = nn.Linear(4 * width, dim, bias=False)
+        self.centring, self.n_classes = centring, n_classes
+        self.register_buffer("directions", orthonormal_directions(n_tasks, dim))
+
+    def forward(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Embeddings h [B, d], standardised over this batch."""
+        return self.standardize(self.projection(self.trunk(images)), labels)
+
+    def standardize(self, projected: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Centre and scale the rows given, [N, d], by their own statistics."""
+        if self.centring == "class":
+            projected = projected - class_means(projected, labels, self.n_classes)[labels]
+        else:
+            projected = projected - projected.mean(dim=0)
+        return projected / projected.square().mean(dim=0).sqrt().clamp_min(STD_FLOOR)
+
+    def margins(self, embeddings: torch.Tensor) -> torch.Tensor:
+        """Task margins m [N, K] of embeddings [N, d]."""
+        return task_margins(embeddings, self.directions)
+
+
+def orthonormal_directions(n_tasks: int, dim: int) -> torch.Tensor:
+    """K orthonormal vectors in R^d, [K, d], from the current random state; one task has the unit vector."""
+    if dim == 1:
+        return torch.ones(1, 1)
+    return torch.linalg.qr(torch.randn(dim, dim)).Q[:, :n_tasks].T.contiguous()
+
+
+@torch.no_grad()
+def score_margins(encoder: TaskEncoder, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Task margins of a whole dataset, [N, K], on the CPU.
+
+    Batch-norm statistics are re-estimated over the data in its own order first, and the projection
+    is standardised over all N rows, so that a datapoint's margin does not depend on its neighbours.
+    """
+    reestimate_batch_norm(encoder.trunk, images)
+    chunks = [encoder.projection(encoder.trunk(part)) for part in images.split(SCORING_CHUNK)]
+    embeddings = encoder.standardize(torch.cat(chunks), labels)
+    return encoder.margins(embeddings).cpu()
+
+
+@torch.no_grad()
+def reestimate_batch_norm(trunk: nn.Module, images: torch.Tensor) -> None:
+    """Set running statistics to the cumulative average over fixed chunks, then switch to evaluation."""
+    norms = [module for module in trunk.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # cumulative average
+    trunk.train()
+    for part in images.split(SCORING_CHUNK):
+        if len(part) == SCORING_CHUNK or len(images) < SCORING_CHUNK:
+            trunk(part)
+    trunk.eval()

@@ -1,0 +1,229 @@
+"""Training a network for T plain SGD steps on soft labels, and the reverse pass through it.
+
+The reverse pass gives dD/dp_t, the gradient of the final divergence with respect to every soft
+label, for lambda_T = dD/dw_T (METHOD.md section 3, "The meta-gradient without double backward"):
+
+    lambda_t = lambda_{t+1} - eta * H_t lambda_{t+1}
+    dD/dp_t  = eta / B * J_t lambda_{t+1}
+
+`one-sided` and `central` take both products from forward-and-backward passes at shifted weights;
+`exact` differentiates each step twice and is the reference that the tests compare with.
+
+Axes: T steps, B batch, C outputs, P parameters.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.func import functional_call
+
+from splitgen.tasks.objectives import divergence, soft_cross_entropy
+
+
+class FlatNetwork:
+    """A network whose P parameters are one vector, for arithmetic on weights.
+
+    Batch norm is set to use batch statistics only: running statistics would be a path from the
+    labels to the divergence that the reverse pass does not see. A network with dropout draws the
+    same random numbers at the same step in every pass.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = use_batch_statistics(module).train()
+        self.named = dict(module.named_parameters())
+        self.parameters = list(self.named.values())
+        self.weights = torch.cat([p.detach().flatten() for p in self.parameters])
+        self.sizes = [p.numel() for p in self.parameters]
+        self.replays_noise = any(isinstance(m, nn.modules.dropout._DropoutNd) for m in module.modules())
+        for parameter, view in zip(self.parameters, self.views(self.weights), strict=True):
+            parameter.data = view
+
+    def views(self, flat: torch.Tensor) -> list[torch.Tensor]:
+        """The parameters' shapes over a vector [P]."""
+        return [part.view_as(p) for part, p in zip(flat.split(self.sizes), self.parameters, strict=True)]
+
+    def noise(self, step: int) -> contextlib.AbstractContextManager[None]:
+        """The random state of one step, the same in each pass; free for a network without dropout."""
+        return replayed_noise(step) if self.replays_noise else contextlib.nullcontext()
+
+    def gradient(self, images: torch.Tensor, soft_labels: torch.Tensor, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Gradient [P] of the loss at the present weights, and the log-probabilities [B, C]."""
+        with self.noise(step):
+            log_probs = self.module(images).log_softmax(dim=1)
+        loss = soft_cross_entropy(log_probs, soft_labels)
+        return self.flat_grad(loss), log_probs.detach()
+
+    def flat_grad(self, loss: torch.Tensor, retain_graph: bool = False) -> torch.Tensor:
+        """d loss / d w as one vector [P]."""
+        parts = torch.autograd.grad(loss, self.parameters, retain_graph=retain_graph)
+        return torch.cat([part.flatten() for part in parts])
+
+
+@contextlib.contextmanager
+def replayed_noise(step: int):  # type: ignore[no-untyped-def]
+    """Random numbers that depend on the step alone."""
+    with torch.random.fork_rng():
+        torch.manual_seed(step)
+        yield
+
+
+def use_batch_statistics(module: nn.Module) -> nn.Module:
+    """Make every batch norm of the module forget its running statistics, in place."""
+    for norm in module.modules():
+        if isinstance(norm, nn.modules.batchnorm._BatchNorm):
+            norm.track_running_stats = False
+            norm.running_mean = norm.running_var = norm.num_batches_tracked = None
+    return module
+
+
+@dataclass(frozen=True)
+class InnerData:
+    """What both networks are trained on, and the held-out batch on which they are compared.
+
+    batches: T image batches [B, channels, height, width].
+    soft_labels: [T, B, C].
+    held_out: images [B', channels, height, width].
+    """
+
+    batches: Sequence[torch.Tensor]
+    soft_labels: torch.Tensor
+    held_out: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """One network's inner training; the network is left at w_T.
+
+    gradients: T vectors [P]; w_t = w_{t+1} + eta * gradients[t] walks back.
+    log_probs: T outputs [B, C].
+    """
+
+    network: FlatNetwork
+    learning_rate: float
+    gradients: list[torch.Tensor]
+    log_probs: list[torch.Tensor]
+
+
+@dataclass(frozen=True)
+class MetaGradient:
+    """The divergence of the two trained networks, and its gradient for the soft labels.
+
+    divergence: D on the held-out batch, in nats.
+    agreement: fraction of the held-out batch on which the two predict the same class.
+    soft_label_grad: dD/dp, [T, B, C], summed over both networks.
+    """
+
+    divergence: float
+    agreement: float
+    soft_label_grad: torch.Tensor
+
+
+def train_inner(network: FlatNetwork, data: InnerData, learning_rate: float) -> Trajectory:
+    """Train the network in place, one plain SGD step a batch."""
+    gradients, log_probs = [], []
+    for step, (images, soft_labels) in enumerate(zip(data.batches, data.soft_labels, strict=True)):
+        gradient, outputs = network.gradient(images, soft_labels, step)
+        network.weights.sub_(gradient, alpha=learning_rate)
+        gradients.append(gradient)
+        log_probs.append(outputs)
+    return Trajectory(network, learning_rate, gradients, log_probs)
+
+
+# A step's two products along lambda: the curvature H lambda [P] and the outputs' change J lambda [B, C].
+Products = tuple[torch.Tensor, torch.Tensor]
+StepProducts = Callable[[Trajectory, int, InnerData, torch.Tensor, float], Products]
+
+
+def one_sided_products(path: Trajectory, step: int, data: InnerData, adjoint: torch.Tensor, radius: float) -> Products:
+    """Forward difference: one pass at w_t + r lambda; the values at w_t are known from the training."""
+    gradient, log_probs = shifted_pass(path.network, step, data, adjoint, radius)
+    return (gradient - path.gradients[step]) / radius, (log_probs - path.log_probs[step]) / radius
+
+
+def central_products(path: Trajectory, step: int, data: InnerData, adjoint: torch.Tensor, radius: float) -> Products:
+    """Central difference: two passes, at w_t + r lambda and w_t - r lambda."""
+    gradient_up, log_probs_up = shifted_pass(path.network, step, data, adjoint, radius)
+    gradient_down, log_probs_down = shifted_pass(path.network, step, data, adjoint, -radius)
+    return (gradient_up - gradient_down) / (2 * radius), (log_probs_up - log_probs_down) / (2 * radius)
+
+
+def exact_products(path: Trajectory, step: int, data: InnerData, adjoint: torch.Tensor, radius: float) -> Products:
+    """Double backward through one step; `radius` is not used."""
+    network, images = path.network, data.batches[step]
+    weights = network.weights.clone().requires_grad_()
+    soft_labels = data.soft_labels[step].detach().clone().requires_grad_()
+    named = dict(zip(network.named, network.views(weights), strict=True))
+    with network.noise(step):
+        log_probs = functional_call(network.module, named, (images,)).log_softmax(dim=1)
+    (gradient,) = torch.autograd.grad(soft_cross_entropy(log_probs, soft_labels), weights, create_graph=True)
+    along = torch.dot(gradient, adjoint)
+    curvature, label_grad = torch.autograd.grad(along, (weights, soft_labels))
+    return curvature, -label_grad * len(images)
+
+
+def shifted_pass(network: FlatNetwork, step: int, data: InnerData, adjoint: torch.Tensor, radius: float) -> Products:
+    """Gradient and log-probabilities at w + radius * lambda; the weights are put back exactly."""
+    kept = network.weights.clone()
+    network.weights.add_(adjoint, alpha=radius)
+    products = network.gradient(data.batches[step], data.soft_labels[step], step)
+    network.weights.copy_(kept)
+    return products
+
+
+STEP_PRODUCTS: dict[str, StepProducts] = {
+    "one-sided": one_sided_products,
+    "central": central_products,
+    "exact": exact_products,
+}
+
+
+def reverse_inner(path: Trajectory, data: InnerData, adjoint: torch.Tensor, method: str, epsilon: float) -> torch.Tensor:
+    """dD/dp [T, B, C] of one network, from lambda_T = dD/dw_T [P].
+
+    epsilon is the length of a shift as a fraction of |w_t|: |r lambda| = epsilon * |w_t|. The
+    network is left at w_0.
+    """
+    products = STEP_PRODUCTS[method]
+    learning_rate, weights = path.learning_rate, path.network.weights
+    label_grads = []
+    for step in reversed(range(len(data.batches))):
+        weights.add_(path.gradients[step], alpha=learning_rate)  # back to w_t
+        length = float(adjoint.norm())
+        if not math.isfinite(length) or length == 0.0:
+            label_grads.append(torch.zeros_like(data.soft_labels[step]))
+            continue
+        radius = epsilon * float(weights.norm()) / length
+        curvature, outputs_change = products(path, step, data, adjoint, radius)
+        label_grads.append(outputs_change * (learning_rate / len(data.batches[step])))
+        adjoint = adjoint - learning_rate * curvature
+    return torch.stack(label_grads[::-1])
+
+
+def meta_gradient(
+    networks: Sequence[nn.Module], data: InnerData, *, learning_rate: float, method: str, epsilon: float
+) -> MetaGradient:
+    """Train two networks on the same batches, compare them, and reverse both trainings.
+
+    networks: two modules, differently initialised; their parameters are changed.
+    Raises `KeyError` for a method that is not in `STEP_PRODUCTS`.
+    """
+    first, second = (train_inner(FlatNetwork(network), data, learning_rate) for network in networks)
+    with first.network.noise(len(data.batches)):
+        logits_1 = first.network.module(data.held_out)
+    with second.network.noise(len(data.batches)):
+        logits_2 = second.network.module(data.held_out)
+    loss = divergence(logits_1, logits_2)
+    adjoints = (first.network.flat_grad(loss, retain_graph=True), second.network.flat_grad(loss))
+    label_grad = sum(
+        reverse_inner(path, data, adjoint, method, epsilon)
+        for path, adjoint in zip((first, second), adjoints, strict=True)
+    )
+    agreement = (logits_1.argmax(dim=1) == logits_2.argmax(dim=1)).double().mean()
+    assert isinstance(label_grad, torch.Tensor)
+    return MetaGradient(float(loss.detach()), float(agreement), label_grad)
