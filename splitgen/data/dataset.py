@@ -15,6 +15,14 @@ MIN_ROWS_PER_CLASS = 10
 
 
 @dataclass(frozen=True)
+class OwnTest:
+    """The test set that a source brings: images [M, channels, height, width] and labels int64 [M]."""
+
+    images: torch.Tensor
+    labels: np.ndarray
+
+
+@dataclass(frozen=True)
 class ImageDataset:
     """A labelled image dataset, as its source has it.
 
@@ -24,6 +32,7 @@ class ImageDataset:
     ids: N stable keys, one a row: the POSIX relative path, or the index as text.
     class_names: C names.
     fingerprint: SHA-256 over the source's own bytes, ids and labels.
+    own_test: the source's own test set, where it has one; it takes part in the verification alone.
     """
 
     source: str
@@ -32,6 +41,7 @@ class ImageDataset:
     ids: tuple[str, ...]
     class_names: tuple[str, ...]
     fingerprint: str
+    own_test: OwnTest | None = None
 
     @property
     def n_points(self) -> int:
@@ -55,13 +65,14 @@ class ImageDataset:
         """Rows of each class, [C]."""
         return np.bincount(self.labels, minlength=self.n_classes)
 
-    def normalized_images(self, device: torch.device | str = "cpu") -> torch.Tensor:
-        """A float32 copy [N, channels, height, width], channels last, zero mean and unit variance
-        in each channel over the whole dataset."""
-        images = self.images.to(device=device, dtype=torch.float32)
-        mean = images.mean(dim=(0, 2, 3), keepdim=True)
-        std = images.std(dim=(0, 2, 3), keepdim=True).clamp_min(1e-6)
-        return images.sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)
+    def normalized_images(self, device: str = "cpu", images: torch.Tensor | None = None) -> torch.Tensor:
+        """A float32 copy [N, channels, height, width], channels last: zero mean and unit variance in each
+        channel over the whole dataset. Other images of the source (its own test set) get the same shift."""
+        own = self.images.to(device=device, dtype=torch.float32)
+        mean = own.mean(dim=(0, 2, 3), keepdim=True)
+        std = own.std(dim=(0, 2, 3), keepdim=True).clamp_min(1e-6)
+        chosen = own if images is None else images.to(device=device, dtype=torch.float32)
+        return ((chosen - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
 def make_dataset(
@@ -70,6 +81,7 @@ def make_dataset(
     labels: np.ndarray,
     *,
     raw: Iterable[bytes | memoryview],
+    own_test: OwnTest | None = None,
     ids: Sequence[str] | None = None,
     class_names: Sequence[str] | None = None,
 ) -> ImageDataset:
@@ -88,7 +100,7 @@ def make_dataset(
     names = tuple(class_names) if class_names is not None else tuple(str(c) for c in range(n_classes))
     check_classes(source, labels, names)
     row_ids = tuple(ids) if ids is not None else tuple(str(i) for i in range(len(labels)))
-    return ImageDataset(source, images, labels, row_ids, names, compute_fingerprint(raw, row_ids, labels))
+    return ImageDataset(source, images, labels, row_ids, names, compute_fingerprint(raw, row_ids, labels), own_test)
 
 
 def check_labels(source: str, labels: np.ndarray, n_images: int) -> np.ndarray:

@@ -11,9 +11,6 @@ import numpy as np
 from splitgen.config import SelectionConfig, check
 from splitgen.errors import SettingError
 
-PARTS = ("train", "validation", "test", "reserve")
-
-
 @dataclass(frozen=True)
 class Selection:
     """Where every datapoint went.
@@ -109,8 +106,9 @@ def advise_alignment(alignment: float, config: SelectionConfig) -> str | None:
     """What to do where train holds rows of the other side; None where it does not (METHOD.md section 4)."""
     if alignment >= 0.9995:
         return None
-    reserve = max(0.0, 1 - config.test_fraction - config.validation_fraction - 0.5 + config.validation_fraction)
+    reserve = max(0.0, 0.5 - config.test_fraction)
+    train = 0.5 - config.validation_fraction
     return (
         f"alignment {alignment:.3f}: {1 - alignment:.1%} of train lies on the test-like side, which weakens the "
-        f"split; for alignment 1 add --reserve-fraction {reserve:g}, which makes train {0.5:g} of all rows"
+        f"split; for alignment 1 give --reserve-fraction {reserve:g} (train {train:g}, test {config.test_fraction:g})"
     )

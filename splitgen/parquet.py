@@ -1,0 +1,68 @@
+"""Parquet files with one JSON object in their metadata, written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+METADATA_KEY = b"splitgen"
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path in the same folder that takes the place of `path` once the block has ended well."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~current_umask())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def current_umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_parquet(frame: pd.DataFrame, schema: pa.Schema, metadata: Mapping[str, Any], path: Path) -> None:
+    """Write the frame's columns in the schema's types, zstd-compressed, with the metadata under `splitgen`."""
+    table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+    text = json.dumps(metadata, sort_keys=True, allow_nan=False)
+    table = table.replace_schema_metadata({METADATA_KEY: text.encode()})
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def read_parquet(path: Path) -> tuple[pd.DataFrame, dict[str, Any] | None]:
+    """Columns and metadata; None where the file has none of ours.
+
+    Raises `OSError` (missing file) or `ValueError` (no Parquet file, or metadata that is no JSON).
+    """
+    try:
+        table = pq.read_table(path)
+    except pa.ArrowInvalid as error:
+        raise ValueError("it is not a Parquet file, or it is cut short") from error
+    text = (table.schema.metadata or {}).get(METADATA_KEY)
+    metadata = None if text is None else json.loads(text)
+    return table.to_pandas(), metadata
+
+
+def write_json(value: Mapping[str, Any], path: Path) -> None:
+    """Write a JSON object, readable by people."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,0 +1,116 @@
+"""Which discovered task, with which class sides, makes the strongest split (METHOD.md section 4).
+
+Candidates are compared by really training the target model, on few rows first and on more for the
+best (successive halving). The random streams are named "search", so that the trainings of the
+verification, which have streams of their own, judge a winner that never saw them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from splitgen.config import SearchConfig, SelectionConfig, TrainingConfig
+from splitgen.models.registry import ModelFactory
+from splitgen.models.training import fit, score_accuracy
+from splitgen.random import stream_generator, stream_seed
+from splitgen.splits.scores import Target, score_datapoints
+from splitgen.splits.selection import Selection, select_split
+
+MAX_SEARCH_TEST_ROWS = 6_000
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A task with class sides, and the test accuracy of the target model in each round it took part in.
+
+    task: 0..K-1. class_sides: [C] of -1 and +1. test_accuracies: one a round.
+    """
+
+    task: int
+    class_sides: tuple[int, ...]
+    test_accuracies: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class SearchProblem:
+    """What all candidates share.
+
+    images: normalised [N, channels, height, width]. labels: int64 [N]. margins: [N, K].
+    """
+
+    images: torch.Tensor
+    labels: np.ndarray
+    ids: Sequence[str]
+    target: Target
+    margins: np.ndarray
+    model: ModelFactory
+    training: TrainingConfig
+    selection: SelectionConfig
+    seed: int
+
+
+def list_candidates(n_tasks: int, cuts: Sequence[np.ndarray]) -> list[Candidate]:
+    """Every task with every cut and both signs: train and test exchanged is another split."""
+    return [
+        Candidate(task, tuple(int(s) for s in sign * cut)) for task in range(n_tasks) for cut in cuts for sign in (1, -1)
+    ]
+
+
+def count_fits(n_candidates: int, config: SearchConfig) -> list[int]:
+    """Trainings in each round."""
+    counts = [n_candidates]
+    for keep in config.keep:
+        counts.append(min(keep, counts[-1]))
+    return counts
+
+
+def search_candidates(
+    problem: SearchProblem,
+    candidates: Sequence[Candidate],
+    config: SearchConfig,
+    on_fit: Callable[[], None] | None = None,
+) -> list[Candidate]:
+    """All candidates, strongest first; those of the last round come before those that fell out earlier."""
+    running, fallen = list(candidates), []
+    for round_, n_rows in enumerate(config.rows):
+        if round_ > 0:
+            keep = config.keep[round_ - 1]
+            running, out = running[:keep], running[keep:]
+            fallen = out + fallen
+        scored = []
+        for candidate in running:
+            accuracy = try_candidate(problem, candidate, n_rows, round_)
+            scored.append(replace(candidate, test_accuracies=(*candidate.test_accuracies, accuracy)))
+            if on_fit is not None:
+                on_fit()
+        running = sorted(scored, key=lambda candidate: candidate.test_accuracies[-1])
+    return running + fallen
+
+
+def select_candidate(problem: SearchProblem, candidate: Candidate) -> tuple[np.ndarray, Selection]:
+    """Datapoint scores [N] and the selection of a candidate."""
+    sides = np.array(candidate.class_sides)
+    scores = score_datapoints(problem.margins[:, candidate.task], problem.labels, sides)
+    return scores, select_split(scores, problem.labels, problem.ids, problem.selection, seed=problem.seed)
+
+
+def try_candidate(problem: SearchProblem, candidate: Candidate, n_rows: int, round_: int) -> float:
+    """Test accuracy of the target model trained on at most n_rows of the candidate's train rows."""
+    _, selection = select_candidate(problem, candidate)
+    generator = stream_generator(problem.seed, "search", round_)
+    device = problem.images.device
+    train = draw_some(np.flatnonzero(selection.parts == "train"), n_rows, generator).to(device)
+    test = draw_some(np.flatnonzero(selection.parts == "test"), MAX_SEARCH_TEST_ROWS, generator).to(device)
+    targets = torch.from_numpy(problem.target.values).to(device)
+    seed = stream_seed(problem.seed, "search", "fit", round_)
+    network = fit(problem.model, problem.images, targets, train, problem.target.n_outputs, problem.training, seed)
+    return score_accuracy(network, problem.images, targets, test)
+
+
+def draw_some(rows: np.ndarray, n_rows: int, generator: torch.Generator) -> torch.Tensor:
+    """At most n_rows of the rows at random."""
+    return torch.from_numpy(rows)[torch.randperm(len(rows), generator=generator)[:n_rows]]

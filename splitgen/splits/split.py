@@ -1,0 +1,148 @@
+"""The split record and its Parquet index file, schema 1 (ARCHITECTURE.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from splitgen.errors import FingerprintError, RowsError, SchemaVersionError, SplitFileError
+from splitgen.parquet import read_parquet, write_parquet
+
+SCHEMA_VERSION = 1
+PARTS = ("train", "validation", "test", "reserve")
+SCHEMA = pa.schema(
+    [
+        ("index", pa.int64()),
+        ("id", pa.string()),
+        ("label", pa.int32()),
+        ("target", pa.int32()),
+        ("split", pa.string()),
+        ("score", pa.float32()),
+        ("margin", pa.float32()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Split:
+    """A split of a whole dataset: disjoint parts that together are all N datapoints.
+
+    index, label, target: int [N]; ids: N keys; parts: [N] of `PARTS`; scores, margins: float32 [N].
+    metadata: the JSON object of the file: dataset, target, task, class sides, thresholds, alignment,
+        config, seed, meta-steps, agreement score, verification.
+    """
+
+    ids: tuple[str, ...]
+    labels: np.ndarray
+    targets: np.ndarray
+    parts: np.ndarray
+    scores: np.ndarray
+    margins: np.ndarray
+    metadata: dict[str, Any]
+
+    @property
+    def n_points(self) -> int:
+        return len(self.labels)
+
+    def indices(self, part: str) -> np.ndarray:
+        """Positions in the source of one part, int64 ascending. Raises `ValueError` for another word."""
+        if part not in PARTS:
+            raise ValueError(f"part must be one of {', '.join(PARTS)}, got {part!r}")
+        return np.flatnonzero(self.parts == part)
+
+    def counts(self) -> dict[str, int]:
+        """Rows of each part."""
+        return {part: int((self.parts == part).sum()) for part in PARTS}
+
+    def with_metadata(self, **entries: Any) -> Split:
+        """The same split with entries added to, or replaced in, its metadata."""
+        return replace(self, metadata={**self.metadata, **entries})
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a datapoint, in source order, with the columns of schema 1."""
+        return pd.DataFrame(
+            {
+                "index": np.arange(self.n_points),
+                "id": list(self.ids),
+                "label": self.labels,
+                "target": self.targets,
+                "split": self.parts.astype(object),
+                "score": self.scores,
+                "margin": self.margins,
+            }
+        )
+
+
+def write_split(split: Split, path: Path | str) -> None:
+    """Write the index file; an existing file is replaced in one step."""
+    metadata = {**split.metadata, "schema_version": SCHEMA_VERSION}
+    write_parquet(split.to_frame(), SCHEMA, metadata, Path(path))
+
+
+def read_split(path: Path | str) -> Split:
+    """Read an index file.
+
+    Raises `SplitFileError` for a file that is none, `SchemaVersionError` for another schema version,
+    `RowsError` for rows that are doubled, missing or in an unknown part.
+    """
+    path = Path(path)
+    remedy = "give a split.parquet that splitgen wrote"
+    try:
+        frame, metadata = read_parquet(path)
+    except OSError as error:
+        raise SplitFileError(str(path), f"cannot be read ({error.strerror or error})", remedy) from error
+    except ValueError as error:
+        raise SplitFileError(str(path), str(error), remedy) from error
+    if metadata is None or "schema_version" not in metadata:
+        raise SplitFileError(str(path), "it has no splitgen metadata", remedy)
+    if metadata["schema_version"] != SCHEMA_VERSION:
+        raise SchemaVersionError(
+            str(path), f"schema version {metadata['schema_version']}", f"this splitgen reads version {SCHEMA_VERSION}"
+        )
+    check_columns(str(path), frame)
+    return Split(
+        tuple(frame["id"]),
+        frame["label"].to_numpy(np.int64),
+        frame["target"].to_numpy(np.int64),
+        frame["split"].to_numpy(dtype="U10"),
+        frame["score"].to_numpy(np.float32),
+        frame["margin"].to_numpy(np.float32),
+        metadata,
+    )
+
+
+def check_columns(path: str, frame: pd.DataFrame) -> None:
+    """Every column is there, and every row once, in a known part."""
+    missing = [name for name in SCHEMA.names if name not in frame.columns]
+    if missing:
+        raise SplitFileError(path, f"column '{missing[0]}' is missing", "make the split again")
+    index = frame["index"].to_numpy()
+    if len(np.unique(index)) < len(index):
+        doubled = int(index[frame["index"].duplicated()][0])
+        raise RowsError(path, f"row {doubled} stands twice, so parts overlap", "make the split again")
+    if not np.array_equal(index, np.arange(len(index))):
+        raise RowsError(path, f"index is not 0..{len(index) - 1} in order", "make the split again")
+    unknown = set(frame["split"]) - set(PARTS)
+    if unknown:
+        raise RowsError(path, f"unknown part {sorted(map(str, unknown))[0]!r}", f"parts are {', '.join(PARTS)}")
+    if frame[["label", "target", "id"]].isna().any(axis=None):
+        raise RowsError(path, "a label, target or id is empty", "make the split again")
+
+
+def check_belongs(split: Split, path: str, fingerprint: str, labels: Sequence[int] | np.ndarray) -> None:
+    """Raise `FingerprintError` or `RowsError` where the split was made of other data."""
+    if split.n_points != len(labels):
+        raise RowsError(
+            path, f"it has {split.n_points} rows, the dataset {len(labels)}", "give the dataset that it was made of"
+        )
+    recorded = split.metadata.get("dataset", {}).get("fingerprint")
+    if recorded != fingerprint or not np.array_equal(split.labels, np.asarray(labels)):
+        raise FingerprintError(
+            path, f"its dataset has the fingerprint {recorded}, this one {fingerprint}", "give the dataset it was made of"
+        )

@@ -1,0 +1,309 @@
+"""Honest verification: does the model fail because of the split alone? (METHOD.md section 4)
+
+Four trainings or more for each seed, all with the same recipe and as many rows:
+
+- on the split's train rows, judged on held-out train rows and on the test rows;
+- on a random split of the same rows and class counts;
+- on random samples that leave a fold of the test rows out, judged on that fold ("recoverable").
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy import stats
+from torch import nn
+
+from splitgen.config import TrainingConfig, VerificationConfig, check
+from splitgen.data.dataset import ImageDataset
+from splitgen.models.registry import ModelFactory
+from splitgen.models.training import fit, predict, score_accuracy
+from splitgen.random import stream_generator, stream_seed
+from splitgen.splits.split import Split
+
+RECOVERABLE_MARGIN = 0.03  # how far recoverable may lie below random (METHOD.md section 4)
+CONFIDENCE = 0.95
+FIGURES = (
+    "train_holdout_accuracy",
+    "test_accuracy",
+    "worst_class_accuracy",
+    "random_accuracy",
+    "recoverable_accuracy",
+    "fair_drop",
+    "source_test_accuracy",
+    "source_test_random_accuracy",
+)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure over the seeds: each value, their mean, and a 95 % t-interval of the mean."""
+
+    values: tuple[float, ...]
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What the trainings say of a split.
+
+    model: the name of the model. figures: by the names of `FIGURES`; the two of the source's own test
+    set only where it has one. worst_class: the class with the lowest mean test accuracy.
+    imbalance: largest relative difference of a class's share of train or test from that of the source.
+    """
+
+    model: str
+    figures: dict[str, Figure]
+    worst_class: int
+    imbalance: float
+    n_train: int
+    n_test: int
+
+    @property
+    def is_fair(self) -> bool:
+        """Recoverable accuracy is at most 0.03 below random: the failure is not due to the rows."""
+        gap = self.figures["recoverable_accuracy"].mean - self.figures["random_accuracy"].mean
+        return gap >= -RECOVERABLE_MARGIN
+
+    @property
+    def is_adversarial(self) -> bool:
+        """The rule of METHOD.md section 4: fair, and the fair drop's interval lies above 0."""
+        return self.is_fair and self.figures["fair_drop"].low > 0
+
+    @property
+    def verdict(self) -> str:
+        """The verdict in one sentence."""
+        drop, figures = self.figures["fair_drop"], self.figures
+        span = f"{100 * drop.mean:.1f} points (95 % interval {100 * drop.low:.1f} to {100 * drop.high:.1f})"
+        if self.is_adversarial:
+            return f"adversarial: fair drop {span}; the same rows are predicted well when the model may see their like"
+        if drop.low <= 0:
+            return f"NOT adversarial: the fair drop, {span}, is not clearly above 0"
+        return (
+            f"NOT adversarial: recoverable accuracy {figures['recoverable_accuracy'].mean:.3f} lies more than "
+            f"{RECOVERABLE_MARGIN} below random {figures['random_accuracy'].mean:.3f}: the rows themselves are hard"
+        )
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Row numbers that the trainings use, each an int64 tensor.
+
+    train: to train on and to hold out of; validation: held out where there are any.
+    """
+
+    train: torch.Tensor
+    validation: torch.Tensor
+    test: torch.Tensor
+
+    @property
+    def used(self) -> torch.Tensor:
+        return torch.cat([self.train, self.validation, self.test])
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What all trainings of a verification share."""
+
+    images: torch.Tensor
+    labels: torch.Tensor
+    targets: torch.Tensor
+    n_outputs: int
+    model: ModelFactory
+    training: TrainingConfig
+    own_test: tuple[torch.Tensor, torch.Tensor] | None
+    on_fit: Callable[[], None] | None
+
+    def fit(self, rows: torch.Tensor, seed: int) -> nn.Module:
+        network = fit(self.model, self.images, self.targets, rows, self.n_outputs, self.training, seed)
+        if self.on_fit is not None:
+            self.on_fit()
+        return network
+
+    def accuracy(self, network: nn.Module, rows: torch.Tensor) -> float:
+        return score_accuracy(network, self.images, self.targets, rows)
+
+
+def verify_split(
+    dataset: ImageDataset,
+    split: Split,
+    model: ModelFactory,
+    config: VerificationConfig | None = None,
+    training: TrainingConfig | None = None,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+    on_fit: Callable[[], None] | None = None,
+) -> Verification:
+    """Judge a split over `config.seeds` seeds. on_fit: called after each training.
+
+    The random numbers are those of the streams "verify", which nothing else uses.
+    Raises `SettingError` for settings out of range.
+    """
+    config = config or VerificationConfig()
+    check(config)
+    images = dataset.normalized_images(device)
+    targets = torch.from_numpy(split.targets).to(device)
+    labels = torch.from_numpy(dataset.labels).to(device)
+    own_test = prepare_own_test(dataset, split, device)
+    judge = Judge(
+        images, labels, targets, int(targets.max()) + 1, model, training or TrainingConfig(), own_test, on_fit
+    )
+    rows = Rows(*(torch.from_numpy(split.indices(part)).to(device) for part in ("train", "validation", "test")))
+    runs = [judge_seed(judge, rows, config, seed, which) for which in range(config.seeds)]
+    per_class = np.mean([run.class_accuracies for run in runs], axis=0)
+    names = [name for name in FIGURES if name in runs[0].figures]
+    figures = {name: summarize([run.figures[name] for run in runs]) for name in names}
+    n_train_side = len(rows.train) + len(rows.validation)
+    return Verification(
+        model.name, figures, int(np.nanargmin(per_class)), measure_imbalance(split), n_train_side, len(rows.test)
+    )
+
+
+def prepare_own_test(dataset: ImageDataset, split: Split, device: str) -> tuple[torch.Tensor, torch.Tensor] | None:
+    """Images and targets of the source's own test set, or None where it has none."""
+    own = dataset.own_test
+    if own is None:
+        return None
+    # A target is a function of the label: read it off the split's rows.
+    target_of = np.zeros(dataset.n_classes, dtype=np.int64)
+    target_of[split.labels] = split.targets
+    targets = torch.from_numpy(target_of[own.labels]).to(device)
+    return dataset.normalized_images(device, own.images), targets
+
+
+@dataclass(frozen=True)
+class SeedRun:
+    """Figures of one seed by name, and the test accuracy of each source class [C] (NaN: none in test)."""
+
+    figures: dict[str, float]
+    class_accuracies: np.ndarray
+
+
+def judge_seed(judge: Judge, rows: Rows, config: VerificationConfig, seed: int, which: int) -> SeedRun:
+    """All trainings of one seed."""
+    generator = stream_generator(seed, "verify", which)
+    fitted, holdout = hold_out(rows, config.holdout_fraction, generator)
+    network = judge.fit(fitted, stream_seed(seed, "verify", which, "split"))
+    class_accuracies = score_classes(judge, network, rows.test)
+    figures = {
+        "train_holdout_accuracy": judge.accuracy(network, holdout),
+        "test_accuracy": judge.accuracy(network, rows.test),
+        "worst_class_accuracy": float(np.nanmin(class_accuracies)),
+    }
+    sample, comparable = draw_random_split(judge.labels, fitted, rows, generator)
+    random_network = judge.fit(sample, stream_seed(seed, "verify", which, "random"))
+    figures["random_accuracy"] = judge.accuracy(random_network, comparable)
+    figures["recoverable_accuracy"] = recover_test(judge, rows, len(fitted), generator, seed, which)
+    figures["fair_drop"] = figures["recoverable_accuracy"] - figures["test_accuracy"]
+    if judge.own_test is not None:
+        own_images, own_targets = judge.own_test
+        every = torch.arange(len(own_targets), device=own_images.device)
+        figures["source_test_accuracy"] = score_accuracy(network, own_images, own_targets, every)
+        figures["source_test_random_accuracy"] = score_accuracy(random_network, own_images, own_targets, every)
+    return SeedRun(figures, class_accuracies)
+
+
+def hold_out(rows: Rows, fraction: float, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows to train on and held-out train rows: the validation part, or a random share of train."""
+    if len(rows.validation) > 0:
+        return rows.train, rows.validation
+    order = shuffle(rows.train, generator)
+    n_held = max(1, int(len(order) * fraction))
+    return order[n_held:], order[:n_held]
+
+
+def draw_random_split(
+    labels: torch.Tensor, fitted: torch.Tensor, rows: Rows, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """A random split of the used rows with the class counts of `fitted` and of the test rows."""
+    n_classes = int(labels.max()) + 1
+    used = rows.used
+    sample = draw_strata(used, labels, torch.bincount(labels[fitted], minlength=n_classes), generator)
+    rest = used[~torch.isin(used, sample)]
+    return sample, draw_strata(rest, labels, torch.bincount(labels[rows.test], minlength=n_classes), generator)
+
+
+def recover_test(
+    judge: Judge, rows: Rows, n_fitted: int, generator: torch.Generator, seed: int, which: int
+) -> float:
+    """Accuracy on the test rows of models trained on random samples that leave them out, fold by fold.
+
+    The samples have the used rows' own mix of classes and parts, so that the model may see the like of
+    the test rows, but never the rows themselves.
+    """
+    used = rows.used
+    strata = judge.labels * 2
+    strata[rows.test] += 1
+    counts = share_counts(torch.bincount(strata[used], minlength=int(strata.max()) + 1), n_fitted)
+    hits = 0.0
+    for number, fold in enumerate(shuffle(rows.test, generator).chunk(count_folds(len(used), len(rows.test)))):
+        pool = used[~torch.isin(used, fold)]
+        sample = draw_strata(pool, strata, counts, generator)
+        network = judge.fit(sample, stream_seed(seed, "verify", which, "fold", number))
+        hits += judge.accuracy(network, fold) * len(fold)
+    return hits / len(rows.test)
+
+
+def count_folds(n_used: int, n_test: int) -> int:
+    """Folds of the recoverable accuracy: with so many, a sample can keep the used rows' own mix."""
+    return -(-n_used // n_test)
+
+
+def count_verification_fits(n_used: int, n_test: int, config: VerificationConfig) -> int:
+    """Trainings that a verification takes."""
+    return config.seeds * (2 + count_folds(n_used, n_test))
+
+
+def shuffle(rows: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    return rows[torch.randperm(len(rows), generator=generator).to(rows.device)]
+
+
+def draw_strata(
+    pool: torch.Tensor, strata: torch.Tensor, counts: torch.Tensor, generator: torch.Generator
+) -> torch.Tensor:
+    """A random sample of the pool with counts[s] rows of each stratum s (all of them where it has fewer)."""
+    pool = shuffle(pool, generator)
+    return torch.cat([pool[strata[pool] == s][:n] for s, n in enumerate(counts.tolist())])
+
+
+def share_counts(stratum_counts: torch.Tensor, n_rows: int) -> torch.Tensor:
+    """How many of n_rows fall to each stratum in proportion, by largest remainder."""
+    exact = stratum_counts.double() * n_rows / stratum_counts.sum()
+    counts = exact.floor().long()
+    order = (exact - counts).argsort(descending=True, stable=True)
+    counts[order[: n_rows - int(counts.sum())]] += 1
+    return counts
+
+
+def score_classes(judge: Judge, network: nn.Module, rows: torch.Tensor) -> np.ndarray:
+    """Accuracy of each source class [C] on some rows; NaN for a class without rows."""
+    hits = (predict(network, judge.images, rows) == judge.targets[rows].cpu()).double()
+    labels = judge.labels[rows].cpu()
+    n_classes = int(judge.labels.max()) + 1
+    return np.array([float(hits[labels == c].mean()) for c in range(n_classes)])
+
+
+def summarize(values: list[float]) -> Figure:
+    """Mean and t-interval of a figure over the seeds."""
+    mean = float(np.mean(values))
+    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, len(values) - 1)) * float(np.std(values, ddof=1))
+    half /= math.sqrt(len(values))
+    return Figure(tuple(values), mean, mean - half, mean + half)
+
+
+def measure_imbalance(split: Split) -> float:
+    """Largest relative difference between a class's share of train, or of test, and of the source."""
+    source = np.bincount(split.labels) / split.n_points
+    worst = 0.0
+    for parts in (("train", "validation"), ("test",)):
+        labels = split.labels[np.isin(split.parts, parts)]
+        shares = np.bincount(labels, minlength=len(source)) / max(1, len(labels))
+        worst = max(worst, float(np.max(np.abs(shares - source)[source > 0] / source[source > 0])))
+    return worst

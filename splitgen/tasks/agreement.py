@@ -1,0 +1,117 @@
+"""The agreement score of a task (METHOD.md section 2; the paper, section 3.1)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from splitgen.config import AgreementConfig, TrainingConfig, check
+from splitgen.data.dataset import ImageDataset
+from splitgen.models.registry import ModelFactory
+from splitgen.models.training import fit, predict
+from splitgen.random import stream_generator, stream_seed
+from splitgen.tasks.objectives import cohen_kappa, prediction_agreement
+
+
+@dataclass(frozen=True)
+class AgreementScore:
+    """How far networks trained on a task agree on datapoints that they were not trained on.
+
+    task: "task 0", "target", ...
+    agreement_score: mean over all pairs of networks, 0..1.
+    kappa: mean of Cohen's kappa over the pairs; 0 means no more than chance.
+    train_accuracy: the lowest of the networks, on the rows that they were trained on.
+    holdout_accuracy: mean over the networks, on the held-out rows.
+    class_balance: share of each of the task's classes.
+    fitted: train_accuracy reached `AgreementConfig.min_train_accuracy`; else the score says little, as
+        two constants agree.
+    """
+
+    task: str
+    agreement_score: float
+    kappa: float
+    train_accuracy: float
+    holdout_accuracy: float
+    class_balance: tuple[float, ...]
+    fitted: bool
+
+
+def score_agreement(
+    dataset: ImageDataset,
+    task_labels: np.ndarray,
+    model: ModelFactory,
+    config: AgreementConfig | None = None,
+    training: TrainingConfig | None = None,
+    *,
+    task: str = "task",
+    seed: int = 0,
+    device: str = "cpu",
+    on_fit: Callable[[], None] | None = None,
+) -> AgreementScore:
+    """Train networks on a part of the rows and compare their predictions on the rest.
+
+    task_labels: int [N], classes 0..K-1. on_fit: called after each training.
+    Raises `SettingError` for settings out of range.
+    """
+    images = dataset.normalized_images(device)
+    return score_prepared(images, task_labels, model, config, training, task=task, seed=seed, on_fit=on_fit)
+
+
+def score_prepared(
+    images: torch.Tensor,
+    task_labels: np.ndarray,
+    model: ModelFactory,
+    config: AgreementConfig | None = None,
+    training: TrainingConfig | None = None,
+    *,
+    task: str,
+    seed: int,
+    on_fit: Callable[[], None] | None = None,
+) -> AgreementScore:
+    """`score_agreement` on images that are normalised already; all tasks of a seed share the rows."""
+    config = config or AgreementConfig()
+    check(config)
+    training = replace(training or TrainingConfig(), epochs=config.epochs)
+    targets = torch.from_numpy(np.asarray(task_labels, dtype=np.int64)).to(images.device)
+    n_outputs = int(targets.max()) + 1
+    train, holdout = draw_parts(len(targets), config, seed, images.device)
+
+    predictions, train_accuracies, holdout_accuracies = [], [], []
+    for which in range(config.networks):
+        network_seed = stream_seed(seed, "agreement", task, which)
+        network = fit(model, images, targets, train, max(2, n_outputs), training, network_seed)
+        predicted = predict(network, images, holdout)
+        predictions.append(predicted)
+        train_accuracies.append(prediction_agreement(predict(network, images, train), targets[train].cpu()))
+        holdout_accuracies.append(prediction_agreement(predicted, targets[holdout].cpu()))
+        if on_fit is not None:
+            on_fit()
+    pairs = list(itertools.combinations(predictions, 2))
+    return AgreementScore(
+        task,
+        float(np.mean([prediction_agreement(a, b) for a, b in pairs])),
+        float(np.mean([cohen_kappa(a, b, max(2, n_outputs)) for a, b in pairs])),
+        min(train_accuracies),
+        float(np.mean(holdout_accuracies)),
+        tuple((torch.bincount(targets, minlength=n_outputs).double() / len(targets)).tolist()),
+        min(train_accuracies) >= config.min_train_accuracy,
+    )
+
+
+def draw_parts(
+    n_points: int, config: AgreementConfig, seed: int, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows to train on and rows to compare on."""
+    order = torch.randperm(n_points, generator=stream_generator(seed, "agreement"))
+    order = order[: config.max_rows].to(device)
+    n_train = round(len(order) * config.train_fraction)
+    return order[:n_train], order[n_train:]
+
+
+def binary_task_labels(margins: np.ndarray) -> np.ndarray:
+    """Class 1 where the margin is above 0. margins [N] or [N, K]; gives int64 of the same shape."""
+    return (margins > 0).astype(np.int64)

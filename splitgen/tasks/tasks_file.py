@@ -1,0 +1,73 @@
+"""The tasks file: margins of every discovered task, so that splits can be made without discovering again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from splitgen.data.dataset import ImageDataset
+from splitgen.errors import TasksFileError
+from splitgen.parquet import read_parquet, write_parquet
+
+TASKS_SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class SavedTasks:
+    """Discovered tasks as a file has them.
+
+    margins: float32 [N, K].
+    metadata: dataset, model, config, seed, meta-steps, and the agreement scores of the tasks.
+    """
+
+    margins: np.ndarray
+    metadata: dict[str, Any]
+
+    @property
+    def n_tasks(self) -> int:
+        return int(self.margins.shape[1])
+
+
+def write_tasks(tasks: SavedTasks, path: Path | str) -> None:
+    """Write the tasks file; an existing file is replaced in one step."""
+    columns = [f"task_{k}" for k in range(tasks.n_tasks)]
+    frame = pd.DataFrame(tasks.margins, columns=columns)
+    frame.insert(0, "index", np.arange(len(frame)))
+    schema = pa.schema([("index", pa.int64()), *((name, pa.float32()) for name in columns)])
+    write_parquet(frame, schema, {**tasks.metadata, "tasks_schema_version": TASKS_SCHEMA_VERSION}, Path(path))
+
+
+def read_tasks(path: Path | str) -> SavedTasks:
+    """Read a tasks file, or the one in a run folder. Raises `TasksFileError`."""
+    path = Path(path)
+    if path.is_dir():
+        path = path / "tasks.parquet"
+    remedy = "give a run folder of 'splitgen make' or 'splitgen discover', or its tasks.parquet"
+    try:
+        frame, metadata = read_parquet(path)
+    except OSError as error:
+        raise TasksFileError(str(path), f"cannot be read ({error.strerror or error})", remedy) from error
+    except ValueError as error:
+        raise TasksFileError(str(path), str(error), remedy) from error
+    if metadata is None or metadata.get("tasks_schema_version") != TASKS_SCHEMA_VERSION:
+        raise TasksFileError(str(path), f"it has no tasks of schema version {TASKS_SCHEMA_VERSION}", remedy)
+    columns = [name for name in frame.columns if name.startswith("task_")]
+    if not columns or not np.array_equal(frame["index"], np.arange(len(frame))):
+        raise TasksFileError(str(path), "its rows are not those of a dataset in order", remedy)
+    return SavedTasks(frame[columns].to_numpy(np.float32), metadata)
+
+
+def check_tasks_belong(tasks: SavedTasks, path: str, dataset: ImageDataset) -> None:
+    """Raise `TasksFileError` where the tasks were discovered on other data."""
+    recorded = tasks.metadata.get("dataset", {}).get("fingerprint")
+    if recorded != dataset.fingerprint or len(tasks.margins) != dataset.n_points:
+        raise TasksFileError(
+            path,
+            f"its dataset has the fingerprint {recorded}, this one {dataset.fingerprint}",
+            "give the dataset that the tasks were discovered on",
+        )
