@@ -150,7 +150,9 @@ def check_classes(source: str, labels: np.ndarray, class_names: Sequence[str]) -
     if len(counts) > len(class_names):
         raise SourceError(source, f"label {len(counts) - 1} has no class name", "name every class")
     if (counts > 0).sum() < 2:
-        raise SourceError(source, f"it has one class only ('{class_names[int(labels[0])]}')", "give two or more classes")
+        raise SourceError(
+            source, f"it has one class only ('{class_names[int(labels[0])]}')", "give two or more classes"
+        )
     few = int(counts.argmin())
     if counts[few] < MIN_ROWS_PER_CLASS:
         raise SourceError(

@@ -1,10 +1,225 @@
-"""placeholder"""
-import gzip, numpy as np, torch
-from splitgen.data.dataset import make_dataset
-def load_fashion(folder="/usr/share/datasets/fashion-mnist"):
-    im=np.frombuffer(gzip.open(folder+"/train-images-idx3-ubyte.gz").read(),np.uint8,offset=16).reshape(-1,1,28,28)
-    y=np.frombuffer(gzip.open(folder+"/train-labels-idx1-ubyte.gz").read(),np.uint8,offset=8)
-    return make_dataset("idx:fashion-mnist",torch.from_numpy(im.copy()),y,raw=[im.tobytes(),y.tobytes()])
-def load_digits():
-    from sklearn.datasets import load_digits as ld
-    d=ld(); return make_dataset("digits",torch.from_numpy(d.images.astype(np.float32))[:,None],d.target,raw=[d.images.tobytes()])
+"""Where datasets come from: one small function a kind, and one dict of them.
+
+A spec is `NAME` or `KIND:ARGUMENT`. To add a source, write a function that takes the argument and a
+`DataConfig` and returns an `ImageDataset`, and add its line to `SOURCES`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import inspect
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+
+from splitgen.config import DataConfig
+from splitgen.data.dataset import ImageDataset, OwnTest, make_dataset
+from splitgen.errors import SourceError
+
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"}
+IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+
+
+def load_digits(argument: str, config: DataConfig) -> ImageDataset:
+    """scikit-learn's handwritten digits: 1,797 scans of 8x8 pixels, part of the package."""
+    from sklearn import datasets
+
+    digits = datasets.load_digits()
+    images = torch.from_numpy(digits.images.astype(np.float32))[:, None]
+    return make_dataset("digits", images, digits.target, raw=[digits.images.tobytes()])
+
+
+def load_idx(argument: str, config: DataConfig) -> ImageDataset:
+    """MNIST-style IDX files, gzipped or not: the train files, and the t10k files as the own test set."""
+    folder = Path(argument)
+    source = f"idx:{folder.name}"
+    if not folder.is_dir():
+        raise SourceError(f"idx:{argument}", "the folder does not exist", "give a folder with IDX files")
+    images, labels = read_idx(find_idx(folder, "train-images")), read_idx(find_idx(folder, "train-labels"))
+    own_test = None
+    if list(folder.glob("t10k-images*")) and list(folder.glob("t10k-labels*")):
+        test_images, test_labels = read_idx(find_idx(folder, "t10k-images")), read_idx(find_idx(folder, "t10k-labels"))
+        own_test = OwnTest(to_channels_first(source, test_images), test_labels.astype(np.int64))
+    raw = [images.tobytes(), labels.tobytes()]
+    return make_dataset(source, to_channels_first(source, images), labels, raw=raw, own_test=own_test)
+
+
+def find_idx(folder: Path, stem: str) -> Path:
+    """The one file of a folder that starts with the stem."""
+    found = sorted(folder.glob(f"{stem}*"))
+    if not found:
+        raise SourceError(f"idx:{folder}", f"no file {stem}*", "the folder needs train-images* and train-labels*")
+    return found[0]
+
+
+def read_idx(path: Path) -> np.ndarray:
+    """The array of one IDX file."""
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        kind, n_dims = IDX_TYPES[content[2]], content[3]
+        shape = np.frombuffer(content, ">u4", n_dims, offset=4)
+        return np.frombuffer(content, kind, int(np.prod(shape)), offset=4 + 4 * n_dims).reshape(shape)
+    except (OSError, EOFError, KeyError, IndexError, ValueError) as error:
+        raise SourceError(
+            f"idx:{path.parent}", f"'{path.name}' is not an IDX file", "give MNIST-style files"
+        ) from error
+
+
+def load_npz(argument: str, config: DataConfig) -> ImageDataset:
+    """A NumPy archive with x (N x height x width, or with channels last or first) and y (N)."""
+    path = Path(argument)
+    source = f"npz:{path.name}"
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            x, y = archive["x"], archive["y"]
+    except FileNotFoundError as error:
+        raise SourceError(f"npz:{argument}", "the file does not exist", "give an .npz file with x and y") from error
+    except KeyError as error:
+        raise SourceError(
+            source, "it lacks the arrays x and y", "save with numpy.savez(FILE, x=images, y=labels)"
+        ) from error
+    except (OSError, ValueError, EOFError) as error:
+        raise SourceError(source, "it cannot be read as plain arrays", "save numbers with numpy.savez") from error
+    if not np.issubdtype(x.dtype, np.number):
+        raise SourceError(source, f"x has the type {x.dtype}", "give numbers")
+    return make_dataset(source, to_channels_first(source, x), y, raw=[x.tobytes()])
+
+
+def to_channels_first(source: str, images: np.ndarray) -> torch.Tensor:
+    """[N, height, width] or [N, height, width, channels] as a tensor [N, channels, height, width]."""
+    if images.ndim == 3:
+        images = images[:, None]
+    elif images.ndim == 4 and images.shape[1] not in (1, 3) and images.shape[-1] in (1, 3, 4):
+        images = images.transpose(0, 3, 1, 2)
+    if images.ndim != 4:
+        raise SourceError(source, f"images have the shape {images.shape}", "give N x height x width (x channels)")
+    kind = np.uint8 if images.dtype == np.uint8 else np.float32
+    return torch.from_numpy(np.array(images, dtype=kind, order="C"))  # a copy: the source stays as it is
+
+
+def load_folder(argument: str, config: DataConfig) -> ImageDataset:
+    """ImageFolder layout, PATH/CLASS/*: classes and files in plain sorted order, resized to squares."""
+    root = Path(argument)
+    source = f"folder:{root.name}"
+    if not root.is_dir():
+        raise SourceError(f"folder:{argument}", "the folder does not exist", "give PATH with one folder a class")
+    names = sorted(entry.name for entry in root.iterdir() if entry.is_dir())
+    files = [(path, c) for c, name in enumerate(names) for path in list_images(root / name)]
+    if not files:
+        raise SourceError(f"folder:{argument}", "no images in it", "put them in one folder a class")
+    grey = all(is_grey(source, path) for path, _ in files)
+    images = np.stack([read_image(source, path, config.image_size, grey) for path, _ in files])
+    return make_dataset(
+        source,
+        to_channels_first(source, images),
+        np.array([c for _, c in files]),
+        raw=(path.read_bytes() for path, _ in files),
+        ids=[path.relative_to(root).as_posix() for path, _ in files],
+        class_names=names,
+    )
+
+
+def list_images(folder: Path) -> list[Path]:
+    """Image files below a folder, sorted by their relative path."""
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def is_grey(source: str, path: Path) -> bool:
+    try:
+        with Image.open(path) as image:
+            return image.mode in ("L", "1", "I", "I;16", "F")
+    except (OSError, UnidentifiedImageError) as error:
+        raise unreadable(source, path) from error
+
+
+def read_image(source: str, path: Path, size: int, grey: bool) -> np.ndarray:
+    """One image as uint8 [size, size] or [size, size, 3]."""
+    try:
+        with Image.open(path) as image:
+            resized = image.convert("L" if grey else "RGB").resize((size, size), Image.Resampling.BILINEAR)
+            return np.asarray(resized)
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise unreadable(source, path) from error
+
+
+def unreadable(source: str, path: Path) -> SourceError:
+    return SourceError(source, f"'{path.name}' is not a readable image", "repair it or take it out of the folder")
+
+
+def load_torchvision(argument: str, config: DataConfig) -> ImageDataset:
+    """A torchvision dataset's train part, and its test part as the own test set."""
+    from torchvision import datasets
+
+    source = f"torchvision:{argument}"
+    if argument not in datasets.__all__:
+        raise SourceError(source, "torchvision has no such dataset", "give a class name such as torchvision:CIFAR10")
+    kind = getattr(datasets, argument)
+    train = open_torchvision(source, kind, config, train=True)
+    images, labels = collect_images(source, train, config.image_size)
+    data = getattr(train, "data", None)
+    raw = [np.ascontiguousarray(data).tobytes() if data is not None else images.tobytes()]
+    own_test = None
+    if takes_parts(kind):
+        test_images, test_labels = collect_images(
+            source, open_torchvision(source, kind, config, train=False), config.image_size
+        )
+        own_test = OwnTest(to_channels_first(source, test_images), test_labels)
+    names = getattr(train, "classes", None)
+    return make_dataset(
+        source, to_channels_first(source, images), labels, raw=raw, own_test=own_test, class_names=names
+    )
+
+
+def takes_parts(kind: Callable[..., object]) -> bool:
+    return bool({"train", "split"} & set(inspect.signature(kind).parameters))
+
+
+def open_torchvision(source: str, kind: Callable[..., object], config: DataConfig, train: bool) -> Iterable[object]:
+    """An instance of the dataset class, with the keywords that it knows."""
+    known = inspect.signature(kind).parameters
+    wanted = {
+        "root": config.root,
+        "download": config.download,
+        "train": train,
+        "split": "train" if train else "test",
+    }
+    try:
+        return kind(**{name: value for name, value in wanted.items() if name in known})  # type: ignore[return-value]
+    except (RuntimeError, OSError, ValueError, TypeError) as error:
+        raise SourceError(source, str(error).splitlines()[0], "give --root, or --download to fetch it") from error
+
+
+def collect_images(source: str, dataset: Iterable[object], size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images [N, ...] uint8 and labels [N]; resized where they differ in size."""
+    pairs = [dataset[i] for i in range(len(dataset))]  # type: ignore[index, arg-type]
+    if not pairs or not isinstance(pairs[0][0], Image.Image) or not isinstance(pairs[0][1], (int, np.integer)):
+        raise SourceError(source, "it does not give pairs of image and class", "use a classification dataset")
+    images = [image for image, _ in pairs]
+    if len({image.mode for image in images}) > 1:
+        images = [image.convert("RGB") for image in images]
+    if len({image.size for image in images}) > 1:
+        images = [image.resize((size, size), Image.Resampling.BILINEAR) for image in images]
+    return np.stack([np.asarray(image) for image in images]), np.array([int(label) for _, label in pairs])
+
+
+SOURCES: dict[str, Callable[[str, DataConfig], ImageDataset]] = {
+    "digits": load_digits,
+    "idx": load_idx,
+    "npz": load_npz,
+    "folder": load_folder,
+    "torchvision": load_torchvision,
+}
+
+
+def open_dataset(config: DataConfig) -> ImageDataset:
+    """The dataset of a spec. Raises `SourceError`."""
+    kind, colon, argument = config.dataset.partition(":")
+    needs_argument = kind != "digits"
+    if kind not in SOURCES or needs_argument != bool(argument) or (colon and not argument):
+        allowed = "digits, idx:FOLDER, torchvision:NAME, folder:PATH or npz:FILE"
+        raise SourceError(config.dataset, "unknown dataset", f"use {allowed}")
+    return SOURCES[kind](argument, config)

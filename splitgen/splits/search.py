@@ -56,7 +56,10 @@ class SearchProblem:
 def list_candidates(n_tasks: int, cuts: Sequence[np.ndarray]) -> list[Candidate]:
     """Every task with every cut and both signs: train and test exchanged is another split."""
     return [
-        Candidate(task, tuple(int(s) for s in sign * cut)) for task in range(n_tasks) for cut in cuts for sign in (1, -1)
+        Candidate(task, tuple(int(s) for s in sign * cut))
+        for task in range(n_tasks)
+        for cut in cuts
+        for sign in (1, -1)
     ]
 
 

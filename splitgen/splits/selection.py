@@ -11,6 +11,7 @@ import numpy as np
 from splitgen.config import SelectionConfig, check
 from splitgen.errors import SettingError
 
+
 @dataclass(frozen=True)
 class Selection:
     """Where every datapoint went.

@@ -144,5 +144,7 @@ def check_belongs(split: Split, path: str, fingerprint: str, labels: Sequence[in
     recorded = split.metadata.get("dataset", {}).get("fingerprint")
     if recorded != fingerprint or not np.array_equal(split.labels, np.asarray(labels)):
         raise FingerprintError(
-            path, f"its dataset has the fingerprint {recorded}, this one {fingerprint}", "give the dataset it was made of"
+            path,
+            f"its dataset has the fingerprint {recorded}, this one {fingerprint}",
+            "give the dataset it was made of",
         )

@@ -230,9 +230,7 @@ def draw_random_split(
     return sample, draw_strata(rest, labels, torch.bincount(labels[rows.test], minlength=n_classes), generator)
 
 
-def recover_test(
-    judge: Judge, rows: Rows, n_fitted: int, generator: torch.Generator, seed: int, which: int
-) -> float:
+def recover_test(judge: Judge, rows: Rows, n_fitted: int, generator: torch.Generator, seed: int, which: int) -> float:
     """Accuracy on the test rows of models trained on random samples that leave them out, fold by fold.
 
     The samples have the used rows' own mix of classes and parts, so that the model may see the like of

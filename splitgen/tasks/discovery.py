@@ -10,7 +10,7 @@ task; and moves the encoder down the gradient of
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,11 +45,13 @@ class DiscoveredTasks:
     margins: float32 [N, K], the task margin of every datapoint for every task.
     history: one `MetaStep` a meta-step.
     stopped_by: "meta-steps" or "budget".
+    encoder_state: the task encoder's weights by name.
     """
 
     margins: np.ndarray
     history: tuple[MetaStep, ...]
     stopped_by: str
+    encoder_state: Mapping[str, torch.Tensor]
 
     @property
     def n_tasks(self) -> int:
@@ -120,7 +122,8 @@ def discover_tasks(
             stopped_by = "budget"
             break
     margins = score_margins(state.encoder, problem.images, problem.labels)
-    return DiscoveredTasks(margins.numpy().astype(np.float32), tuple(history), stopped_by)
+    encoder_state = {name: value.cpu().contiguous() for name, value in state.encoder.state_dict().items()}
+    return DiscoveredTasks(margins.numpy().astype(np.float32), tuple(history), stopped_by, encoder_state)
 
 
 def init_state(problem: Problem, image_size: int) -> DiscoveryState:

@@ -183,7 +183,9 @@ STEP_PRODUCTS: dict[str, StepProducts] = {
 }
 
 
-def reverse_inner(path: Trajectory, data: InnerData, adjoint: torch.Tensor, method: str, epsilon: float) -> torch.Tensor:
+def reverse_inner(
+    path: Trajectory, data: InnerData, adjoint: torch.Tensor, method: str, epsilon: float
+) -> torch.Tensor:
     """dD/dp [T, B, C] of one network, from lambda_T = dD/dw_T [P].
 
     epsilon is the length of a shift as a fraction of |w_t|: |r lambda| = epsilon * |w_t|. The

@@ -1,0 +1,5 @@
+"""`python -m splitgen`."""
+
+from splitgen.cli import main
+
+main()

@@ -1,0 +1,333 @@
+"""The commands: parse, call one function, print. Exit code 2 and one line for bad input."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from splitgen._version import __version__
+from splitgen.errors import SettingError, SplitgenError
+
+app = typer.Typer(
+    name="splitgen",
+    help="Find a train-test split of a labelled image dataset on which a model fails.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Dataset = Annotated[
+    str | None,
+    typer.Argument(help="digits (default), idx:FOLDER, torchvision:NAME, folder:PATH or npz:FILE", show_default=False),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(help="conv (default), mlp, resnet18, torchvision:NAME or package.module:callable", show_default=False),
+]
+Target = Annotated[str | None, typer.Option(help="'label' (default), or classes of side 1: 0,1,2", show_default=False)]
+TestFraction = Annotated[float | None, typer.Option(help="of all rows [default: 0.5]", show_default=False)]
+ReserveFraction = Annotated[
+    float | None, typer.Option(help="rows left out between train and test [default: 0]", show_default=False)
+]
+ValidationFraction = Annotated[
+    float | None, typer.Option(help="drawn from the train side [default: 0]", show_default=False)
+]
+MetaSteps = Annotated[int | None, typer.Option(help="stop of discovery [default: 120]", show_default=False)]
+Budget = Annotated[
+    str | None, typer.Option(help="time for discovery: 90s, 10m, 1h; without --meta-steps the only stop")
+]
+Tasks = Annotated[int | None, typer.Option(help="tasks to discover [default: 1]", show_default=False)]
+Dim = Annotated[int | None, typer.Option(help="embedding size d [default: the tasks]", show_default=False)]
+MetaGradient = Annotated[str | None, typer.Option(help="one-sided (default), central or exact", show_default=False)]
+AgreementNetworks = Annotated[int | None, typer.Option(help="networks a task [default: 2]", show_default=False)]
+Seeds = Annotated[int | None, typer.Option(help="seeds of the verification [default: 3]", show_default=False)]
+Seed = Annotated[int | None, typer.Option(help="of everything random [default: 0]", show_default=False)]
+Epochs = Annotated[int | None, typer.Option(help="of the target model [default: by size]", show_default=False)]
+BatchSize = Annotated[int | None, typer.Option(help="of the target model [default: 128]", show_default=False)]
+LearningRate = Annotated[float | None, typer.Option(help="peak [default: 0.004]", show_default=False)]
+Optimizer = Annotated[str | None, typer.Option(help="adamw (default), adam or sgd", show_default=False)]
+Root = Annotated[str | None, typer.Option(help="folder of torchvision datasets [default: data]", show_default=False)]
+Download = Annotated[bool | None, typer.Option("--download", help="fetch a torchvision dataset", show_default=False)]
+ImageSize = Annotated[int | None, typer.Option(help="side of a folder's images [default: 32]", show_default=False)]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]
+Threads = Annotated[int | None, typer.Option(help="CPU threads [default: torch's]", show_default=False)]
+Out = Annotated[Path | None, typer.Option(help="run folder [default: splitgen-runs/NAME-001, -002, ...]")]
+Config = Annotated[Path | None, typer.Option(help="TOML file of settings; the command line wins")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="no progress, no notes")]
+Json = Annotated[bool, typer.Option("--json", help="print the result as one JSON object")]
+
+
+def show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"splitgen {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", callback=show_version, is_eager=True)] = False,
+) -> None:
+    """Find a train-test split of a labelled image dataset on which a model fails."""
+
+
+@app.command()
+def make(
+    dataset: Dataset = None,
+    model: Model = None,
+    target: Target = None,
+    test_fraction: TestFraction = None,
+    reserve_fraction: ReserveFraction = None,
+    validation_fraction: ValidationFraction = None,
+    meta_steps: MetaSteps = None,
+    budget: Budget = None,
+    tasks: Tasks = None,
+    dim: Dim = None,
+    meta_gradient: MetaGradient = None,
+    agreement_networks: AgreementNetworks = None,
+    seeds: Seeds = None,
+    seed: Seed = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    learning_rate: LearningRate = None,
+    optimizer: Optimizer = None,
+    root: Root = None,
+    download: Download = None,
+    image_size: ImageSize = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    out: Out = None,
+    config: Config = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Discover tasks, make a split of them, and verify it."""
+    given = locals()
+    run = open_new_run("make", given)
+    from splitgen import pipeline
+
+    pipeline.make(run, parse_budget(budget))
+    print_json(as_json, run.record)
+
+
+@app.command()
+def discover(
+    dataset: Dataset = None,
+    model: Model = None,
+    target: Target = None,
+    meta_steps: MetaSteps = None,
+    budget: Budget = None,
+    tasks: Tasks = None,
+    dim: Dim = None,
+    meta_gradient: MetaGradient = None,
+    agreement_networks: AgreementNetworks = None,
+    seed: Seed = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    learning_rate: LearningRate = None,
+    optimizer: Optimizer = None,
+    root: Root = None,
+    download: Download = None,
+    image_size: ImageSize = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    out: Out = None,
+    config: Config = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Discover tasks and measure their agreement score; make no split."""
+    given = locals()
+    run = open_new_run("discover", given)
+    from splitgen import pipeline
+
+    pipeline.discover(run, parse_budget(budget))
+    print_json(as_json, run.record)
+
+
+@app.command()
+def split(
+    tasks_path: Annotated[Path, typer.Argument(metavar="TASKS", help="run folder or tasks.parquet")],
+    dataset: Dataset = None,
+    model: Model = None,
+    target: Target = None,
+    test_fraction: TestFraction = None,
+    reserve_fraction: ReserveFraction = None,
+    validation_fraction: ValidationFraction = None,
+    seeds: Seeds = None,
+    seed: Seed = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    learning_rate: LearningRate = None,
+    optimizer: Optimizer = None,
+    root: Root = None,
+    download: Download = None,
+    image_size: ImageSize = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    out: Out = None,
+    config: Config = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Make and verify a split from saved tasks: another target, other sizes, another reserve."""
+    given = locals()
+    from splitgen.tasks.tasks_file import read_tasks
+
+    recorded = read_tasks(tasks_path).metadata
+    run = open_new_run("split", given, below=recall_settings(tasks_path, recorded))
+    from splitgen import pipeline
+
+    pipeline.resplit(run, tasks_path)
+    print_json(as_json, run.record)
+
+
+@app.command()
+def verify(
+    split_path: Annotated[Path, typer.Argument(metavar="SPLIT", help="run folder or split.parquet")],
+    dataset: Dataset = None,
+    model: Model = None,
+    seeds: Seeds = None,
+    seed: Seed = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    learning_rate: LearningRate = None,
+    optimizer: Optimizer = None,
+    root: Root = None,
+    download: Download = None,
+    image_size: ImageSize = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    out: Annotated[Path | None, typer.Option(help="folder for the judged copy and run.json")] = None,
+    config: Config = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Judge an existing index file."""
+    given = locals()
+    from splitgen.splits.split import read_split
+
+    split_path = in_folder(split_path, "split.parquet")
+    recorded = read_split(split_path).metadata
+    run = open_new_run("verify", given, below=recall_settings(split_path, recorded), default_out=False)
+    from splitgen import pipeline
+
+    pipeline.verify(run, split_path)
+    print_json(as_json, run.record)
+
+
+@app.command()
+def show(
+    split_path: Annotated[Path, typer.Argument(metavar="SPLIT", help="run folder or split.parquet")],
+    as_json: Json = False,
+) -> None:
+    """Print what an index file holds."""
+    from splitgen.console import Screen
+    from splitgen.show import describe_split, print_split
+    from splitgen.splits.split import read_split
+
+    found = read_split(in_folder(split_path, "split.parquet"))
+    print_split(Screen(as_json=as_json), found)
+    print_json(as_json, describe_split(found))
+
+
+def in_folder(path: Path, name: str) -> Path:
+    """The file of a run folder, or the path itself."""
+    return path / name if path.is_dir() else path
+
+
+# Command-line names that are settings, by the table of the TOML file that they belong to.
+TABLES = {
+    "data": ("dataset", "root", "download", "image_size"),
+    "training": ("epochs", "batch_size", "learning_rate", "optimizer"),
+    "discovery": ("meta_steps", "dim", "meta_gradient"),
+    "selection": ("target", "test_fraction", "reserve_fraction", "validation_fraction"),
+    "verification": ("seeds",),
+}
+
+
+def collect_settings(given: dict[str, Any]) -> dict[str, Any]:
+    """Nested settings of what was given on the command line."""
+    settings: dict[str, Any] = {name: given.get(name) for name in ("model", "seed")}
+    for table, names in TABLES.items():
+        settings[table] = {name: given.get(name) for name in names}
+    settings["agreement"] = {"networks": given.get("agreement_networks")}
+    if given.get("tasks") is not None:
+        settings["discovery"] |= {"n_tasks": given["tasks"], "dim": given.get("dim") or given["tasks"]}
+    return settings
+
+
+def recall_settings(path: Path, recorded: dict[str, Any]) -> dict[str, Any]:
+    """Settings of the run that wrote a file: from the run.json beside it, else from its own metadata."""
+    folder = path if path.is_dir() else path.parent
+    settings: dict[str, Any] = dict(recorded.get("config", {}))
+    try:
+        settings["data"] = json.loads((folder / "run.json").read_text(encoding="utf-8"))["config"]["data"]
+    except (OSError, ValueError, KeyError, TypeError):
+        settings["data"] = {"dataset": recorded.get("dataset", {}).get("source", "digits")}
+    return settings
+
+
+def open_new_run(command: str, given: dict[str, Any], below: dict[str, Any] | None = None, default_out: bool = True):  # type: ignore[no-untyped-def]
+    """Settings from file and command line, checked; then dataset, model and out folder."""
+    from splitgen import pipeline
+    from splitgen.config import build_config, merge_settings, read_toml
+    from splitgen.console import Screen
+
+    from_file = read_toml(given["config"]) if given["config"] is not None else {}
+    settings = merge_settings(merge_settings(below or {}, from_file), collect_settings(given))
+    config = build_config(settings)
+    stop_given = given.get("meta_steps") is not None or "meta_steps" in from_file.get("discovery", {})
+    if given.get("budget") is not None:
+        parse_budget(given["budget"])
+        if not stop_given:
+            config = pipeline.without_stop(config)
+    device = pick_device(given["device"], given["threads"])
+    out = given["out"]
+    if out is None and default_out:
+        out = pipeline.next_out(Path("splitgen-runs"), pipeline.short_name(config.data.dataset))
+    screen = Screen(given["quiet"], given["as_json"])
+    return pipeline.open_run(config, screen, device, out, command)
+
+
+def parse_budget(text: str | None) -> float | None:
+    from splitgen.config import parse_duration
+
+    return None if text is None else parse_duration(text)
+
+
+def pick_device(name: str, threads: int | None) -> str:
+    """The torch device; sets the number of threads."""
+    import torch
+
+    if name not in ("auto", "cpu", "cuda"):
+        raise SettingError(f"device must be one of auto, cpu, cuda, got {name!r}")
+    if threads is not None:
+        if threads < 1:
+            raise SettingError(f"threads must be 1 or more, got {threads}")
+        torch.set_num_threads(threads)
+    if name == "cuda" and not torch.cuda.is_available():
+        raise SettingError("device cuda was asked for, torch finds none; use --device cpu")
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return name
+
+
+def print_json(wanted: bool, record: dict[str, Any]) -> None:
+    if wanted:
+        typer.echo(json.dumps(record, indent=2, allow_nan=False))
+
+
+def main() -> None:
+    """The console script: every `SplitgenError` is one line and exit code 2."""
+    try:
+        app()
+    except SplitgenError as error:
+        typer.echo(f"splitgen: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("splitgen: stopped", err=True)
+        sys.exit(130)

@@ -1,0 +1,38 @@
+"""What an index file holds, for the terminal and for machines; starts without torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from splitgen.console import Screen
+from splitgen.report import print_verification
+from splitgen.splits.split import PARTS, Split
+
+
+def describe_split(split: Split) -> dict[str, Any]:
+    """Counts of the parts, by class too, and the file's metadata."""
+    names = split.metadata["dataset"]["class_names"]
+    by_class = {
+        name: {part: int(((split.labels == c) & (split.parts == part)).sum()) for part in PARTS}
+        for c, name in enumerate(names)
+    }
+    return {"counts": split.counts(), "class_counts": by_class, "metadata": split.metadata}
+
+
+def print_split(screen: Screen, split: Split) -> None:
+    """The split in 80 columns."""
+    described, metadata = describe_split(split), split.metadata
+    shown = [part for part in PARTS if described["counts"][part]]
+    rows = [[name, *(str(counts[part]) for part in shown)] for name, counts in described["class_counts"].items()]
+    rows.append(["all", *(str(described["counts"][part]) for part in shown)])
+    screen.table(f"Split of {metadata['dataset']['source']}", ["class", *shown], rows)
+    sides = "".join("+" if side > 0 else "-" for side in metadata["class_sides"])
+    screen.say(f"target {metadata['target']}; task {metadata['task']}; class sides {sides}")
+    screen.say(
+        f"alignment {metadata['alignment']:.3f}; seed {metadata['seed']}; {metadata['meta_steps']} meta-steps; "
+        f"fingerprint {metadata['dataset']['fingerprint'][:19]}"
+    )
+    if metadata["verification"] is None:
+        screen.say("not verified yet; run 'splitgen verify'")
+    else:
+        print_verification(screen, metadata["verification"], metadata["dataset"]["class_names"])
