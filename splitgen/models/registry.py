@@ -43,7 +43,7 @@ def find_model(name: str) -> ModelFactory:
     """
     if name in BUILT_IN:
         built_in = BUILT_IN[name]
-        return ModelFactory(name, lambda n, channels, size: built_in(n, channels, size))
+        return ModelFactory(name, built_in)
     kind, _, rest = name.partition(":")
     if kind == "torchvision" and rest:
         return ModelFactory(name, functools.partial(build_torchvision, rest))

@@ -1,0 +1,29 @@
+"""Shared fixtures: real images (digits, Fashion-MNIST), few threads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from splitgen import DataConfig, ImageDataset, open_dataset
+
+FASHION = Path("/usr/share/datasets/fashion-mnist")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _two_threads() -> None:
+    torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def digits() -> ImageDataset:
+    return open_dataset(DataConfig("digits"))
+
+
+@pytest.fixture(scope="session")
+def fashion() -> ImageDataset:
+    if not FASHION.is_dir():
+        pytest.skip("Debian's package dataset-fashion-mnist is not installed")
+    return open_dataset(DataConfig(f"idx:{FASHION}"))

@@ -1,0 +1,157 @@
+"""The finite-difference adjoints against the exact reverse pass, and the exact one against autograd."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from splitgen import find_model
+from splitgen.models.registry import build_network
+from splitgen.tasks.inner_loop import (
+    FlatNetwork,
+    InnerData,
+    meta_gradient,
+    train_inner,
+    use_batch_statistics,
+)
+from splitgen.tasks.objectives import divergence, soft_cross_entropy, soft_task_labels
+
+DEFAULT_EPSILON = 0.005
+
+
+def random_data(images: torch.Tensor, steps: int, batch: int, seed: int) -> InnerData:
+    """Batches of real images with the soft labels of a random linear task, and a held-out batch."""
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(images), generator=generator)
+    rows = order[: steps * batch].view(steps, batch)
+    direction = torch.randn(images[0].numel(), generator=generator).to(images.dtype)
+    margins = images[rows].flatten(2) @ direction
+    soft_labels = soft_task_labels(margins / margins.std(), 5.0)
+    return InnerData([images[row] for row in rows], soft_labels, images[order[-2 * batch :]])
+
+
+def compare(method: str, data: InnerData, networks: Callable[[], list[nn.Module]], epsilon: float) -> tuple[float, float]:
+    """Cosine and norm ratio of a method's gradient with the exact one."""
+    rough, exact = (
+        meta_gradient(networks(), data, learning_rate=0.1, method=name, epsilon=epsilon).soft_label_grad.flatten()
+        for name in (method, "exact")
+    )
+    return float(torch.cosine_similarity(rough, exact, dim=0)), float(rough.norm() / exact.norm())
+
+
+def pair_of(model: str, images: torch.Tensor, seed: int) -> list[nn.Module]:
+    return [build_network(find_model(model), 2, images, 10 * seed + which) for which in range(2)]
+
+
+def relu_pair(images: torch.Tensor, seed: int) -> list[nn.Module]:
+    """The built-in conv net with ReLU in place of SiLU."""
+    pair = pair_of("conv", images, seed)
+    for network in pair:
+        for parent in list(network.modules()):
+            for name, child in list(parent.named_children()):
+                if isinstance(child, nn.SiLU):
+                    setattr(parent, name, nn.ReLU())
+    return pair
+
+
+@pytest.mark.parametrize("method", ["one-sided", "central"])
+def test_adjoint_of_a_smooth_net_in_float64_is_that_of_the_exact_pass(digits, method):
+    images = digits.normalized_images().double()
+    data = random_data(images, steps=20, batch=64, seed=3)
+    networks = lambda: [network.double() for network in pair_of("conv", images, seed=1)]  # noqa: E731
+    cosine, ratio = compare(method, data, networks, epsilon=1e-5)
+    assert cosine > 0.999
+    assert abs(ratio - 1) < 0.01
+
+
+@pytest.mark.parametrize("method", ["one-sided", "central"])
+@pytest.mark.parametrize(
+    ("networks", "least_cosine", "ratio_tolerance"),
+    [(lambda images, seed: pair_of("conv", images, seed), 0.98, 0.05), (relu_pair, 0.93, 0.15)],
+    ids=["smooth", "relu"],
+)
+def test_adjoint_in_float32_at_the_default_epsilon_is_close_in_the_median_of_five_seeds(
+    fashion, networks, least_cosine, ratio_tolerance, method
+):
+    images = fashion.normalized_images()[:6000]
+    found = [
+        compare(
+            method,
+            random_data(images, steps=30, batch=64, seed=seed),
+            lambda seed=seed: networks(images, seed),
+            DEFAULT_EPSILON,
+        )
+        for seed in range(5)
+    ]
+    assert statistics.median(cosine for cosine, _ in found) >= least_cosine
+    assert abs(statistics.median(ratio for _, ratio in found) - 1) <= ratio_tolerance
+
+
+def test_exact_pass_equals_autograd_through_the_whole_unrolled_training(digits):
+    images = digits.normalized_images().double()
+    data = random_data(images, steps=4, batch=32, seed=0)
+    make = lambda: [network.double() for network in pair_of("conv", images, seed=2)]  # noqa: E731
+    fast = meta_gradient(make(), data, learning_rate=0.1, method="exact", epsilon=1.0)
+
+    soft_labels = data.soft_labels.clone().requires_grad_()
+    outputs = []
+    for network in make():
+        network = use_batch_statistics(network).train()
+        weights = {name: p.detach().requires_grad_() for name, p in network.named_parameters()}
+        for batch, labels in zip(data.batches, soft_labels, strict=True):
+            log_probs = torch.func.functional_call(network, weights, (batch,)).log_softmax(dim=1)
+            grads = torch.autograd.grad(soft_cross_entropy(log_probs, labels), list(weights.values()), create_graph=True)
+            weights = {name: w - 0.1 * g for (name, w), g in zip(weights.items(), grads, strict=True)}
+        outputs.append(torch.func.functional_call(network, weights, (data.held_out,)))
+    loss = divergence(*outputs)
+    (slow,) = torch.autograd.grad(loss, soft_labels)
+    assert fast.divergence == pytest.approx(loss.item())
+    torch.testing.assert_close(fast.soft_label_grad, slow, rtol=1e-6, atol=1e-12)
+
+
+def test_moving_labels_against_the_meta_gradient_lowers_the_divergence(digits):
+    images = digits.normalized_images()
+    data = random_data(images, steps=20, batch=64, seed=5)
+    before = meta_gradient(pair_of("conv", images, 4), data, learning_rate=0.1, method="one-sided", epsilon=0.005)
+    step = 0.05 * before.soft_label_grad / before.soft_label_grad.abs().max()
+    moved = InnerData(data.batches, data.soft_labels - step, data.held_out)
+    after = meta_gradient(pair_of("conv", images, 4), moved, learning_rate=0.1, method="one-sided", epsilon=0.005)
+    assert after.divergence < before.divergence
+
+
+def test_inner_training_is_plain_sgd(digits):
+    images = digits.normalized_images()
+    data = random_data(images, steps=3, batch=32, seed=1)
+    flat = FlatNetwork(build_network(find_model("mlp"), 2, images, 7))
+    train_inner(flat, data, learning_rate=0.1)
+
+    slow = use_batch_statistics(build_network(find_model("mlp"), 2, images, 7)).train()
+    optimizer = torch.optim.SGD(slow.parameters(), lr=0.1)
+    for batch, labels in zip(data.batches, data.soft_labels, strict=True):
+        optimizer.zero_grad()
+        soft_cross_entropy(slow(batch).log_softmax(dim=1), labels).backward()
+        optimizer.step()
+    expected = torch.cat([p.detach().flatten() for p in slow.parameters()])
+    torch.testing.assert_close(flat.weights, expected)
+
+
+def test_dropout_draws_the_same_numbers_in_every_pass(digits):
+    images = digits.normalized_images().double()
+    data = random_data(images, steps=5, batch=64, seed=2)
+
+    def networks() -> list[nn.Module]:
+        pair = []
+        for seed in range(2):
+            torch.manual_seed(seed)
+            pair.append(
+                nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.SiLU(), nn.Dropout(0.5), nn.Linear(32, 2)).double()
+            )
+        return pair
+
+    cosine, ratio = compare("one-sided", data, networks, epsilon=1e-5)
+    assert cosine > 0.999
+    assert abs(ratio - 1) < 0.01
