@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -77,14 +78,15 @@ def import_callable(name: str) -> Callable[..., nn.Module]:
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
-        found: Callable[..., nn.Module] = functools.reduce(
-            getattr, attribute.split("."), importlib.import_module(module_name)
-        )
+        found: Any = importlib.import_module(module_name)
+        for part in attribute.split("."):
+            found = getattr(found, part)
     except (ImportError, AttributeError, ValueError) as error:
         raise ModelError(name, f"cannot be imported ({error})", "give package.module:callable") from error
     if not callable(found):
         raise ModelError(name, "is not callable", "name a function or class that returns a torch module")
-    return found
+    users: Callable[..., nn.Module] = found
+    return users
 
 
 def build_users(
@@ -106,7 +108,7 @@ def build_network(model: ModelFactory, n_classes: int, images: torch.Tensor, see
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         module = model.build(n_classes, int(images.shape[1]), int(min(images.shape[2:])))
-    return module.to(images.device, memory_format=torch.channels_last)
+    return module.to(images.device).to(memory_format=torch.channels_last)
 
 
 def check_model(model: ModelFactory, n_classes: int, images: torch.Tensor) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +16,7 @@ TRAINING_STEPS = 1000  # what `epochs = None` aims at
 MIN_EPOCHS, MAX_EPOCHS = 5, 60
 PREDICTION_CHUNK = 2000
 
-OPTIMIZERS = {
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adamw": torch.optim.AdamW,
     "adam": torch.optim.Adam,
     "sgd": lambda parameters, lr, weight_decay: torch.optim.SGD(
@@ -64,7 +65,7 @@ def fit(
         torch.manual_seed(seed)  # dropout, where the network has it
         for _ in range(epochs):
             order = rows[torch.randperm(len(rows), generator=generator).to(rows.device)]
-            for batch in order.split(config.batch_size)[:steps]:
+            for batch in torch.split(order, config.batch_size)[:steps]:
                 loss = F.cross_entropy(network(images[batch]), targets[batch])
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
@@ -76,7 +77,7 @@ def fit(
 @torch.no_grad()
 def predict_probs(network: nn.Module, images: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
     """Class probabilities [n, C] of some rows [n], on the CPU."""
-    parts = [network(images[part]).softmax(dim=1).cpu() for part in rows.split(PREDICTION_CHUNK)]
+    parts = [network(images[part]).softmax(dim=1).cpu() for part in torch.split(rows, PREDICTION_CHUNK)]
     return torch.cat(parts)
 
 

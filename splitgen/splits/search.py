@@ -78,7 +78,8 @@ def search_candidates(
     on_fit: Callable[[], None] | None = None,
 ) -> list[Candidate]:
     """All candidates, strongest first; those of the last round come before those that fell out earlier."""
-    running, fallen = list(candidates), []
+    running: list[Candidate] = list(candidates)
+    fallen: list[Candidate] = []
     for round_, n_rows in enumerate(config.rows):
         if round_ > 0:
             keep = config.keep[round_ - 1]

@@ -100,7 +100,9 @@ def draw_by_id(rows: np.ndarray, keys: np.ndarray, n_drawn: int, seed: int) -> n
     if n_drawn == 0:
         return rows[:0]
     digests = [hashlib.sha256(f"{seed}/validation/{key}".encode()).digest() for key in keys[rows]]
-    return rows[np.argsort(np.array(digests, dtype="S32"), kind="stable")[:n_drawn]]
+    order = sorted(range(len(rows)), key=digests.__getitem__)
+    drawn: np.ndarray = rows[order[:n_drawn]]
+    return drawn
 
 
 def advise_alignment(alignment: float, config: SelectionConfig) -> str | None:

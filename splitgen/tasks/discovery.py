@@ -140,7 +140,7 @@ def init_state(problem: Problem, image_size: int) -> DiscoveryState:
             centring=config.centring,
             n_classes=problem.n_classes,
         )
-    encoder = encoder.to(problem.images.device, memory_format=torch.channels_last).train()
+    encoder = encoder.to(problem.images.device).to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.Adam(encoder.parameters(), lr=config.encoder_learning_rate)
     return DiscoveryState(encoder, optimizer, stream_generator(problem.seed, "discovery"))
 

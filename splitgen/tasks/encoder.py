@@ -41,7 +41,9 @@ class TaskEncoder(nn.Module):
             projected = projected - class_means(projected, labels, self.n_classes)[labels]
         else:
             projected = projected - projected.mean(dim=0)
-        return projected / projected.square().mean(dim=0).sqrt().clamp_min(STD_FLOOR)
+        scale = projected.square().mean(dim=0).sqrt().clamp_min(STD_FLOOR)
+        standardized: torch.Tensor = projected / scale
+        return standardized
 
     def margins(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Task margins m [N, K] of embeddings [N, d]."""
@@ -63,7 +65,7 @@ def score_margins(encoder: TaskEncoder, images: torch.Tensor, labels: torch.Tens
     is standardised over all N rows, so that a datapoint's margin does not depend on its neighbours.
     """
     reestimate_batch_norm(encoder.trunk, images)
-    chunks = [encoder.projection(encoder.trunk(part)) for part in images.split(SCORING_CHUNK)]
+    chunks = [encoder.projection(encoder.trunk(part)) for part in torch.split(images, SCORING_CHUNK)]
     embeddings = encoder.standardize(torch.cat(chunks), labels)
     return encoder.margins(embeddings).cpu()
 
@@ -76,7 +78,7 @@ def reestimate_batch_norm(trunk: nn.Module, images: torch.Tensor) -> None:
         norm.reset_running_stats()
         norm.momentum = None  # cumulative average
     trunk.train()
-    for part in images.split(SCORING_CHUNK):
+    for part in torch.split(images, SCORING_CHUNK):
         if len(part) == SCORING_CHUNK or len(images) < SCORING_CHUNK:
             trunk(part)
     trunk.eval()

@@ -46,7 +46,7 @@ class FlatNetwork:
 
     def views(self, flat: torch.Tensor) -> list[torch.Tensor]:
         """The parameters' shapes over a vector [P]."""
-        return [part.view_as(p) for part, p in zip(flat.split(self.sizes), self.parameters, strict=True)]
+        return [part.view_as(p) for part, p in zip(torch.split(flat, self.sizes), self.parameters, strict=True)]
 
     def noise(self, step: int) -> contextlib.AbstractContextManager[None]:
         """The random state of one step, the same in each pass; free for a network without dropout."""

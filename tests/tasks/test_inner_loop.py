@@ -34,7 +34,9 @@ def random_data(images: torch.Tensor, steps: int, batch: int, seed: int) -> Inne
     return InnerData([images[row] for row in rows], soft_labels, images[order[-2 * batch :]])
 
 
-def compare(method: str, data: InnerData, networks: Callable[[], list[nn.Module]], epsilon: float) -> tuple[float, float]:
+def compare(
+    method: str, data: InnerData, networks: Callable[[], list[nn.Module]], epsilon: float
+) -> tuple[float, float]:
     """Cosine and norm ratio of a method's gradient with the exact one."""
     rough, exact = (
         meta_gradient(networks(), data, learning_rate=0.1, method=name, epsilon=epsilon).soft_label_grad.flatten()
@@ -99,12 +101,14 @@ def test_exact_pass_equals_autograd_through_the_whole_unrolled_training(digits):
 
     soft_labels = data.soft_labels.clone().requires_grad_()
     outputs = []
-    for network in make():
-        network = use_batch_statistics(network).train()
+    for fresh in make():
+        network = use_batch_statistics(fresh).train()
         weights = {name: p.detach().requires_grad_() for name, p in network.named_parameters()}
         for batch, labels in zip(data.batches, soft_labels, strict=True):
             log_probs = torch.func.functional_call(network, weights, (batch,)).log_softmax(dim=1)
-            grads = torch.autograd.grad(soft_cross_entropy(log_probs, labels), list(weights.values()), create_graph=True)
+            grads = torch.autograd.grad(
+                soft_cross_entropy(log_probs, labels), list(weights.values()), create_graph=True
+            )
             weights = {name: w - 0.1 * g for (name, w), g in zip(weights.items(), grads, strict=True)}
         outputs.append(torch.func.functional_call(network, weights, (data.held_out,)))
     loss = divergence(*outputs)

@@ -1,0 +1,54 @@
+"""Scores, targets and the search over candidates, with a task whose strength is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from splitgen import SelectionConfig, TrainingConfig, find_model, make_target, score_datapoints
+from splitgen.config import SearchConfig
+from splitgen.errors import SettingError
+from splitgen.splits.search import SearchProblem, count_fits, list_candidates, search_candidates
+
+
+def test_scores_are_margins_with_the_sign_of_the_class_side():
+    scores = score_datapoints(np.array([0.5, -0.5, 2.0]), np.array([0, 1, 1]), np.array([1, -1]))
+    assert scores.tolist() == [0.5, 0.5, -2.0]
+
+
+def test_a_binary_target_groups_the_listed_classes(digits):
+    target = make_target(digits, "3,1,3")
+    assert (target.spec, target.n_outputs, target.positive_classes) == ("1,3", 2, (1, 3))
+    assert np.array_equal(target.values == 1, np.isin(digits.labels, [1, 3]))
+    with pytest.raises(SettingError, match="lists all 10 classes"):
+        make_target(digits, "0,1,2,3,4,5,6,7,8,9")
+
+
+def test_candidates_are_every_task_cut_and_sign():
+    candidates = list_candidates(2, [np.array([1, -1]), np.array([1, 1])])
+    assert len(candidates) == len({(c.task, c.class_sides) for c in candidates}) == 8
+
+
+def test_a_strong_task_is_found_beside_a_random_one(digits):
+    ink = digits.images.mean(dim=(1, 2, 3)).numpy()
+    noise = np.random.default_rng(0).normal(size=digits.n_points)
+    margins = np.stack([noise, ink - ink.mean()], axis=1)
+    problem = SearchProblem(
+        digits.normalized_images(),
+        digits.labels,
+        digits.ids,
+        make_target(digits, "0,1,2,3,4"),
+        margins,
+        find_model("conv"),
+        TrainingConfig(epochs=15),
+        SelectionConfig("0,1,2,3,4"),
+        0,
+    )
+    cut = np.where(np.arange(10) < 5, 1, -1)
+    config = SearchConfig(rows=(400, 900), keep=(2,))
+    candidates = list_candidates(2, [cut])
+    ranked = search_candidates(problem, candidates, config)
+    assert count_fits(len(candidates), config) == [4, 2]
+    assert [len(candidate.test_accuracies) for candidate in ranked] == [2, 2, 1, 1]
+    assert ranked[0].task == 1
+    assert ranked[0].test_accuracies[-1] < 0.9

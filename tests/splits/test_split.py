@@ -1,0 +1,115 @@
+"""The index file: round trip, opened without splitgen, and each way in which it can be wrong."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow.dataset
+import pyarrow.parquet as pq
+import pytest
+
+from splitgen import Split, read_split, write_split
+from splitgen.errors import FingerprintError, RowsError, SchemaVersionError, SplitFileError
+from splitgen.splits.split import check_belongs
+
+
+@pytest.fixture
+def split() -> Split:
+    labels = np.arange(20) % 2
+    parts = np.array(["train"] * 10 + ["validation"] * 2 + ["reserve"] * 2 + ["test"] * 6)
+    scores = np.linspace(1, -1, 20).astype(np.float32)
+    metadata = {"dataset": {"source": "made", "fingerprint": "sha256:1", "class_names": ["a", "b"]}, "seed": 0}
+    return Split(tuple(f"dir/{i}.png" for i in range(20)), labels, 1 - labels, parts, scores, -scores, metadata)
+
+
+def rewrite(path, change, metadata=None):
+    table = pq.read_table(path)
+    frame = change(table.to_pandas())
+    schema = table.schema.metadata if metadata is None else {b"splitgen": json.dumps(metadata).encode()}
+    pq.write_table(pyarrow.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(schema), path)
+
+
+def test_what_is_written_is_read_back(split, tmp_path):
+    write_split(split, tmp_path / "split.parquet")
+    found = read_split(tmp_path / "split.parquet")
+    pd.testing.assert_frame_equal(found.to_frame(), split.to_frame())
+    assert found.metadata == {**split.metadata, "schema_version": 1}
+    assert found.indices("reserve").tolist() == [12, 13]
+
+
+def test_the_same_split_gives_the_same_bytes(split, tmp_path):
+    write_split(split, tmp_path / "a")
+    write_split(split, tmp_path / "b")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_pandas_and_pyarrow_open_it_without_splitgen(split, tmp_path):
+    path = tmp_path / "split.parquet"
+    write_split(split, path)
+    assert pd.read_parquet(path)["split"].value_counts()["train"] == 10
+    test = pyarrow.dataset.dataset(path).to_table(filter=pyarrow.dataset.field("split") == "test")
+    assert test["index"].to_pylist() == list(range(14, 20))
+    types = dict(zip(test.schema.names, map(str, test.schema.types), strict=True))
+    assert types == {
+        "index": "int64",
+        "id": "string",
+        "label": "int32",
+        "target": "int32",
+        "split": "string",
+        "score": "float",
+        "margin": "float",
+    }
+
+
+def test_another_schema_version_is_refused(split, tmp_path):
+    path = tmp_path / "split.parquet"
+    write_split(split, path)
+    rewrite(path, lambda frame: frame, {"schema_version": 99})
+    with pytest.raises(SchemaVersionError, match="schema version 99"):
+        read_split(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda frame: pd.concat([frame, frame.iloc[[3]]]), "row 3 stands twice"),
+        (lambda frame: frame.iloc[1:], "not 0..18"),
+        (lambda frame: frame.assign(split="training"), "unknown part 'training'"),
+    ],
+)
+def test_wrong_rows_are_refused(split, tmp_path, change, message):
+    path = tmp_path / "split.parquet"
+    write_split(split, path)
+    rewrite(path, change)
+    with pytest.raises(RowsError, match=message):
+        read_split(path)
+
+
+def test_a_file_that_is_no_split_is_refused(split, tmp_path):
+    (tmp_path / "text").write_text("hello")
+    pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "other.parquet")
+    write_split(split, tmp_path / "cut")
+    (tmp_path / "cut").write_bytes((tmp_path / "cut").read_bytes()[:-100])
+    for name in ("text", "other.parquet", "cut", "missing"):
+        with pytest.raises(SplitFileError):
+            read_split(tmp_path / name)
+
+
+def test_other_data_are_refused(split):
+    check_belongs(split, "f", "sha256:1", split.labels)
+    with pytest.raises(FingerprintError):
+        check_belongs(split, "f", "sha256:2", split.labels)
+    with pytest.raises(RowsError, match="20 rows, the dataset 19"):
+        check_belongs(split, "f", "sha256:1", split.labels[1:])
+
+
+def test_a_failed_write_leaves_the_old_file(split, tmp_path):
+    path = tmp_path / "split.parquet"
+    write_split(split, path)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_split(split.with_metadata(bad=float("nan")), path)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["split.parquet"]

@@ -1,0 +1,95 @@
+"""Verification: planted cases with a known verdict, and the sampling against what it promises."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from splitgen import Split, TrainingConfig, VerificationConfig, find_model, verify_split
+from splitgen.splits.verification import Rows, count_folds, draw_random_split, share_counts, summarize
+
+FAST = TrainingConfig(epochs=15)
+
+
+def split_by(dataset, parts, targets=None) -> Split:
+    zeros = np.zeros(dataset.n_points, np.float32)
+    targets = dataset.labels if targets is None else targets
+    return Split(dataset.ids, dataset.labels, targets, parts, zeros, zeros, {"dataset": {}})
+
+
+def random_parts(dataset, seed=0):
+    parts = np.full(dataset.n_points, "train", dtype="U10")
+    for c in range(dataset.n_classes):
+        rows = np.random.default_rng([seed, c]).permutation(np.flatnonzero(dataset.labels == c))
+        parts[rows[: len(rows) // 2]] = "test"
+    return parts
+
+
+def test_a_random_split_is_not_adversarial(digits):
+    result = verify_split(digits, split_by(digits, random_parts(digits)), find_model("mlp"), training=FAST)
+    assert result.is_fair
+    assert not result.is_adversarial
+    assert result.verdict.startswith("NOT adversarial")
+    assert result.imbalance < 0.02
+
+
+def test_a_planted_shortcut_is_adversarial(digits):
+    """A bright corner tells the binary target on train, and its opposite on test."""
+    targets = (digits.labels >= 5).astype(np.int64)
+    parts = random_parts(digits)
+    corner = np.where(parts == "test", 1 - targets, targets)
+    images = digits.images.clone()
+    images[torch.from_numpy(corner == 1), :, :2, :2] = 40.0
+    planted = replace(digits, images=images)
+    result = verify_split(planted, split_by(digits, parts, targets), find_model("mlp"), training=FAST)
+    assert result.is_adversarial
+    assert result.figures["test_accuracy"].mean < 0.5
+    assert result.figures["train_holdout_accuracy"].mean > 0.95
+
+
+def test_mislabelled_test_rows_are_called_unfair_and_not_adversarial(digits):
+    """The model fails on these rows under any split: the failure is not the split's."""
+    parts = random_parts(digits)
+    wrong = np.flatnonzero(parts == "test")[::2]
+    labels = digits.labels.copy()
+    labels[wrong] = (labels[wrong] + np.random.default_rng(0).integers(1, 10, len(wrong))) % 10
+    spoiled = replace(digits, labels=labels)
+    result = verify_split(spoiled, split_by(spoiled, parts), find_model("mlp"), training=FAST)
+    assert not result.is_fair
+    assert not result.is_adversarial
+    assert "the rows themselves are hard" in result.verdict or "not clearly above 0" in result.verdict
+
+
+def test_validation_rows_are_the_held_out_ones_and_the_seed_fixes_the_figures(digits):
+    parts = random_parts(digits)
+    parts[np.flatnonzero(parts == "train")[::10]] = "validation"
+    config, fits = VerificationConfig(seeds=2), []
+    arguments = (digits, split_by(digits, parts), find_model("mlp"), config, TrainingConfig(epochs=2))
+    first = verify_split(*arguments, on_fit=lambda: fits.append(1))
+    assert len(fits) == 2 * (2 + count_folds(first.n_train + first.n_test, first.n_test))
+    assert first == verify_split(*arguments)
+
+
+def test_the_random_control_has_the_class_counts_of_the_split():
+    labels = torch.arange(1000) % 3
+    rows = Rows(torch.arange(0, 600), torch.arange(0), torch.arange(600, 900))
+    fitted = rows.train[:500]
+    sample, comparable = draw_random_split(labels, fitted, rows, torch.Generator().manual_seed(0))
+    assert torch.bincount(labels[sample]).tolist() == torch.bincount(labels[fitted]).tolist()
+    assert not torch.isin(sample, comparable).any()
+    assert torch.isin(torch.cat([sample, comparable]), rows.used).all()
+
+
+def test_shares_are_proportional_and_sum_up():
+    counts = share_counts(torch.tensor([10, 20, 31]), 20)
+    assert int(counts.sum()) == 20
+    assert (counts - torch.tensor([10, 20, 31]) * 20 / 61).abs().max() < 1
+
+
+def test_the_interval_is_students_t():
+    figure = summarize([0.1, 0.2, 0.3])
+    assert figure.mean == pytest.approx(0.2)
+    assert figure.high - figure.mean == pytest.approx(4.302653 * 0.1 / 3**0.5, rel=1e-5)

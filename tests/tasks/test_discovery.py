@@ -1,0 +1,80 @@
+"""Discovery on digits: the agreement rises, margins do not depend on neighbours, the seed fixes all."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from splitgen import DiscoveryConfig, discover_tasks, find_model
+from splitgen.tasks.discovery import Problem, draw_rows
+from splitgen.tasks.encoder import TaskEncoder, orthonormal_directions, score_margins
+
+
+def test_discovery_lowers_the_divergence_and_keeps_every_class_halved(digits):
+    found = discover_tasks(digits, find_model("conv"), DiscoveryConfig(meta_steps=30), seed=2)
+    divergences = [step.divergence for step in found.history]
+    assert np.mean(divergences[-5:]) < np.mean(divergences[:5])
+    assert (found.meta_steps, found.stopped_by, found.margins.shape) == (30, "meta-steps", (1797, 1))
+    for c in range(10):
+        assert 0.2 < (found.margins[digits.labels == c] > 0).mean() < 0.8
+
+
+@pytest.mark.parametrize("method", ["one-sided", "central", "exact"])
+def test_every_meta_gradient_moves_the_same_encoder_alike(digits, method):
+    config = DiscoveryConfig(meta_steps=2, inner_steps=10, meta_gradient=method)
+    exact = DiscoveryConfig(meta_steps=2, inner_steps=10, meta_gradient="exact")
+    first, second = (discover_tasks(digits, find_model("conv"), c, seed=1).margins[:, 0] for c in (config, exact))
+    assert np.corrcoef(first, second)[0, 1] > 0.99
+
+
+def test_several_tasks_share_an_encoder_and_differ(digits):
+    config = DiscoveryConfig(dim=4, n_tasks=3, meta_steps=6, inner_steps=10)
+    found = discover_tasks(digits, find_model("conv"), config)
+    assert found.n_tasks == 3
+    assert np.abs(np.corrcoef(found.margins.T)[0, 1]) < 0.9
+    assert found.history[0].uniformity < 0
+
+
+def test_the_seed_fixes_the_margins(digits):
+    config = DiscoveryConfig(meta_steps=2, inner_steps=5)
+    first, second = (discover_tasks(digits, find_model("conv"), config, seed=9).margins for _ in range(2))
+    assert np.array_equal(first, second)
+
+
+def test_a_users_network_with_dropout_can_be_the_target(digits, tmp_path, monkeypatch):
+    (tmp_path / "dropping.py").write_text(
+        "from torch import nn\n"
+        "def net(n_classes, in_channels):\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(64 * in_channels, 32), nn.Dropout(), nn.ReLU(),\n"
+        "                         nn.Linear(32, n_classes))\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    config = DiscoveryConfig(meta_steps=2, inner_steps=5)
+    assert np.isfinite(discover_tasks(digits, find_model("dropping:net"), config).margins).all()
+
+
+def test_pool_and_held_out_rows_are_disjoint(digits):
+    problem = Problem(
+        digits.normalized_images(), torch.from_numpy(digits.labels), 10, find_model("conv"), DiscoveryConfig(), 0
+    )
+    pool, batches, held_out = draw_rows(problem, torch.Generator().manual_seed(0))
+    assert not torch.isin(pool, held_out).any()
+    assert batches.shape == (80, 32)
+    assert int(batches.max()) < len(pool)
+
+
+def test_margins_follow_their_rows_when_the_rows_are_reordered(digits):
+    torch.manual_seed(0)
+    encoder = TaskEncoder(1, 8, dim=2, n_tasks=2, width=8, centring="class", n_classes=10)
+    images, labels = digits.normalized_images()[:1024], torch.from_numpy(digits.labels[:1024])
+    order = torch.randperm(1024)
+    margins, reordered = score_margins(encoder, images, labels), score_margins(encoder, images[order], labels[order])
+    torch.testing.assert_close(margins[order], reordered, atol=1e-4, rtol=1e-4)
+    for c in range(10):
+        assert margins[labels == c].mean(dim=0).abs().max() < 1e-4
+
+
+def test_directions_are_orthonormal():
+    directions = orthonormal_directions(5, 8)
+    torch.testing.assert_close(directions @ directions.T, torch.eye(5), atol=1e-5, rtol=0)

@@ -1,0 +1,223 @@
+"""The command as a user runs it: `make` on digits in a process of its own, and each bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from splitgen import cli, read_split, read_tasks
+
+SMALL = ["--threads", "2", "--meta-steps", "4", "--seeds", "2", "--epochs", "8"]
+
+
+def splitgen(*args: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "splitgen", *map(str, args)]
+    environment = {**os.environ, "COLUMNS": "80"}
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False)
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "digits"
+    done = splitgen("make", "--out", out, *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert "verdict:" in done.stdout
+    return out
+
+
+def test_make_on_digits_writes_the_run_folder_with_every_figure(run_folder):
+    assert {path.name for path in run_folder.iterdir()} == {"split.parquet", "tasks.parquet", "run.json", "checkpoint"}
+    split = read_split(run_folder / "split.parquet")
+    assert split.counts() == {"train": 899, "validation": 0, "test": 898, "reserve": 0}
+    figures = split.metadata["verification"]["figures"]
+    assert {"train_holdout_accuracy", "test_accuracy", "random_accuracy", "recoverable_accuracy"} <= set(figures)
+    assert figures["fair_drop"]["mean"] == pytest.approx(
+        figures["recoverable_accuracy"]["mean"] - figures["test_accuracy"]["mean"]
+    )
+    record = json.loads((run_folder / "run.json").read_text())
+    assert record["verification"]["figures"] == figures
+    assert record["discovery"]["meta_steps"] == 4
+    assert read_tasks(run_folder).metadata["agreement"][0]["task"] == "task 0"
+
+
+def test_even_a_few_meta_steps_make_the_model_fail_on_test_but_not_under_the_control(run_folder):
+    figures = read_split(run_folder / "split.parquet").metadata["verification"]["figures"]
+    assert figures["recoverable_accuracy"]["mean"] - figures["test_accuracy"]["mean"] > 0.05
+
+
+def test_the_same_seed_gives_the_same_bytes(run_folder, tmp_path):
+    again = splitgen("make", "--out", tmp_path / "again", *SMALL, "--quiet")
+    assert again.returncode == 0
+    assert again.stderr == ""
+    first, second = (folder / "split.parquet" for folder in (run_folder, tmp_path / "again"))
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_split_makes_another_split_of_saved_tasks_and_show_prints_it(run_folder, tmp_path):
+    options = ["--target", "0,1,2,3,4", "--test-fraction", "0.2", "--reserve-fraction", "0.3", "--seeds", "2"]
+    done = splitgen("split", run_folder, *options, "--epochs", "4", "--out", tmp_path / "other")
+    assert done.returncode == 0, done.stderr
+    split = read_split(tmp_path / "other" / "split.parquet")
+    assert split.counts()["test"] == 359
+    assert split.metadata["alignment"] == pytest.approx(1.0, abs=0.01)
+    assert set(split.targets[split.labels < 5]) == {1}
+    shown = splitgen("show", tmp_path / "other")
+    assert "target 0,1,2,3,4" in shown.stdout
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+    machine = json.loads(splitgen("show", tmp_path / "other", "--json").stdout)
+    assert machine["counts"]["test"] == 359
+
+
+def test_verify_judges_a_file_with_another_model_and_prints_json(run_folder):
+    done = splitgen("verify", run_folder, "--model", "mlp", "--seeds", "2", "--epochs", "4", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["verification"]["model"] == "mlp"
+
+
+def test_a_second_call_without_out_does_not_collide_and_config_yields_to_the_command_line(tmp_path):
+    (tmp_path / "fast.toml").write_text("seed = 5\n[discovery]\nmeta_steps = 1\n[agreement]\nepochs = 1\n")
+    for _ in range(2):
+        done = splitgen("discover", "--config", "fast.toml", "--seed", "6", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    folders = sorted((tmp_path / "splitgen-runs").iterdir())
+    assert [folder.name for folder in folders] == ["digits-001", "digits-002"]
+    config = json.loads((folders[1] / "run.json").read_text())["config"]
+    assert (config["seed"], config["discovery"]["meta_steps"]) == (6, 1)
+
+
+def test_a_budget_is_the_stop_and_its_meta_steps_replay_to_the_same_tasks(tmp_path):
+    fast = ["--epochs", "1", "--threads", "2"]
+    assert splitgen("discover", "--budget", "3s", "--out", tmp_path / "timed", *fast).returncode == 0
+    record = json.loads((tmp_path / "timed" / "run.json").read_text())["discovery"]
+    assert record["stopped_by"] == "budget"
+    steps = ["--meta-steps", record["meta_steps"]]
+    assert splitgen("discover", *steps, "--out", tmp_path / "replayed", *fast).returncode == 0
+    first, second = ((tmp_path / name / "tasks.parquet").read_bytes() for name in ("timed", "replayed"))
+    assert first == second
+
+
+def write_bad_inputs(folder: Path) -> None:
+    """Files that are wrong in one way each."""
+    x, y = np.zeros((40, 8, 8), np.float32), np.arange(40) % 2
+    x[:, 0, 0] = y
+    nan = x.copy()
+    nan[3, 0, 0] = np.nan
+    np.savez(folder / "nan.npz", x=nan, y=y)
+    np.savez(folder / "oneclass.npz", x=x, y=np.zeros(40, int))
+    np.savez(folder / "few.npz", x=x, y=np.array([1] * 3 + [0] * 37))
+    np.savez(folder / "floats.npz", x=x, y=y + 0.5)
+    np.savez(folder / "nox.npz", z=x)
+    (folder / "broken.npz").write_text("no archive")
+    for name in ("cat", "dog"):
+        (folder / "photos" / name).mkdir(parents=True)
+        for i in range(12):
+            Image.fromarray(np.full((9, 9), i, np.uint8)).save(folder / "photos" / name / f"{i}.png")
+    (folder / "photos" / "dog" / "bad.png").write_text("not a picture")
+    (folder / "empty").mkdir()
+    (folder / "full").mkdir()
+    (folder / "full" / "run.json").write_text("{}")
+    pd.DataFrame({"a": [1]}).to_parquet(folder / "other.parquet")
+    (folder / "bad.toml").write_text("[discovery]\nsteps = 3\ntemperature = 'hot'\n")
+    (folder / "usermodel.py").write_text("def wrong(n_classes, in_channels):\n    return 3\n")
+
+
+BAD_INPUTS = [
+    (["make", "dogits"], "unknown dataset"),
+    (["make", "idx:nowhere"], "does not exist"),
+    (["make", "idx:empty"], "no file train-images*"),
+    (["make", "folder:nowhere"], "does not exist"),
+    (["make", "folder:empty"], "no images"),
+    (["make", "folder:photos"], "'bad.png' is not a readable image"),
+    (["make", "torchvision:Nothing"], "no such dataset"),
+    (["make", "torchvision:MNIST"], "--download"),
+    (["make", "npz:missing.npz"], "does not exist"),
+    (["make", "npz:broken.npz"], "cannot be read"),
+    (["make", "npz:nox.npz"], "lacks the arrays x and y"),
+    (["make", "npz:nan.npz"], "NaN or infinite pixels (first: row 3)"),
+    (["make", "npz:oneclass.npz"], "one class only"),
+    (["make", "npz:few.npz"], "class '1' has 3 rows"),
+    (["make", "npz:floats.npz"], "labels must be integers"),
+    (["make", "--model", "transformer"], "unknown"),
+    (["make", "--model", "torchvision:nothing"], "list_models"),
+    (["make", "--model", "usermodel:missing"], "cannot be imported"),
+    (["make", "--model", "usermodel:wrong"], "returned int"),
+    (["make", "--test-fraction", "1.5"], "test_fraction must be above 0 and below 1"),
+    (["make", "--test-fraction", "0.6", "--reserve-fraction", "0.5"], "must leave rows to train on"),
+    (["make", "--target", "0,77"], "target names class 77"),
+    (["make", "--target", "cats"], "target must be"),
+    (["make", "--budget", "soon"], "budget must be a time"),
+    (["make", "--device", "tpu"], "device must be one of"),
+    (["make", "--seeds", "1"], "seeds must be 2 or more"),
+    (["make", "--meta-gradient", "rough"], "meta_gradient must be one of"),
+    (["make", "--out", "full"], "holds another run"),
+    (["make", "--config", "bad.toml"], "unknown setting 'discovery.steps'"),
+    (["make", "--config", "missing.toml"], "cannot be read"),
+    (["split", "empty"], "cannot be read"),
+    (["verify", "other.parquet"], "no splitgen metadata"),
+    (["show", "missing.parquet"], "cannot be read"),
+]
+
+
+@pytest.fixture(scope="module")
+def bad_folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("bad")
+    write_bad_inputs(folder)
+    return folder
+
+
+@pytest.mark.parametrize(("args", "message"), BAD_INPUTS, ids=[" ".join(args) for args, _ in BAD_INPUTS])
+def test_bad_input_gets_one_line_and_leaves_nothing(bad_folder, args, message, monkeypatch, capsys):
+    monkeypatch.chdir(bad_folder)
+    monkeypatch.setattr(sys, "argv", ["splitgen", *args])
+    before = sorted(bad_folder.rglob("*"))
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    shown = capsys.readouterr()
+    assert stop.value.code == 2
+    assert message in shown.err
+    assert len(shown.err.strip().splitlines()) == 1
+    assert shown.out == ""
+    after = [path for path in sorted(bad_folder.rglob("*")) if "__pycache__" not in path.parts]
+    assert after == before
+
+
+def test_bad_input_in_a_process_of_its_own_has_exit_code_2_and_no_traceback(tmp_path):
+    done = splitgen("make", "npz:nothing.npz", cwd=tmp_path)
+    assert done.returncode == 2
+    assert (
+        done.stderr == "splitgen: dataset 'npz:nothing.npz': the file does not exist; give an .npz file with x and y\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_and_version_start_without_torch():
+    code = (
+        "import sys; sys.argv = ['splitgen', '--version']\n"
+        "from splitgen.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("splitgen 0.")
+    shown = splitgen("--help").stdout
+    assert all(name in shown for name in ("make", "discover", "split", "verify", "show"))
+
+
+def test_show_starts_without_torch(run_folder):
+    code = (
+        f"import sys; sys.argv = ['splitgen', 'show', {str(run_folder)!r}]\n"
+        "from splitgen.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
