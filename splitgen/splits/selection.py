@@ -85,7 +85,7 @@ def count_parts(class_counts: np.ndarray, config: SelectionConfig) -> dict[str, 
 def largest_remainder(class_counts: np.ndarray, fraction: float, capacity: np.ndarray) -> np.ndarray:
     """Whole numbers [C] near class_counts * fraction that sum to the rounded total, none over capacity."""
     exact = class_counts * fraction
-    counts = np.minimum(np.floor(exact + 1e-9).astype(np.int64), capacity)
+    counts: np.ndarray = np.minimum(np.floor(exact + 1e-9).astype(np.int64), capacity)
     missing = round(float(class_counts.sum() * fraction)) - int(counts.sum())
     while missing > 0:
         remainder = np.where(counts < capacity, exact - counts, -np.inf)

@@ -1,0 +1,33 @@
+"""The stages one by one from Python: discover a task on digits, make a split of it, judge it.
+
+Shows the typed API behind `splitgen make`. Runs on scikit-learn's digits in about a minute on two CPU
+cores; the fair drop printed at the end is about 0.2 (see the README for measured figures).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+import splitgen
+
+
+def main() -> None:
+    dataset = splitgen.open_dataset(splitgen.DataConfig("digits"))
+    model = splitgen.find_model("conv")
+    tasks = splitgen.discover_tasks(dataset, model, splitgen.DiscoveryConfig(meta_steps=60), seed=0)
+    margins = tasks.margins[:, 0]
+    agreement = splitgen.score_agreement(dataset, (margins > 0).astype(np.int64), model)
+    print(f"agreement score {agreement.agreement_score:.3f}, fitted: {agreement.fitted}")
+
+    target = splitgen.make_target(dataset, "0,1,2,3,4")
+    sides = np.where(np.isin(np.arange(10), target.positive_classes), 1, -1)
+    scores = splitgen.score_datapoints(margins, dataset.labels, sides)
+    selection = splitgen.select_split(scores, dataset.labels, dataset.ids)
+    metadata = {"dataset": {"source": dataset.source, "fingerprint": dataset.fingerprint}}
+    split = splitgen.Split(dataset.ids, dataset.labels, target.values, selection.parts, scores, margins, metadata)
+    result = splitgen.verify_split(dataset, split, model)
+    print(f"fair drop {result.figures['fair_drop'].mean:.3f}; {result.verdict}")
+
+
+if __name__ == "__main__":
+    main()
