@@ -11,27 +11,37 @@ from typing import TYPE_CHECKING, Any
 from splitgen._version import __version__
 
 if TYPE_CHECKING:
-    from splitgen.config import (
-        AgreementConfig,
-        DataConfig,
-        DiscoveryConfig,
-        RunConfig,
-        SearchConfig,
-        SelectionConfig,
-        TrainingConfig,
-        VerificationConfig,
-    )
-    from splitgen.data.dataset import ImageDataset, make_dataset
-    from splitgen.data.sources import open_dataset
-    from splitgen.errors import SplitgenError
-    from splitgen.models.registry import ModelFactory, find_model
-    from splitgen.splits.scores import Target, make_target, score_datapoints
-    from splitgen.splits.selection import Selection, select_split
-    from splitgen.splits.split import Split, read_split, write_split
-    from splitgen.splits.verification import Verification, verify_split
-    from splitgen.tasks.agreement import AgreementScore, score_agreement
-    from splitgen.tasks.discovery import DiscoveredTasks, discover_tasks
-    from splitgen.tasks.tasks_file import SavedTasks, read_tasks, write_tasks
+    from splitgen.config import AgreementConfig as AgreementConfig
+    from splitgen.config import DataConfig as DataConfig
+    from splitgen.config import DiscoveryConfig as DiscoveryConfig
+    from splitgen.config import RunConfig as RunConfig
+    from splitgen.config import SearchConfig as SearchConfig
+    from splitgen.config import SelectionConfig as SelectionConfig
+    from splitgen.config import TrainingConfig as TrainingConfig
+    from splitgen.config import VerificationConfig as VerificationConfig
+    from splitgen.data.dataset import ImageDataset as ImageDataset
+    from splitgen.data.dataset import make_dataset as make_dataset
+    from splitgen.data.sources import open_dataset as open_dataset
+    from splitgen.errors import SplitgenError as SplitgenError
+    from splitgen.models.registry import ModelFactory as ModelFactory
+    from splitgen.models.registry import find_model as find_model
+    from splitgen.splits.scores import Target as Target
+    from splitgen.splits.scores import make_target as make_target
+    from splitgen.splits.scores import score_datapoints as score_datapoints
+    from splitgen.splits.selection import Selection as Selection
+    from splitgen.splits.selection import select_split as select_split
+    from splitgen.splits.split import Split as Split
+    from splitgen.splits.split import read_split as read_split
+    from splitgen.splits.split import write_split as write_split
+    from splitgen.splits.verification import Verification as Verification
+    from splitgen.splits.verification import verify_split as verify_split
+    from splitgen.tasks.agreement import AgreementScore as AgreementScore
+    from splitgen.tasks.agreement import score_agreement as score_agreement
+    from splitgen.tasks.discovery import DiscoveredTasks as DiscoveredTasks
+    from splitgen.tasks.discovery import discover_tasks as discover_tasks
+    from splitgen.tasks.tasks_file import SavedTasks as SavedTasks
+    from splitgen.tasks.tasks_file import read_tasks as read_tasks
+    from splitgen.tasks.tasks_file import write_tasks as write_tasks
 
 MODULES = {
     "config": (

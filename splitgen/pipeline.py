@@ -75,7 +75,7 @@ def open_run(config: RunConfig, screen: Screen, device: str, out: Path | None, c
     model = find_model(config.model)
     target = make_target(dataset, config.selection.target)
     count_parts(dataset.class_counts, config.selection)
-    check_model(model, target.n_outputs, dataset.normalized_images(device))
+    check_model(model, target.n_outputs, dataset.images[:2].to(device, torch.float32))
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
     run = Run(config, screen, device, dataset, model, target, out)

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import UninitializedParameter
 
 from splitgen.errors import ModelError
 from splitgen.models import networks
@@ -108,6 +109,9 @@ def build_network(model: ModelFactory, n_classes: int, images: torch.Tensor, see
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         module = model.build(n_classes, int(images.shape[1]), int(min(images.shape[2:])))
+        if any(isinstance(p, UninitializedParameter) for p in module.parameters()):
+            with torch.no_grad():  # lazy layers take their sizes from a first pass
+                module(torch.zeros(2, *images.shape[1:]))
     return module.to(images.device).to(memory_format=torch.channels_last)
 
 

@@ -54,7 +54,8 @@ def orthonormal_directions(n_tasks: int, dim: int) -> torch.Tensor:
     """K orthonormal vectors in R^d, [K, d], from the current random state; one task has the unit vector."""
     if dim == 1:
         return torch.ones(1, 1)
-    return torch.linalg.qr(torch.randn(dim, dim)).Q[:, :n_tasks].T.contiguous()
+    basis: torch.Tensor = torch.linalg.qr(torch.randn(dim, dim)).Q
+    return basis[:, :n_tasks].T.contiguous()
 
 
 @torch.no_grad()
