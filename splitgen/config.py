@@ -314,6 +314,8 @@ def build_stage(stage: Any, settings: Mapping[str, Any], prefix: str, faults: li
 
 def convert(value: Any, hint: str, name: str, faults: list[str]) -> Any:
     """The value as the field's type has it, or a fault."""
+    if value is None and "None" in hint:
+        return None
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if hint.startswith("tuple"):
         if isinstance(value, (list, tuple)) and all(isinstance(v, int) for v in value):

@@ -24,6 +24,7 @@ from splitgen.errors import RunFolderError
 from splitgen.models.registry import ModelFactory, check_model, find_model
 from splitgen.models.training import count_epochs, steps_per_epoch
 from splitgen.parquet import write_json
+from splitgen.random import stream_generator
 from splitgen.report import print_agreement, print_verification
 from splitgen.splits.scores import Target, make_target
 from splitgen.splits.search import (
@@ -205,6 +206,7 @@ def run_agreement(run: Run, margins: np.ndarray) -> list[AgreementScore]:
     start, config = time.monotonic(), run.config
     labels = {f"task {k}": binary_task_labels(margins[:, k]) for k in range(margins.shape[1])}
     labels["target"] = run.target.values
+    labels["random"] = draw_random_labels(run.dataset.n_points, config.seed)
     images = run.dataset.normalized_images(run.device)
     with run.screen.progress("agreement", len(labels) * config.agreement.networks) as progress:
         scores = [
@@ -224,6 +226,11 @@ def run_agreement(run: Run, margins: np.ndarray) -> list[AgreementScore]:
     run.record["agreement"] = [dataclasses.asdict(score) for score in scores]
     print_agreement(run.screen, scores)
     return scores
+
+
+def draw_random_labels(n_points: int, seed: int) -> np.ndarray:
+    """A random binary task [N]: what its agreement is, is no merit of a task on these images."""
+    return torch.randint(2, (n_points,), generator=stream_generator(seed, "random task")).numpy()
 
 
 def run_split(run: Run, tasks: SavedTasks) -> Split:

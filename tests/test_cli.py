@@ -15,7 +15,7 @@ from PIL import Image
 
 from splitgen import cli, read_split, read_tasks
 
-SMALL = ["--threads", "2", "--meta-steps", "4", "--seeds", "2", "--epochs", "8"]
+SMALL = ["--threads", "1", "--meta-steps", "4", "--seeds", "2", "--epochs", "8"]
 
 
 def splitgen(*args: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -94,7 +94,7 @@ def test_a_second_call_without_out_does_not_collide_and_config_yields_to_the_com
 
 
 def test_a_budget_is_the_stop_and_its_meta_steps_replay_to_the_same_tasks(tmp_path):
-    fast = ["--epochs", "1", "--threads", "2"]
+    fast = ["--epochs", "1", "--threads", "1"]
     assert splitgen("discover", "--budget", "3s", "--out", tmp_path / "timed", *fast).returncode == 0
     record = json.loads((tmp_path / "timed" / "run.json").read_text())["discovery"]
     assert record["stopped_by"] == "budget"

@@ -12,6 +12,7 @@ from splitgen import Split, TrainingConfig, VerificationConfig, find_model, veri
 from splitgen.splits.verification import Rows, count_folds, draw_random_split, share_counts, summarize
 
 FAST = TrainingConfig(epochs=15)
+TWO_SEEDS = VerificationConfig(seeds=2)
 
 
 def split_by(dataset, parts, targets=None) -> Split:
@@ -44,7 +45,7 @@ def test_a_planted_shortcut_is_adversarial(digits):
     images = digits.images.clone()
     images[torch.from_numpy(corner == 1), :, :2, :2] = 40.0
     planted = replace(digits, images=images)
-    result = verify_split(planted, split_by(digits, parts, targets), find_model("mlp"), training=FAST)
+    result = verify_split(planted, split_by(digits, parts, targets), find_model("mlp"), TWO_SEEDS, FAST)
     assert result.is_adversarial
     assert result.figures["test_accuracy"].mean < 0.5
     assert result.figures["train_holdout_accuracy"].mean > 0.95
@@ -57,7 +58,7 @@ def test_mislabelled_test_rows_are_called_unfair_and_not_adversarial(digits):
     labels = digits.labels.copy()
     labels[wrong] = (labels[wrong] + np.random.default_rng(0).integers(1, 10, len(wrong))) % 10
     spoiled = replace(digits, labels=labels)
-    result = verify_split(spoiled, split_by(spoiled, parts), find_model("mlp"), training=FAST)
+    result = verify_split(spoiled, split_by(spoiled, parts), find_model("mlp"), TWO_SEEDS, FAST)
     assert not result.is_fair
     assert not result.is_adversarial
     assert "the rows themselves are hard" in result.verdict or "not clearly above 0" in result.verdict
