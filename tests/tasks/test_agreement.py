@@ -1,13 +1,10 @@
-"""Agreement on real images: chance for random labels, near 1 for an easy task, no credit for constants."""
+"""Agreement on real images: low for random labels, near 1 for an easy task, a flag for what was not fitted."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
-import torch
 
-from splitgen import AgreementConfig, TrainingConfig, find_model, score_agreement
+from splitgen import AgreementConfig, find_model, score_agreement
 
 
 def test_random_labels_that_are_fitted_agree_far_less_than_an_easy_task(digits):
@@ -22,18 +19,6 @@ def test_random_labels_that_are_fitted_agree_far_less_than_an_easy_task(digits):
     assert random.agreement_score < easy.agreement_score - 0.1
     assert easy.agreement_score > 0.9
     assert abs(easy.class_balance[1] - 0.5) < 0.05
-
-
-def test_random_labels_without_neighbours_agree_by_chance(digits):
-    """Each held-out image is far from every other: nothing but the initialisation tells the networks its class."""
-    noise = torch.randn(1797, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    labels = np.random.default_rng(0).integers(0, 2, digits.n_points)
-    training = TrainingConfig(learning_rate=2e-2)
-    score = score_agreement(
-        replace(digits, images=noise), labels, find_model("conv"), AgreementConfig(epochs=60), training, seed=1
-    )
-    assert score.fitted
-    assert abs(score.agreement_score - 0.5) < 0.15
 
 
 def test_a_task_that_was_not_fitted_is_flagged(digits):
