@@ -36,7 +36,7 @@ ReserveFraction = Annotated[
 ValidationFraction = Annotated[
     float | None, typer.Option(help="drawn from the train side [default: 0]", show_default=False)
 ]
-MetaSteps = Annotated[int | None, typer.Option(help="stop of discovery [default: 120]", show_default=False)]
+MetaSteps = Annotated[int | None, typer.Option(help="stop of discovery [default: 40]", show_default=False)]
 Budget = Annotated[
     str | None, typer.Option(help="time for discovery: 90s, 10m, 1h; without --meta-steps the only stop")
 ]

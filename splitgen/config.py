@@ -94,7 +94,8 @@ class DiscoveryConfig:
 
     dim, n_tasks: d and K; with d = 1 the uniformity is empty and the class balance keeps a task balanced.
     meta_steps: the stop; None is only for runs with a budget of time.
-    inner_steps, batch_size, inner_learning_rate: T, B and eta of the two networks' plain SGD.
+    inner_steps, batch_size, inner_learning_rate: T, B and eta of the two networks' plain SGD. batch_size: None
+        takes 128 on images below 16 pixels, where a step is cheap, and 32 above.
     temperature: of the soft task labels.
     pool_size: datapoints that the encoder sees in a meta-step; the T batches are drawn out of them.
     held_out_size: datapoints on which the two networks are compared.
@@ -107,9 +108,9 @@ class DiscoveryConfig:
 
     dim: int = 1
     n_tasks: int = 1
-    meta_steps: int | None = 120
+    meta_steps: int | None = 40
     inner_steps: int = 80
-    batch_size: int = 32
+    batch_size: int | None = None
     inner_learning_rate: float = 0.1
     temperature: float = 5.0
     pool_size: int = 1024
@@ -133,8 +134,9 @@ class DiscoveryConfig:
         yield from choice_faults(self, "centring", ("class", "none"))
         yield from choice_faults(self, "meta_gradient", ("one-sided", "central", "exact"))
         for name in ("batch_size", "pool_size"):
-            if getattr(self, name) < 2:
-                yield fault(name, getattr(self, name), "2 or more")
+            value = getattr(self, name)
+            if value is not None and value < 2:
+                yield fault(name, value, "2 or more")
         if self.n_tasks > self.dim:
             yield fault("n_tasks", self.n_tasks, f"at most dim ({self.dim}), as task directions are orthonormal")
         if self.meta_steps is not None and self.meta_steps < 1:

@@ -12,10 +12,10 @@ from splitgen.tasks.encoder import TaskEncoder, orthonormal_directions, score_ma
 
 
 def test_discovery_lowers_the_divergence_and_keeps_every_class_halved(digits):
-    found = discover_tasks(digits, find_model("conv"), DiscoveryConfig(meta_steps=30), seed=2)
+    found = discover_tasks(digits, find_model("conv"), DiscoveryConfig(meta_steps=20), seed=2)
     divergences = [step.divergence for step in found.history]
     assert np.mean(divergences[-5:]) < np.mean(divergences[:5])
-    assert (found.meta_steps, found.stopped_by, found.margins.shape) == (30, "meta-steps", (1797, 1))
+    assert (found.meta_steps, found.stopped_by, found.margins.shape) == (20, "meta-steps", (1797, 1))
     for c in range(10):
         assert 0.2 < (found.margins[digits.labels == c] > 0).mean() < 0.8
 
@@ -60,7 +60,7 @@ def test_pool_and_held_out_rows_are_disjoint(digits):
     )
     pool, batches, held_out = draw_rows(problem, torch.Generator().manual_seed(0))
     assert not torch.isin(pool, held_out).any()
-    assert batches.shape == (80, 32)
+    assert batches.shape == (80, 128)
     assert int(batches.max()) < len(pool)
 
 
