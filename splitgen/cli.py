@@ -40,7 +40,9 @@ MetaSteps = Annotated[int | None, typer.Option(help="stop of discovery [default:
 Budget = Annotated[
     str | None, typer.Option(help="time for discovery: 90s, 10m, 1h; without --meta-steps the only stop")
 ]
-Tasks = Annotated[int | None, typer.Option(help="tasks to discover [default: 1]", show_default=False)]
+Tasks = Annotated[
+    int | None, typer.Option(help="tasks to discover [default: 1, 3 on images below 16 pixels]", show_default=False)
+]
 Dim = Annotated[int | None, typer.Option(help="embedding size d [default: the tasks]", show_default=False)]
 MetaGradient = Annotated[str | None, typer.Option(help="one-sided (default), central or exact", show_default=False)]
 AgreementNetworks = Annotated[int | None, typer.Option(help="networks a task [default: 2]", show_default=False)]

@@ -16,6 +16,8 @@ from typing import Any, Protocol, get_type_hints
 
 from splitgen.errors import SettingError
 
+SMALL_IMAGE = 16  # pixels a side: below this, an image counts as small
+
 
 def fault(name: str, value: object, allowed: str) -> str:
     return f"{name} must be {allowed}, got {value!r}"
@@ -93,9 +95,9 @@ class DiscoveryConfig:
     """Task discovery (METHOD.md section 3; defaults from section 5: few strong tasks serve a split).
 
     dim, n_tasks: d and K; with d = 1 the uniformity is empty and the class balance keeps a task balanced.
+        0 leaves them, and batch_size, to `for_images`.
     meta_steps: the stop; None is only for runs with a budget of time.
-    inner_steps, batch_size, inner_learning_rate: T, B and eta of the two networks' plain SGD. batch_size: None
-        takes 128 on images below 16 pixels, where a step is cheap, and 32 above.
+    inner_steps, batch_size, inner_learning_rate: T, B and eta of the two networks' plain SGD.
     temperature: of the soft task labels.
     pool_size: datapoints that the encoder sees in a meta-step; the T batches are drawn out of them.
     held_out_size: datapoints on which the two networks are compared.
@@ -106,11 +108,11 @@ class DiscoveryConfig:
     epsilon: length of the finite difference's shift as a fraction of |w|.
     """
 
-    dim: int = 1
-    n_tasks: int = 1
+    dim: int = 0
+    n_tasks: int = 0
     meta_steps: int | None = 40
     inner_steps: int = 80
-    batch_size: int | None = None
+    batch_size: int = 0
     inner_learning_rate: float = 0.1
     temperature: float = 5.0
     pool_size: int = 1024
@@ -128,19 +130,34 @@ class DiscoveryConfig:
     def faults(self) -> Iterator[str]:
         yield from positive_faults(
             self,
-            *("dim", "n_tasks", "inner_steps", "inner_learning_rate", "temperature", "held_out_size"),
+            *("inner_steps", "inner_learning_rate", "temperature", "held_out_size"),
             *("encoder_width", "encoder_learning_rate", "crowding_width", "epsilon"),
         )
         yield from choice_faults(self, "centring", ("class", "none"))
         yield from choice_faults(self, "meta_gradient", ("one-sided", "central", "exact"))
-        for name in ("batch_size", "pool_size"):
-            value = getattr(self, name)
-            if value is not None and value < 2:
-                yield fault(name, value, "2 or more")
-        if self.n_tasks > self.dim:
+        for name in ("dim", "n_tasks"):
+            if getattr(self, name) < 0:
+                yield fault(name, getattr(self, name), "1 or more, or 0 for the default by image size")
+        if self.pool_size < 2:
+            yield fault("pool_size", self.pool_size, "2 or more")
+        if self.batch_size < 0 or self.batch_size == 1:
+            yield fault("batch_size", self.batch_size, "2 or more, or 0 for the default by image size")
+        if 0 < self.dim < self.n_tasks:
             yield fault("n_tasks", self.n_tasks, f"at most dim ({self.dim}), as task directions are orthonormal")
         if self.meta_steps is not None and self.meta_steps < 1:
             yield fault("meta_steps", self.meta_steps, "1 or more")
+
+    def for_images(self, image_size: int) -> DiscoveryConfig:
+        """The same settings with K, d and B filled in for images of that many pixels a side.
+
+        Below `SMALL_IMAGE` pixels a training is cheap: batches of 128 make the inner networks fit
+        better, and three tasks give the search more candidates. Above, all the time goes to one task.
+        """
+        is_small = image_size < SMALL_IMAGE
+        n_tasks = self.n_tasks or min(self.dim or 3, 3 if is_small else 1)
+        return dataclasses.replace(
+            self, n_tasks=n_tasks, dim=self.dim or n_tasks, batch_size=self.batch_size or (128 if is_small else 32)
+        )
 
 
 @dataclass(frozen=True)

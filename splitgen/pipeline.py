@@ -73,6 +73,7 @@ def open_run(config: RunConfig, screen: Screen, device: str, out: Path | None, c
     if out is not None:
         check_out(out)
     dataset = open_dataset(config.data)
+    config = dataclasses.replace(config, discovery=config.discovery.for_images(dataset.image_size))
     model = find_model(config.model)
     target = make_target(dataset, config.selection.target)
     count_parts(dataset.class_counts, config.selection)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from splitgen import cli, read_split, read_tasks
 
-SMALL = ["--threads", "1", "--meta-steps", "4", "--seeds", "2", "--epochs", "8"]
+SMALL = ["--threads", "1", "--meta-steps", "3", "--seeds", "2", "--epochs", "8"]
 
 
 def splitgen(*args: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -44,7 +44,7 @@ def test_make_on_digits_writes_the_run_folder_with_every_figure(run_folder):
     )
     record = json.loads((run_folder / "run.json").read_text())
     assert record["verification"]["figures"] == figures
-    assert record["discovery"]["meta_steps"] == 4
+    assert record["discovery"]["meta_steps"] == 3
     assert read_tasks(run_folder).metadata["agreement"][0]["task"] == "task 0"
 
 

@@ -18,7 +18,6 @@ import torch
 
 from splitgen.config import DiscoveryConfig, check
 from splitgen.data.dataset import ImageDataset
-from splitgen.models.networks import SMALL_IMAGE
 from splitgen.models.registry import ModelFactory, build_network
 from splitgen.random import stream_generator, stream_seed
 from splitgen.tasks.encoder import TaskEncoder, score_margins
@@ -104,6 +103,7 @@ def discover_tasks(
     """
     config = config or DiscoveryConfig()
     check(config)
+    config = config.for_images(dataset.image_size)
     problem = Problem(
         dataset.normalized_images(device),
         torch.from_numpy(dataset.labels).to(device),
@@ -212,23 +212,15 @@ def draw_rows(problem: Problem, generator: torch.Generator) -> tuple[torch.Tenso
     held_out_size = min(config.held_out_size, n_points // 4)
     pool_size = min(config.pool_size, n_points - held_out_size)
     order = torch.randperm(n_points, generator=generator)
-    batch_size = pick_batch_size(config, problem.images)
-    wanted = config.inner_steps * batch_size
+    wanted = config.inner_steps * config.batch_size
     passes = [torch.randperm(pool_size, generator=generator) for _ in range(-(-wanted // pool_size))]
-    batches = torch.cat(passes)[:wanted].view(config.inner_steps, batch_size)
+    batches = torch.cat(passes)[:wanted].view(config.inner_steps, config.batch_size)
     device = problem.images.device
     return (
         order[:pool_size].to(device),
         batches.to(device),
         order[pool_size : pool_size + held_out_size].to(device),
     )
-
-
-def pick_batch_size(config: DiscoveryConfig, images: torch.Tensor) -> int:
-    """B of the inner trainings: larger on small images, where it is cheap and makes them fit better."""
-    if config.batch_size is not None:
-        return config.batch_size
-    return 128 if min(images.shape[2:]) < SMALL_IMAGE else 32
 
 
 def channels_last(images: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,7 @@ from splitgen.tasks.encoder import TaskEncoder, orthonormal_directions, score_ma
 
 
 def test_discovery_lowers_the_divergence_and_keeps_every_class_halved(digits):
-    found = discover_tasks(digits, find_model("conv"), DiscoveryConfig(meta_steps=20), seed=2)
+    found = discover_tasks(digits, find_model("conv"), DiscoveryConfig(meta_steps=20, n_tasks=1), seed=2)
     divergences = [step.divergence for step in found.history]
     assert np.mean(divergences[-5:]) < np.mean(divergences[:5])
     assert (found.meta_steps, found.stopped_by, found.margins.shape) == (20, "meta-steps", (1797, 1))
@@ -22,8 +22,8 @@ def test_discovery_lowers_the_divergence_and_keeps_every_class_halved(digits):
 
 @pytest.mark.parametrize("method", ["one-sided", "central", "exact"])
 def test_every_meta_gradient_moves_the_same_encoder_alike(digits, method):
-    config = DiscoveryConfig(meta_steps=2, inner_steps=10, meta_gradient=method)
-    exact = DiscoveryConfig(meta_steps=2, inner_steps=10, meta_gradient="exact")
+    config = DiscoveryConfig(meta_steps=2, inner_steps=10, n_tasks=1, batch_size=32, meta_gradient=method)
+    exact = DiscoveryConfig(meta_steps=2, inner_steps=10, n_tasks=1, batch_size=32, meta_gradient="exact")
     first, second = (discover_tasks(digits, find_model("conv"), c, seed=1).margins[:, 0] for c in (config, exact))
     assert np.corrcoef(first, second)[0, 1] > 0.99
 
@@ -56,11 +56,16 @@ def test_a_users_network_with_dropout_can_be_the_target(digits, tmp_path, monkey
 
 def test_pool_and_held_out_rows_are_disjoint(digits):
     problem = Problem(
-        digits.normalized_images(), torch.from_numpy(digits.labels), 10, find_model("conv"), DiscoveryConfig(), 0
+        digits.normalized_images(),
+        torch.from_numpy(digits.labels),
+        10,
+        find_model("conv"),
+        DiscoveryConfig(batch_size=32),
+        0,
     )
     pool, batches, held_out = draw_rows(problem, torch.Generator().manual_seed(0))
     assert not torch.isin(pool, held_out).any()
-    assert batches.shape == (80, 128)
+    assert batches.shape == (80, 32)
     assert int(batches.max()) < len(pool)
 
 
