@@ -51,10 +51,12 @@ def write_parquet(frame: pd.DataFrame, schema: pa.Schema, metadata: Mapping[str,
 def read_parquet(path: Path) -> tuple[pd.DataFrame, dict[str, Any] | None]:
     """Columns and metadata; None where the file has none of ours.
 
-    Raises `OSError` (missing file) or `ValueError` (no Parquet file, or metadata that is no JSON).
+    Raises `ValueError`, which says why: no file to read, no Parquet file, or metadata that is no JSON.
     """
     try:
         table = pq.read_table(path)
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error.strerror or error})") from error
     except pa.ArrowInvalid as error:
         raise ValueError("it is not a Parquet file, or it is cut short") from error
     text = (table.schema.metadata or {}).get(METADATA_KEY)

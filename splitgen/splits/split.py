@@ -95,8 +95,6 @@ def read_split(path: Path | str) -> Split:
     remedy = "give a split.parquet that splitgen wrote"
     try:
         frame, metadata = read_parquet(path)
-    except OSError as error:
-        raise SplitFileError(str(path), f"cannot be read ({error.strerror or error})", remedy) from error
     except ValueError as error:
         raise SplitFileError(str(path), str(error), remedy) from error
     if metadata is None or "schema_version" not in metadata:

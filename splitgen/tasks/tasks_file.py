@@ -50,8 +50,6 @@ def read_tasks(path: Path | str) -> SavedTasks:
     remedy = "give a run folder of 'splitgen make' or 'splitgen discover', or its tasks.parquet"
     try:
         frame, metadata = read_parquet(path)
-    except OSError as error:
-        raise TasksFileError(str(path), f"cannot be read ({error.strerror or error})", remedy) from error
     except ValueError as error:
         raise TasksFileError(str(path), str(error), remedy) from error
     if metadata is None or metadata.get("tasks_schema_version") != TASKS_SCHEMA_VERSION:
