@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import platform
 import resource
 import time
@@ -23,6 +24,7 @@ from splitgen.data.sources import open_dataset
 from splitgen.errors import RunFolderError
 from splitgen.models.registry import ModelFactory, check_model, find_model
 from splitgen.models.training import count_epochs, steps_per_epoch
+from splitgen.parallel import count_workers
 from splitgen.parquet import write_json
 from splitgen.random import stream_generator
 from splitgen.report import print_agreement, print_verification
@@ -313,7 +315,8 @@ def run_verification(run: Run, split: Split) -> tuple[Split, Verification]:
         def on_fit() -> None:
             if not first:
                 first.append(time.monotonic() - start)
-                run.screen.note(f"verify: about {first[0] * n_fits:.0f} s")
+                rounds = math.ceil(n_fits / count_workers(n_fits))
+                run.screen.note(f"verify: about {first[0] * rounds:.0f} s")
             progress.advance()
 
         result = verify_split(

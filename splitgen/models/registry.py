@@ -16,6 +16,7 @@ from torch.nn.parameter import UninitializedParameter
 
 from splitgen.errors import ModelError
 from splitgen.models import networks
+from splitgen.random import seed_global
 
 BUILT_IN: dict[str, Callable[..., nn.Module]] = {
     "conv": networks.conv_net,
@@ -106,8 +107,7 @@ def build_users(
 
 def build_network(model: ModelFactory, n_classes: int, images: torch.Tensor, seed: int) -> nn.Module:
     """A freshly initialised network for images [N, channels, height, width], on their device."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with seed_global(seed):
         module = model.build(n_classes, int(images.shape[1]), int(min(images.shape[2:])))
         if any(isinstance(p, UninitializedParameter) for p in module.parameters()):
             with torch.no_grad():  # lazy layers take their sizes from a first pass

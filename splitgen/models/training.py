@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 
@@ -11,6 +12,7 @@ from torch import nn
 
 from splitgen.config import TrainingConfig
 from splitgen.models.registry import ModelFactory, build_network
+from splitgen.random import draws_random_numbers, seed_global
 
 TRAINING_STEPS = 1000  # what `epochs = None` aims at
 MIN_EPOCHS, MAX_EPOCHS = 5, 60
@@ -61,8 +63,10 @@ def fit(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, config.learning_rate, total_steps=epochs * steps + 1, pct_start=0.3
     )
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)  # dropout, where the network has it
+    probe = build_network(model, n_outputs, images, seed).train()
+    # trainings run side by side only where none of them draws from the generator that all share
+    noisy = draws_random_numbers(probe, images[rows[:2]])
+    with seed_global(seed) if noisy else contextlib.nullcontext():
         for _ in range(epochs):
             order = rows[torch.randperm(len(rows), generator=generator).to(rows.device)]
             for batch in torch.split(order, config.batch_size)[:steps]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ import torch
 from splitgen.config import SearchConfig, SelectionConfig, TrainingConfig
 from splitgen.models.registry import ModelFactory
 from splitgen.models.training import fit, score_accuracy
+from splitgen.parallel import map_threads
 from splitgen.random import stream_generator, stream_seed
 from splitgen.splits.scores import Target, score_datapoints
 from splitgen.splits.selection import Selection, select_split
@@ -85,12 +87,11 @@ def search_candidates(
             keep = config.keep[round_ - 1]
             running, out = running[:keep], running[keep:]
             fallen = out + fallen
-        scored = []
-        for candidate in running:
-            accuracy = try_candidate(problem, candidate, n_rows, round_)
-            scored.append(replace(candidate, test_accuracies=(*candidate.test_accuracies, accuracy)))
-            if on_fit is not None:
-                on_fit()
+        accuracies = map_threads(partial(try_candidate, problem, n_rows=n_rows, round_=round_), running, on_fit)
+        scored = [
+            replace(candidate, test_accuracies=(*candidate.test_accuracies, accuracy))
+            for candidate, accuracy in zip(running, accuracies, strict=True)
+        ]
         running = sorted(scored, key=lambda candidate: candidate.test_accuracies[-1])
     return running + fallen
 
@@ -102,7 +103,7 @@ def select_candidate(problem: SearchProblem, candidate: Candidate) -> tuple[np.n
     return scores, select_split(scores, problem.labels, problem.ids, problem.selection, seed=problem.seed)
 
 
-def try_candidate(problem: SearchProblem, candidate: Candidate, n_rows: int, round_: int) -> float:
+def try_candidate(problem: SearchProblem, candidate: Candidate, *, n_rows: int, round_: int) -> float:
     """Test accuracy of the target model trained on at most n_rows of the candidate's train rows."""
     _, selection = select_candidate(problem, candidate)
     generator = stream_generator(problem.seed, "search", round_)

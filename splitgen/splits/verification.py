@@ -9,9 +9,11 @@ Four trainings or more for each seed, all with the same recipe and as many rows:
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -21,7 +23,8 @@ from torch import nn
 from splitgen.config import TrainingConfig, VerificationConfig, check
 from splitgen.data.dataset import ImageDataset
 from splitgen.models.registry import ModelFactory
-from splitgen.models.training import fit, predict, score_accuracy
+from splitgen.models.training import fit, predict
+from splitgen.parallel import map_threads
 from splitgen.random import stream_generator, stream_seed
 from splitgen.splits.split import Split
 
@@ -109,7 +112,11 @@ class Rows:
 
 @dataclass(frozen=True)
 class Judge:
-    """What all trainings of a verification share."""
+    """What all trainings of a verification share.
+
+    images: normalised [N, channels, height, width]. labels, targets: int64 [N].
+    own_test: images and targets of the source's own test set, where it has one.
+    """
 
     images: torch.Tensor
     labels: torch.Tensor
@@ -118,16 +125,23 @@ class Judge:
     model: ModelFactory
     training: TrainingConfig
     own_test: tuple[torch.Tensor, torch.Tensor] | None
-    on_fit: Callable[[], None] | None
 
-    def fit(self, rows: torch.Tensor, seed: int) -> nn.Module:
-        network = fit(self.model, self.images, self.targets, rows, self.n_outputs, self.training, seed)
-        if self.on_fit is not None:
-            self.on_fit()
-        return network
+    def hits(self, network: nn.Module, rows: torch.Tensor) -> torch.Tensor:
+        """Whether the network is right on each of the rows [n], on the CPU."""
+        return predict(network, self.images, rows) == self.targets[rows].cpu()
 
-    def accuracy(self, network: nn.Module, rows: torch.Tensor) -> float:
-        return score_accuracy(network, self.images, self.targets, rows)
+
+@dataclass(frozen=True)
+class Trial:
+    """One training of a verification: the rows trained on, and by name the rows judged.
+
+    seed: of the training. on_own_test: it is judged on the source's own test set too.
+    """
+
+    train: torch.Tensor
+    judged: dict[str, torch.Tensor]
+    seed: int
+    on_own_test: bool = False
 
 
 def verify_split(
@@ -152,11 +166,11 @@ def verify_split(
     targets = torch.from_numpy(split.targets).to(device)
     labels = torch.from_numpy(dataset.labels).to(device)
     own_test = prepare_own_test(dataset, split, device)
-    judge = Judge(
-        images, labels, targets, int(targets.max()) + 1, model, training or TrainingConfig(), own_test, on_fit
-    )
+    judge = Judge(images, labels, targets, int(targets.max()) + 1, model, training or TrainingConfig(), own_test)
     rows = Rows(*(torch.from_numpy(split.indices(part)).to(device) for part in ("train", "validation", "test")))
-    runs = [judge_seed(judge, rows, config, seed, which) for which in range(config.seeds)]
+    plans = [plan_seed(judge, rows, config, seed, which) for which in range(config.seeds)]
+    results = map_threads(partial(run_trial, judge), [trial for plan in plans for trial in plan], on_fit)
+    runs = [summarize_seed(judge, rows, list(itertools.islice(results, len(plan)))) for plan in plans]
     per_class = np.mean([run.class_accuracies for run in runs], axis=0)
     names = [name for name in FIGURES if name in runs[0].figures]
     figures = {name: summarize([run.figures[name] for run in runs]) for name in names}
@@ -186,28 +200,54 @@ class SeedRun:
     class_accuracies: np.ndarray
 
 
-def judge_seed(judge: Judge, rows: Rows, config: VerificationConfig, seed: int, which: int) -> SeedRun:
-    """All trainings of one seed."""
+def plan_seed(judge: Judge, rows: Rows, config: VerificationConfig, seed: int, which: int) -> list[Trial]:
+    """The trainings of one seed: on the split, on a random split, and one a fold of the test rows."""
     generator = stream_generator(seed, "verify", which)
     fitted, holdout = hold_out(rows, config.holdout_fraction, generator)
-    network = judge.fit(fitted, stream_seed(seed, "verify", which, "split"))
-    class_accuracies = score_classes(judge, network, rows.test)
-    figures = {
-        "train_holdout_accuracy": judge.accuracy(network, holdout),
-        "test_accuracy": judge.accuracy(network, rows.test),
-        "worst_class_accuracy": float(np.nanmin(class_accuracies)),
-    }
     sample, comparable = draw_random_split(judge.labels, fitted, rows, generator)
-    random_network = judge.fit(sample, stream_seed(seed, "verify", which, "random"))
-    figures["random_accuracy"] = judge.accuracy(random_network, comparable)
-    figures["recoverable_accuracy"] = recover_test(judge, rows, len(fitted), generator, seed, which)
+    has_own = judge.own_test is not None
+    return [
+        Trial(fitted, {"holdout": holdout, "test": rows.test}, stream_seed(seed, "verify", which, "split"), has_own),
+        Trial(sample, {"random": comparable}, stream_seed(seed, "verify", which, "random"), has_own),
+        *(
+            Trial(rest, {"fold": fold}, stream_seed(seed, "verify", which, "fold", number))
+            for number, (rest, fold) in enumerate(draw_folds(judge.labels, rows, len(fitted), generator))
+        ),
+    ]
+
+
+def run_trial(judge: Judge, trial: Trial) -> dict[str, torch.Tensor]:
+    """Train, and tell by name which of the judged rows the network gets right, [n] each."""
+    network = fit(judge.model, judge.images, judge.targets, trial.train, judge.n_outputs, judge.training, trial.seed)
+    hits = {name: judge.hits(network, rows) for name, rows in trial.judged.items()}
+    if trial.on_own_test and judge.own_test is not None:
+        images, targets = judge.own_test
+        every = torch.arange(len(targets), device=images.device)
+        hits["own"] = predict(network, images, every) == targets.cpu()
+    return hits
+
+
+def summarize_seed(judge: Judge, rows: Rows, results: Sequence[dict[str, torch.Tensor]]) -> SeedRun:
+    """The figures of one seed from what `run_trial` gave for its plan."""
+    on_split, on_random, *folds = results
+    class_accuracies = score_classes(judge, on_split["test"], rows.test)
+    figures = {
+        "train_holdout_accuracy": share(on_split["holdout"]),
+        "test_accuracy": share(on_split["test"]),
+        "worst_class_accuracy": float(np.nanmin(class_accuracies)),
+        "random_accuracy": share(on_random["random"]),
+        "recoverable_accuracy": share(torch.cat([hits["fold"] for hits in folds])),
+    }
     figures["fair_drop"] = figures["recoverable_accuracy"] - figures["test_accuracy"]
-    if judge.own_test is not None:
-        own_images, own_targets = judge.own_test
-        every = torch.arange(len(own_targets), device=own_images.device)
-        figures["source_test_accuracy"] = score_accuracy(network, own_images, own_targets, every)
-        figures["source_test_random_accuracy"] = score_accuracy(random_network, own_images, own_targets, every)
+    if "own" in on_split:
+        figures["source_test_accuracy"] = share(on_split["own"])
+        figures["source_test_random_accuracy"] = share(on_random["own"])
     return SeedRun(figures, class_accuracies)
+
+
+def share(hits: torch.Tensor) -> float:
+    """Fraction that is true."""
+    return float(hits.double().mean())
 
 
 def hold_out(rows: Rows, fraction: float, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
@@ -230,23 +270,20 @@ def draw_random_split(
     return sample, draw_strata(rest, labels, torch.bincount(labels[rows.test], minlength=n_classes), generator)
 
 
-def recover_test(judge: Judge, rows: Rows, n_fitted: int, generator: torch.Generator, seed: int, which: int) -> float:
-    """Accuracy on the test rows of models trained on random samples that leave them out, fold by fold.
+def draw_folds(
+    labels: torch.Tensor, rows: Rows, n_fitted: int, generator: torch.Generator
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Folds of the test rows, each after a random sample of n_fitted used rows that leaves it out.
 
-    The samples have the used rows' own mix of classes and parts, so that the model may see the like of
+    The samples have the used rows' own mix of classes and parts, so that a model may see the like of
     the test rows, but never the rows themselves.
     """
     used = rows.used
-    strata = judge.labels * 2
+    strata = labels * 2
     strata[rows.test] += 1
     counts = share_counts(torch.bincount(strata[used], minlength=int(strata.max()) + 1), n_fitted)
-    hits = 0.0
-    for number, fold in enumerate(shuffle(rows.test, generator).chunk(count_folds(len(used), len(rows.test)))):
-        pool = used[~torch.isin(used, fold)]
-        sample = draw_strata(pool, strata, counts, generator)
-        network = judge.fit(sample, stream_seed(seed, "verify", which, "fold", number))
-        hits += judge.accuracy(network, fold) * len(fold)
-    return hits / len(rows.test)
+    for fold in shuffle(rows.test, generator).chunk(count_folds(len(used), len(rows.test))):
+        yield draw_strata(used[~torch.isin(used, fold)], strata, counts, generator), fold
 
 
 def count_folds(n_used: int, n_test: int) -> int:
@@ -280,12 +317,10 @@ def share_counts(stratum_counts: torch.Tensor, n_rows: int) -> torch.Tensor:
     return counts
 
 
-def score_classes(judge: Judge, network: nn.Module, rows: torch.Tensor) -> np.ndarray:
-    """Accuracy of each source class [C] on some rows; NaN for a class without rows."""
-    hits = (predict(network, judge.images, rows) == judge.targets[rows].cpu()).double()
+def score_classes(judge: Judge, hits: torch.Tensor, rows: torch.Tensor) -> np.ndarray:
+    """Accuracy of each source class [C] from the hits [n] on some rows [n]; NaN for a class without rows."""
     labels = judge.labels[rows].cpu()
-    n_classes = int(judge.labels.max()) + 1
-    return np.array([float(hits[labels == c].mean()) for c in range(n_classes)])
+    return np.array([share(hits[labels == c]) for c in range(int(judge.labels.max()) + 1)])
 
 
 def summarize(values: list[float]) -> Figure:

@@ -13,6 +13,7 @@ from splitgen.config import AgreementConfig, TrainingConfig, check
 from splitgen.data.dataset import ImageDataset
 from splitgen.models.registry import ModelFactory
 from splitgen.models.training import fit, predict
+from splitgen.parallel import map_threads
 from splitgen.random import stream_generator, stream_seed
 from splitgen.tasks.objectives import cohen_kappa, prediction_agreement
 
@@ -80,23 +81,22 @@ def score_prepared(
     n_outputs = int(targets.max()) + 1
     train, holdout = draw_parts(len(targets), config, seed, images.device)
 
-    predictions, train_accuracies, holdout_accuracies = [], [], []
-    for which in range(config.networks):
+    def train_network(which: int) -> tuple[torch.Tensor, torch.Tensor]:
         network_seed = stream_seed(seed, "agreement", task, which)
         network = fit(model, images, targets, train, max(2, n_outputs), training, network_seed)
-        predicted = predict(network, images, holdout)
-        predictions.append(predicted)
-        train_accuracies.append(prediction_agreement(predict(network, images, train), targets[train].cpu()))
-        holdout_accuracies.append(prediction_agreement(predicted, targets[holdout].cpu()))
-        if on_fit is not None:
-            on_fit()
+        return predict(network, images, train), predict(network, images, holdout)
+
+    predictions, train_accuracies = [], []
+    for on_train, on_holdout in map_threads(train_network, range(config.networks), on_fit):
+        predictions.append(on_holdout)
+        train_accuracies.append(prediction_agreement(on_train, targets[train].cpu()))
     pairs = list(itertools.combinations(predictions, 2))
     return AgreementScore(
         task,
         float(np.mean([prediction_agreement(a, b) for a, b in pairs])),
         float(np.mean([cohen_kappa(a, b, max(2, n_outputs)) for a, b in pairs])),
         min(train_accuracies),
-        float(np.mean(holdout_accuracies)),
+        float(np.mean([prediction_agreement(p, targets[holdout].cpu()) for p in predictions])),
         tuple((torch.bincount(targets, minlength=n_outputs).double() / len(targets)).tolist()),
         min(train_accuracies) >= config.min_train_accuracy,
     )

@@ -19,7 +19,7 @@ import torch
 from splitgen.config import DiscoveryConfig, check
 from splitgen.data.dataset import ImageDataset
 from splitgen.models.registry import ModelFactory, build_network
-from splitgen.random import stream_generator, stream_seed
+from splitgen.random import seed_global, stream_generator, stream_seed
 from splitgen.tasks.encoder import TaskEncoder, score_margins
 from splitgen.tasks.inner_loop import InnerData, meta_gradient
 from splitgen.tasks.objectives import boundary_crowding, class_imbalance, soft_task_labels, uniformity
@@ -130,8 +130,7 @@ def discover_tasks(
 def init_state(problem: Problem, image_size: int) -> DiscoveryState:
     """A fresh encoder and its optimiser."""
     config = problem.config
-    with torch.random.fork_rng():
-        torch.manual_seed(stream_seed(problem.seed, "encoder"))
+    with seed_global(stream_seed(problem.seed, "encoder")):
         encoder = TaskEncoder(
             problem.images.shape[1],
             image_size,

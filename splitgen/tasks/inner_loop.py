@@ -23,6 +23,8 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
+from splitgen.parallel import map_threads
+from splitgen.random import draws_random_numbers, seed_global
 from splitgen.tasks.objectives import divergence, soft_cross_entropy
 
 
@@ -30,17 +32,19 @@ class FlatNetwork:
     """A network whose P parameters are one vector, for arithmetic on weights.
 
     Batch norm is set to use batch statistics only: running statistics would be a path from the
-    labels to the divergence that the reverse pass does not see. A network with dropout draws the
-    same random numbers at the same step in every pass.
+    labels to the divergence that the reverse pass does not see. A network that draws random numbers
+    (dropout) draws the same ones at the same step in every pass.
+
+    sample: a few images [n, channels, height, width], to find out whether it does.
     """
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, sample: torch.Tensor) -> None:
         self.module = use_batch_statistics(module).train()
         self.named = dict(module.named_parameters())
         self.parameters = list(self.named.values())
         self.weights = torch.cat([p.detach().flatten() for p in self.parameters])
         self.sizes = [p.numel() for p in self.parameters]
-        self.replays_noise = any(isinstance(m, nn.modules.dropout._DropoutNd) for m in module.modules())
+        self.draws_random_numbers = draws_random_numbers(self.module, sample)
         for parameter, view in zip(self.parameters, self.views(self.weights), strict=True):
             parameter.data = view
 
@@ -49,8 +53,8 @@ class FlatNetwork:
         return [part.view_as(p) for part, p in zip(torch.split(flat, self.sizes), self.parameters, strict=True)]
 
     def noise(self, step: int) -> contextlib.AbstractContextManager[None]:
-        """The random state of one step, the same in each pass; free for a network without dropout."""
-        return replayed_noise(step) if self.replays_noise else contextlib.nullcontext()
+        """The random state of one step, the same in each pass; free for a network that draws none."""
+        return seed_global(step) if self.draws_random_numbers else contextlib.nullcontext()
 
     def gradient(self, images: torch.Tensor, soft_labels: torch.Tensor, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Gradient [P] of the loss at the present weights, and the log-probabilities [B, C]."""
@@ -63,14 +67,6 @@ class FlatNetwork:
         """d loss / d w as one vector [P]."""
         parts = torch.autograd.grad(loss, self.parameters, retain_graph=retain_graph)
         return torch.cat([part.flatten() for part in parts])
-
-
-@contextlib.contextmanager
-def replayed_noise(step: int):  # type: ignore[no-untyped-def]
-    """Random numbers that depend on the step alone."""
-    with torch.random.fork_rng():
-        torch.manual_seed(step)
-        yield
 
 
 def use_batch_statistics(module: nn.Module) -> nn.Module:
@@ -207,25 +203,29 @@ def reverse_inner(
     return torch.stack(label_grads[::-1])
 
 
+def predict_held_out(network: FlatNetwork, data: InnerData) -> torch.Tensor:
+    """Logits [B', C] of the trained network on the held-out batch."""
+    with network.noise(len(data.batches)):
+        logits: torch.Tensor = network.module(data.held_out)
+    return logits
+
+
 def meta_gradient(
     networks: Sequence[nn.Module], data: InnerData, *, learning_rate: float, method: str, epsilon: float
 ) -> MetaGradient:
-    """Train two networks on the same batches, compare them, and reverse both trainings.
+    """Train two networks side by side on the same batches, compare them, and reverse both trainings.
 
     networks: two modules, differently initialised; their parameters are changed.
     Raises `KeyError` for a method that is not in `STEP_PRODUCTS`.
     """
-    first, second = (train_inner(FlatNetwork(network), data, learning_rate) for network in networks)
-    with first.network.noise(len(data.batches)):
-        logits_1 = first.network.module(data.held_out)
-    with second.network.noise(len(data.batches)):
-        logits_2 = second.network.module(data.held_out)
+    flat = [FlatNetwork(network, data.held_out[:2]) for network in networks]
+    paths = list(map_threads(lambda network: train_inner(network, data, learning_rate), flat))
+    logits_1, logits_2 = (predict_held_out(network, data) for network in flat)
     loss = divergence(logits_1, logits_2)
-    adjoints = (first.network.flat_grad(loss, retain_graph=True), second.network.flat_grad(loss))
-    label_grad = sum(
-        reverse_inner(path, data, adjoint, method, epsilon)
-        for path, adjoint in zip((first, second), adjoints, strict=True)
+    adjoints = (flat[0].flat_grad(loss, retain_graph=True), flat[1].flat_grad(loss))
+    label_grads = map_threads(
+        lambda both: reverse_inner(both[0], data, both[1], method, epsilon), list(zip(paths, adjoints, strict=True))
     )
+    label_grad = torch.stack(list(label_grads)).sum(dim=0)
     agreement = (logits_1.argmax(dim=1) == logits_2.argmax(dim=1)).double().mean()
-    assert isinstance(label_grad, torch.Tensor)
     return MetaGradient(float(loss.detach()), float(agreement), label_grad)

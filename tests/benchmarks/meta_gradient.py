@@ -71,7 +71,7 @@ def main() -> None:
             networks = [build_network(find_model("conv"), 2, images, 10 * seed + which + 100) for which in range(2)]
             if activation == "relu":
                 networks = [swap_activation(network) for network in networks]
-            paths = [train_inner(FlatNetwork(network), data, RATE) for network in networks]
+            paths = [train_inner(FlatNetwork(network, data.held_out[:2]), data, RATE) for network in networks]
             outputs = [path.network.module(data.held_out) for path in paths]
             loss = divergence(*outputs)
             adjoints = [path.network.flat_grad(loss, retain_graph=True) for path in paths]

@@ -130,7 +130,7 @@ def test_moving_labels_against_the_meta_gradient_lowers_the_divergence(digits):
 def test_inner_training_is_plain_sgd(digits):
     images = digits.normalized_images()
     data = random_data(images, steps=3, batch=32, seed=1)
-    flat = FlatNetwork(build_network(find_model("mlp"), 2, images, 7))
+    flat = FlatNetwork(build_network(find_model("mlp"), 2, images, 7), images[:2])
     train_inner(flat, data, learning_rate=0.1)
 
     slow = use_batch_statistics(build_network(find_model("mlp"), 2, images, 7)).train()
