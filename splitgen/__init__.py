@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from splitgen.config import AgreementConfig as AgreementConfig
     from splitgen.config import DataConfig as DataConfig
     from splitgen.config import DiscoveryConfig as DiscoveryConfig
+    from splitgen.config import RefinementConfig as RefinementConfig
     from splitgen.config import RunConfig as RunConfig
     from splitgen.config import SearchConfig as SearchConfig
     from splitgen.config import SelectionConfig as SelectionConfig
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from splitgen.tasks.agreement import score_agreement as score_agreement
     from splitgen.tasks.discovery import DiscoveredTasks as DiscoveredTasks
     from splitgen.tasks.discovery import discover_tasks as discover_tasks
+    from splitgen.tasks.refinement import RefinedTask as RefinedTask
+    from splitgen.tasks.refinement import refine_tasks as refine_tasks
     from splitgen.tasks.tasks_file import SavedTasks as SavedTasks
     from splitgen.tasks.tasks_file import read_tasks as read_tasks
     from splitgen.tasks.tasks_file import write_tasks as write_tasks
@@ -48,6 +51,7 @@ MODULES = {
         "AgreementConfig",
         "DataConfig",
         "DiscoveryConfig",
+        "RefinementConfig",
         "RunConfig",
         "SearchConfig",
         "SelectionConfig",
@@ -64,6 +68,7 @@ MODULES = {
     "splits.verification": ("Verification", "verify_split"),
     "tasks.agreement": ("AgreementScore", "score_agreement"),
     "tasks.discovery": ("DiscoveredTasks", "discover_tasks"),
+    "tasks.refinement": ("RefinedTask", "refine_tasks"),
     "tasks.tasks_file": ("SavedTasks", "read_tasks", "write_tasks"),
 }
 HOMES = {name: module for module, names in MODULES.items() for name in names}

@@ -37,8 +37,11 @@ ValidationFraction = Annotated[
     float | None, typer.Option(help="drawn from the train side [default: 0]", show_default=False)
 ]
 MetaSteps = Annotated[int | None, typer.Option(help="stop of discovery [default: 40]", show_default=False)]
+RefineSteps = Annotated[
+    int | None, typer.Option(help="stop of refinement, 0 leaves it out [default: 80]", show_default=False)
+]
 Budget = Annotated[
-    str | None, typer.Option(help="time for discovery: 90s, 10m, 1h; without --meta-steps the only stop")
+    str | None, typer.Option(help="time for discovery and refinement: 90s, 10m; the only stop if no steps are given")
 ]
 Tasks = Annotated[
     int | None, typer.Option(help="tasks to discover [default: 1, 3 on images below 16 pixels]", show_default=False)
@@ -85,6 +88,7 @@ def make(
     reserve_fraction: ReserveFraction = None,
     validation_fraction: ValidationFraction = None,
     meta_steps: MetaSteps = None,
+    refine_steps: RefineSteps = None,
     budget: Budget = None,
     tasks: Tasks = None,
     dim: Dim = None,
@@ -159,6 +163,8 @@ def split(
     test_fraction: TestFraction = None,
     reserve_fraction: ReserveFraction = None,
     validation_fraction: ValidationFraction = None,
+    refine_steps: RefineSteps = None,
+    budget: Annotated[str | None, typer.Option(help="time for refinement: 90s, 10m, 1h")] = None,
     seeds: Seeds = None,
     seed: Seed = None,
     epochs: Epochs = None,
@@ -183,7 +189,7 @@ def split(
     run = open_new_run("split", given, below=recall_settings(tasks_path, recorded))
     from splitgen import pipeline
 
-    pipeline.resplit(run, tasks_path)
+    pipeline.resplit(run, tasks_path, parse_budget(budget))
     print_json(as_json, run.record)
 
 
@@ -257,6 +263,7 @@ def collect_settings(given: dict[str, Any]) -> dict[str, Any]:
     for table, names in TABLES.items():
         settings[table] = {name: given.get(name) for name in names}
     settings["agreement"] = {"networks": given.get("agreement_networks")}
+    settings["refinement"] = {"meta_steps": given.get("refine_steps")}
     if given.get("tasks") is not None:
         settings["discovery"] |= {"n_tasks": given["tasks"], "dim": given.get("dim") or given["tasks"]}
     return settings
@@ -282,11 +289,11 @@ def open_new_run(command: str, given: dict[str, Any], below: dict[str, Any] | No
     from_file = read_toml(given["config"]) if given["config"] is not None else {}
     settings = merge_settings(merge_settings(below or {}, from_file), collect_settings(given))
     config = build_config(settings)
-    stop_given = given.get("meta_steps") is not None or "meta_steps" in from_file.get("discovery", {})
     if given.get("budget") is not None:
         parse_budget(given["budget"])
-        if not stop_given:
-            config = pipeline.without_stop(config)
+        for stage, option in (("discovery", "meta_steps"), ("refinement", "refine_steps")):
+            if given.get(option) is None and "meta_steps" not in from_file.get(stage, {}):
+                config = pipeline.without_stop(config, stage)
     device = pick_device(given["device"], given["threads"])
     out = given["out"]
     if out is None and default_out:

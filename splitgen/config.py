@@ -72,7 +72,7 @@ class TrainingConfig:
     """The recipe of the target model: optimiser under a one-cycle schedule, no augmentation.
 
     learning_rate: the peak of the schedule.
-    epochs: None takes as many as give about `TRAINING_STEPS` steps, at least 5 and at most 60.
+    epochs: None takes as many as give about `TRAINING_STEPS` steps, at least 5 and at most 20.
     """
 
     optimizer: str = "adamw"
@@ -95,7 +95,7 @@ class DiscoveryConfig:
     """Task discovery (METHOD.md section 3; defaults from section 5: few strong tasks serve a split).
 
     dim, n_tasks: d and K; with d = 1 the uniformity is empty and the class balance keeps a task balanced.
-        0 leaves them, and batch_size, to `for_images`.
+        0 leaves them, and batch_size, to `for_images`; so does None for crowding_weight.
     meta_steps: the stop; None is only for runs with a budget of time.
     inner_steps, batch_size, inner_learning_rate: T, B and eta of the two networks' plain SGD.
     temperature: of the soft task labels.
@@ -118,11 +118,11 @@ class DiscoveryConfig:
     pool_size: int = 1024
     held_out_size: int = 512
     encoder_width: int = 24
-    encoder_learning_rate: float = 1e-3
+    encoder_learning_rate: float = 2e-3
     centring: str = "class"
     uniformity_weight: float = 1.0
     imbalance_weight: float = 10.0
-    crowding_weight: float = 0.75
+    crowding_weight: float | None = None
     crowding_width: float = 0.5
     meta_gradient: str = "one-sided"
     epsilon: float = 0.005
@@ -148,16 +148,45 @@ class DiscoveryConfig:
             yield fault("meta_steps", self.meta_steps, "1 or more")
 
     def for_images(self, image_size: int) -> DiscoveryConfig:
-        """The same settings with K, d and B filled in for images of that many pixels a side.
+        """The same settings with K, d, B and g filled in for images of that many pixels a side.
 
         Below `SMALL_IMAGE` pixels a training is cheap: batches of 128 make the inner networks fit
-        better, and three tasks give the search more candidates. Above, all the time goes to one task.
+        better, and three tasks give the search more candidates. Above, all the time goes to one task,
+        and keeping datapoints away from the boundary pays (on digits it costs 5 points).
         """
         is_small = image_size < SMALL_IMAGE
         n_tasks = self.n_tasks or min(self.dim or 3, 3 if is_small else 1)
+        crowding_weight = (0.0 if is_small else 0.75) if self.crowding_weight is None else self.crowding_weight
         return dataclasses.replace(
-            self, n_tasks=n_tasks, dim=self.dim or n_tasks, batch_size=self.batch_size or (128 if is_small else 32)
+            self,
+            n_tasks=n_tasks,
+            dim=self.dim or n_tasks,
+            batch_size=self.batch_size or (128 if is_small else 32),
+            crowding_weight=crowding_weight,
         )
+
+
+@dataclass(frozen=True)
+class RefinementConfig:
+    """Refinement of the best candidates by the failure itself; its inner loop is that of `DiscoveryConfig`.
+
+    meta_steps: of each candidate; 0 leaves refinement out, None is only for runs with a budget of time.
+    candidates: how many of the search's best are refined, side by side.
+    learning_rate: of the task encoder.
+    budget_share: of a budget of time, the rest being discovery's.
+    """
+
+    meta_steps: int | None = 100
+    candidates: int = 2
+    learning_rate: float = 2e-3
+    budget_share: float = 0.5
+
+    def faults(self) -> Iterator[str]:
+        yield from positive_faults(self, "candidates", "learning_rate")
+        if self.meta_steps is not None and self.meta_steps < 0:
+            yield fault("refinement meta_steps", self.meta_steps, "0 or more")
+        if not 0 < self.budget_share < 1:
+            yield fault("refinement budget_share", self.budget_share, "between 0 and 1")
 
 
 @dataclass(frozen=True)
@@ -168,7 +197,8 @@ class AgreementConfig:
     max_rows: rows of the dataset that take part at most, drawn at random.
     train_fraction: share of them that the networks are trained on.
     min_train_accuracy: a task that the networks do not reach this accuracy on is flagged as not fitted.
-    epochs: of the training; None as in `TrainingConfig`.
+    epochs: of the training, to convergence; None as in `TrainingConfig`, but up to 60: a task that says
+        nothing about the images takes longer to fit than the target.
     """
 
     networks: int = 2
@@ -265,6 +295,7 @@ class RunConfig:
     data: DataConfig = field(default_factory=DataConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     discovery: DiscoveryConfig = field(default_factory=DiscoveryConfig)
+    refinement: RefinementConfig = field(default_factory=RefinementConfig)
     agreement: AgreementConfig = field(default_factory=AgreementConfig)
     selection: SelectionConfig = field(default_factory=SelectionConfig)
     search: SearchConfig = field(default_factory=SearchConfig)

@@ -7,14 +7,13 @@ import math
 import platform
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 
 from splitgen._version import __version__
 from splitgen.config import RunConfig
@@ -32,6 +31,7 @@ from splitgen.splits.scores import Target, make_target
 from splitgen.splits.search import (
     Candidate,
     SearchProblem,
+    add_refined,
     count_fits,
     list_candidates,
     search_candidates,
@@ -42,9 +42,10 @@ from splitgen.splits.sides import binary_sides, cut_classes, measure_confusion
 from splitgen.splits.split import Split, check_belongs, read_split, write_split
 from splitgen.splits.verification import Verification, count_verification_fits, verify_split
 from splitgen.tasks.agreement import AgreementScore, binary_task_labels, score_prepared
-from splitgen.tasks.discovery import DiscoveredTasks, MetaStep, discover_tasks
+from splitgen.tasks.discovery import MetaStep, discover_tasks
 from splitgen.tasks.objectives import task_similarity
-from splitgen.tasks.tasks_file import SavedTasks, check_tasks_belong, read_tasks, write_tasks
+from splitgen.tasks.refinement import RefinementStep, refine_tasks
+from splitgen.tasks.tasks_file import SavedTasks, check_tasks_belong, read_tasks, write_encoder, write_tasks
 
 
 @dataclass
@@ -103,9 +104,17 @@ def short_name(spec: str) -> str:
     return Path(spec.rpartition(":")[2]).stem or "run"
 
 
-def without_stop(config: RunConfig) -> RunConfig:
-    """The same settings with the budget as discovery's only stop."""
-    return dataclasses.replace(config, discovery=dataclasses.replace(config.discovery, meta_steps=None))
+def without_stop(config: RunConfig, stage: str) -> RunConfig:
+    """The same settings with the budget as the only stop of "discovery" or "refinement"."""
+    return dataclasses.replace(config, **{stage: dataclasses.replace(getattr(config, stage), meta_steps=None)})
+
+
+def share_budget(config: RunConfig, budget_seconds: float | None) -> tuple[float | None, float | None]:
+    """Seconds for discovery, and for refinement."""
+    if budget_seconds is None or config.refinement.meta_steps == 0:
+        return budget_seconds, None
+    share = config.refinement.budget_share
+    return (1 - share) * budget_seconds, share * budget_seconds
 
 
 def next_out(parent: Path, name: str) -> Path:
@@ -138,10 +147,11 @@ def describe_environment(device: str) -> dict[str, Any]:
 
 
 def describe_settings(config: RunConfig) -> dict[str, Any]:
-    """The settings that the bytes of a result depend on. The stop of discovery is not among them: the
-    meta-steps done are recorded by themselves."""
+    """The settings that the bytes of a result depend on. The stops of discovery and refinement are not
+    among them: the meta-steps done are recorded by themselves."""
     settings = dataclasses.asdict(config)
     del settings["data"], settings["discovery"]["meta_steps"]
+    del settings["refinement"]["meta_steps"], settings["refinement"]["budget_share"]
     return settings
 
 
@@ -177,17 +187,10 @@ def run_discovery(run: Run, budget_seconds: float | None) -> SavedTasks:
         "agreement": [dataclasses.asdict(score) for score in scores],
         "task_similarity": similarity,
     }
-    saved = SavedTasks(tasks.margins, metadata)
     if run.out is not None:
-        write_tasks(saved, run.out / "tasks.parquet")
-        save_encoder(tasks, run.out)
-    return saved
-
-
-def save_encoder(tasks: DiscoveredTasks, out: Path) -> None:
-    """The task encoder's weights, as safetensors."""
-    (out / "checkpoint").mkdir(exist_ok=True)
-    save_file(dict(tasks.encoder_state), out / "checkpoint" / "encoder.safetensors")
+        write_tasks(SavedTasks(tasks.margins, metadata), run.out / "tasks.parquet")
+        write_encoder(tasks.encoder_state, run.out)
+    return SavedTasks(tasks.margins, metadata, tasks.encoder_state)
 
 
 def show_step(
@@ -206,12 +209,17 @@ def show_step(
 
 def run_agreement(run: Run, margins: np.ndarray) -> list[AgreementScore]:
     """Agreement scores of every discovered task, of the target, and of a random task for comparison."""
-    start, config = time.monotonic(), run.config
     labels = {f"task {k}": binary_task_labels(margins[:, k]) for k in range(margins.shape[1])}
     labels["target"] = run.target.values
-    labels["random"] = draw_random_labels(run.dataset.n_points, config.seed)
+    labels["random"] = draw_random_labels(run.dataset.n_points, run.config.seed)
+    return score_tasks(run, labels, "agreement")
+
+
+def score_tasks(run: Run, labels: Mapping[str, np.ndarray], stage: str) -> list[AgreementScore]:
+    """Agreement scores of tasks by name; labels [N] each."""
+    start, config = time.monotonic(), run.config
     images = run.dataset.normalized_images(run.device)
-    with run.screen.progress("agreement", len(labels) * config.agreement.networks) as progress:
+    with run.screen.progress(stage, len(labels) * config.agreement.networks) as progress:
         scores = [
             score_prepared(
                 images,
@@ -225,8 +233,8 @@ def run_agreement(run: Run, margins: np.ndarray) -> list[AgreementScore]:
             )
             for name, values in labels.items()
         ]
-    run.timed("agreement", start)
-    run.record["agreement"] = [dataclasses.asdict(score) for score in scores]
+    run.timed(stage, start)
+    run.record[stage] = [dataclasses.asdict(score) for score in scores]
     print_agreement(run.screen, scores)
     return scores
 
@@ -236,61 +244,127 @@ def draw_random_labels(n_points: int, seed: int) -> np.ndarray:
     return torch.randint(2, (n_points,), generator=stream_generator(seed, "random task")).numpy()
 
 
-def run_split(run: Run, tasks: SavedTasks) -> Split:
-    """Choose task and class sides by training the target model, and select the rows."""
-    start, config, target = time.monotonic(), run.config, run.target
-    images = run.dataset.normalized_images(run.device)
-    if target.positive_classes is not None:
-        cuts = [binary_sides(run.dataset.n_classes, target.positive_classes)]
-    else:
-        labels = torch.from_numpy(run.dataset.labels).to(run.device)
-        confusion = measure_confusion(run.model, images, labels, run.dataset.n_classes, config.training, config.seed)
-        cuts = cut_classes(confusion, config.search.n_cuts)
-    candidates = list_candidates(tasks.n_tasks, cuts)
-    problem = SearchProblem(
-        images,
-        run.dataset.labels,
-        run.dataset.ids,
-        target,
-        tasks.margins,
-        run.model,
-        config.training,
-        config.selection,
-        config.seed,
-    )
-    with run.screen.progress("search", sum(count_fits(len(candidates), config.search))) as progress:
-        ranked = search_candidates(problem, candidates, config.search, progress.advance)
+def run_split(run: Run, tasks: SavedTasks, budget_seconds: float | None = None) -> Split:
+    """Choose task and class sides by training the target model, refine, and select the rows.
+
+    budget_seconds: for refinement.
+    """
+    start = time.monotonic()
+    problem = make_search_problem(run, tasks)
+    ranked = run_search(run, problem)
+    ranked = run_refinement(run, problem, tasks, ranked, budget_seconds)
     best = ranked[0]
     scores, selection = select_candidate(problem, best)
     run.timed("split", start)
-    run.record["search"] = [dataclasses.asdict(candidate) for candidate in ranked]
+    run.record["search"] = [candidate.describe() for candidate in ranked]
     run.record["split"] = {"alignment": selection.alignment}
+    agreement = tasks.metadata["agreement"]
+    if best.refined is not None:
+        refined = score_tasks(run, {f"task {best.task} refined": binary_task_labels(best.refined)}, "agreement refined")
+        agreement = [*agreement, *map(dataclasses.asdict, refined)]
     metadata = {
         "splitgen_version": __version__,
         "dataset": describe_dataset(run.dataset),
-        "target": target.spec,
+        "target": run.target.spec,
         "task": best.task,
+        "refined": best.refined is not None,
         "class_sides": list(best.class_sides),
         "train_thresholds": selection.train_thresholds.tolist(),
         "test_thresholds": selection.test_thresholds.tolist(),
         "alignment": selection.alignment,
-        "config": describe_settings(config),
-        "seed": config.seed,
+        "config": describe_settings(run.config),
+        "seed": run.config.seed,
         "meta_steps": tasks.metadata["meta_steps"],
-        "agreement": tasks.metadata["agreement"],
+        "refinement_steps": run.record["refinement_steps"],
+        "agreement": agreement,
         "verification": None,
     }
-    margins = tasks.margins[:, best.task]
-    split = Split(run.dataset.ids, run.dataset.labels, target.values, selection.parts, scores, margins, metadata)
+    margins = best.margins(tasks.margins)
+    split = Split(run.dataset.ids, run.dataset.labels, run.target.values, selection.parts, scores, margins, metadata)
     print_split(run, split, best)
     if run.out is not None:
         write_split(split, run.out / "split.parquet")
     return split
 
 
+def make_search_problem(run: Run, tasks: SavedTasks) -> SearchProblem:
+    """What all candidates of the run share."""
+    return SearchProblem(
+        run.dataset.normalized_images(run.device),
+        run.dataset.labels,
+        run.dataset.ids,
+        run.target,
+        tasks.margins,
+        run.model,
+        run.config.training,
+        run.config.selection,
+        run.config.seed,
+    )
+
+
+def run_search(run: Run, problem: SearchProblem) -> list[Candidate]:
+    """Every task with the best class sides, strongest first."""
+    config, n_classes = run.config, run.dataset.n_classes
+    if run.target.positive_classes is not None:
+        cuts = [binary_sides(n_classes, run.target.positive_classes)]
+    else:
+        labels = torch.from_numpy(run.dataset.labels).to(run.device)
+        confusion = measure_confusion(run.model, problem.images, labels, n_classes, config.training, config.seed)
+        cuts = cut_classes(confusion, config.search.n_cuts)
+    candidates = list_candidates(problem.margins.shape[1], cuts)
+    with run.screen.progress("search", sum(count_fits(len(candidates), config.search))) as progress:
+        return search_candidates(problem, candidates, config.search, progress.advance)
+
+
+def run_refinement(
+    run: Run, problem: SearchProblem, tasks: SavedTasks, ranked: list[Candidate], budget_seconds: float | None
+) -> list[Candidate]:
+    """The candidates with the best of them refined, side by side; strongest first."""
+    config, state = run.config, tasks.encoder_state
+    run.record["refinement_steps"] = 0
+    if config.refinement.meta_steps == 0:
+        return ranked
+    if state is None:
+        run.screen.note("not refined: there is no checkpoint/encoder.safetensors beside the tasks")
+        return ranked
+    start, chosen = time.monotonic(), ranked[: config.refinement.candidates]
+    with run.screen.progress("refine", budget_seconds or config.refinement.meta_steps) as progress:
+
+        def on_step(steps: list[RefinementStep]) -> None:
+            failures = " ".join(f"{step.failure:.3f}" for step in steps)
+            done = steps[0].step if budget_seconds is None else time.monotonic() - start
+            progress.advance(done - progress.done, f"step {steps[0].step} failure {failures}")
+
+        found = refine_tasks(
+            run.dataset,
+            run.model,
+            state,
+            [(candidate.task, np.array(candidate.class_sides)) for candidate in chosen],
+            run.target.values,
+            config.discovery,
+            config.refinement,
+            seed=config.seed,
+            device=run.device,
+            budget_seconds=budget_seconds,
+            on_step=on_step,
+        )
+    run.timed("refine", start)
+    run.record["refinement"] = [
+        {**candidate.describe(), "history": [dataclasses.asdict(step) for step in refined.history]}
+        for candidate, refined in zip(chosen, found, strict=True)
+    ]
+    run.record["refinement_steps"] = found[0].meta_steps
+    refined_candidates = [
+        dataclasses.replace(candidate, refined=refined.margins)
+        for candidate, refined in zip(chosen, found, strict=True)
+    ]
+    return add_refined(problem, ranked, refined_candidates, config.search)
+
+
 def print_split(run: Run, split: Split, best: Candidate) -> None:
     counts = ", ".join(f"{part} {n}" for part, n in split.counts().items() if n)
-    run.screen.note(f"task {best.task}, sides {format_sides(best.class_sides)}: {counts}")
+    refined = "" if best.refined is None else " refined"
+    run.screen.note(f"task {best.task}{refined}, sides {format_sides(best.class_sides)}: {counts}")
     advice = advise_alignment(split.metadata["alignment"], run.config.selection)
     run.screen.note(advice or "alignment 1.000: all of train lies on the task's side")
 
@@ -357,8 +431,9 @@ def close_run(run: Run) -> None:
 
 def make(run: Run, budget_seconds: float | None) -> None:
     """Everything, from the dataset to a verified split."""
-    tasks = run_discovery(run, budget_seconds)
-    split = run_split(run, tasks)
+    for_discovery, for_refinement = share_budget(run.config, budget_seconds)
+    tasks = run_discovery(run, for_discovery)
+    split = run_split(run, tasks, for_refinement)
     run_verification(run, split)
     close_run(run)
 
@@ -369,11 +444,11 @@ def discover(run: Run, budget_seconds: float | None) -> None:
     close_run(run)
 
 
-def resplit(run: Run, tasks_path: Path) -> None:
-    """Another split from saved tasks."""
+def resplit(run: Run, tasks_path: Path, budget_seconds: float | None) -> None:
+    """Another split from saved tasks. budget_seconds: for refinement."""
     tasks = read_tasks(tasks_path)
     check_tasks_belong(tasks, str(tasks_path), run.dataset)
-    split = run_split(run, tasks)
+    split = run_split(run, tasks, budget_seconds)
     run_verification(run, split)
     close_run(run)
 

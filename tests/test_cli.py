@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from PIL import Image
 
 from splitgen import cli, read_split, read_tasks
 
-SMALL = ["--threads", "1", "--meta-steps", "3", "--seeds", "2", "--epochs", "8"]
+SMALL = ["--threads", "1", "--meta-steps", "3", "--refine-steps", "2", "--seeds", "2", "--epochs", "8"]
 
 
 def splitgen(*args: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -45,6 +46,8 @@ def test_make_on_digits_writes_the_run_folder_with_every_figure(run_folder):
     record = json.loads((run_folder / "run.json").read_text())
     assert record["verification"]["figures"] == figures
     assert record["discovery"]["meta_steps"] == 3
+    assert record["refinement_steps"] == split.metadata["refinement_steps"] == 2
+    assert [len(task["history"]) for task in record["refinement"]] == [2, 2]
     assert read_tasks(run_folder).metadata["agreement"][0]["task"] == "task 0"
 
 
@@ -63,6 +66,7 @@ def test_the_same_seed_gives_the_same_bytes(run_folder, tmp_path):
 
 def test_split_makes_another_split_of_saved_tasks_and_show_prints_it(run_folder, tmp_path):
     options = ["--target", "0,1,2,3,4", "--test-fraction", "0.2", "--reserve-fraction", "0.3", "--seeds", "2"]
+    options += ["--refine-steps", "0"]
     done = splitgen("split", run_folder, *options, "--epochs", "4", "--out", tmp_path / "other")
     assert done.returncode == 0, done.stderr
     split = read_split(tmp_path / "other" / "split.parquet")
@@ -102,6 +106,24 @@ def test_a_budget_is_the_stop_and_its_meta_steps_replay_to_the_same_tasks(tmp_pa
     assert splitgen("discover", *steps, "--out", tmp_path / "replayed", *fast).returncode == 0
     first, second = ((tmp_path / name / "tasks.parquet").read_bytes() for name in ("timed", "replayed"))
     assert first == second
+
+
+def test_a_split_within_a_budget_replays_by_its_steps_and_lone_tasks_are_not_refined(run_folder, tmp_path):
+    fast = ["--seeds", "2", "--epochs", "1", "--threads", "1"]
+    timed = splitgen("split", run_folder, "--budget", "3s", "--out", tmp_path / "timed", *fast)
+    assert timed.returncode == 0, timed.stderr
+    steps = json.loads((tmp_path / "timed" / "run.json").read_text())["refinement_steps"]
+    assert steps >= 1
+    again = splitgen("split", run_folder, "--refine-steps", steps, "--out", tmp_path / "again", *fast)
+    assert again.returncode == 0, again.stderr
+    first, second = ((tmp_path / name / "split.parquet").read_bytes() for name in ("timed", "again"))
+    assert first == second
+
+    lone = shutil.copy(run_folder / "tasks.parquet", tmp_path / "lone.parquet")
+    done = splitgen("split", lone, "--out", tmp_path / "plain", *fast)
+    assert done.returncode == 0, done.stderr
+    assert "not refined" in done.stderr
+    assert not read_split(tmp_path / "plain" / "split.parquet").metadata["refined"]
 
 
 def write_bad_inputs(folder: Path) -> None:

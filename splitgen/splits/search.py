@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,11 +31,26 @@ class Candidate:
     """A task with class sides, and the test accuracy of the target model in each round it took part in.
 
     task: 0..K-1. class_sides: [C] of -1 and +1. test_accuracies: one a round.
+    refined: the margins are not those of `SearchProblem.margins` but the task's after refinement, [N].
     """
 
     task: int
     class_sides: tuple[int, ...]
     test_accuracies: tuple[float, ...] = ()
+    refined: np.ndarray | None = None
+
+    def margins(self, discovered: np.ndarray) -> np.ndarray:
+        """Task margins [N]; discovered: those of all tasks, [N, K]."""
+        return discovered[:, self.task] if self.refined is None else self.refined
+
+    def describe(self) -> dict[str, Any]:
+        """As the JSON of a run has it."""
+        return {
+            "task": self.task,
+            "class_sides": list(self.class_sides),
+            "refined": self.refined is not None,
+            "test_accuracies": list(self.test_accuracies),
+        }
 
 
 @dataclass(frozen=True)
@@ -96,10 +112,31 @@ def search_candidates(
     return running + fallen
 
 
+def add_refined(
+    problem: SearchProblem,
+    ranked: Sequence[Candidate],
+    refined: Sequence[Candidate],
+    config: SearchConfig,
+    on_fit: Callable[[], None] | None = None,
+) -> list[Candidate]:
+    """Ranked candidates with refined ones among them, each trained as in the search's last round.
+
+    So a refinement that made nothing better is not taken.
+    """
+    last = len(config.rows) - 1
+    accuracies = map_threads(partial(try_candidate, problem, n_rows=config.rows[-1], round_=last), refined, on_fit)
+    tried = [
+        replace(candidate, test_accuracies=(accuracy,)) for candidate, accuracy in zip(refined, accuracies, strict=True)
+    ]
+    n_last = count_fits(len(ranked), config)[-1]
+    first = sorted([*tried, *ranked[:n_last]], key=lambda candidate: candidate.test_accuracies[-1])
+    return first + list(ranked[n_last:])
+
+
 def select_candidate(problem: SearchProblem, candidate: Candidate) -> tuple[np.ndarray, Selection]:
     """Datapoint scores [N] and the selection of a candidate."""
     sides = np.array(candidate.class_sides)
-    scores = score_datapoints(problem.margins[:, candidate.task], problem.labels, sides)
+    scores = score_datapoints(candidate.margins(problem.margins), problem.labels, sides)
     return scores, select_split(scores, problem.labels, problem.ids, problem.selection, seed=problem.seed)
 
 

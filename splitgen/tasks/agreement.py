@@ -12,10 +12,12 @@ import torch
 from splitgen.config import AgreementConfig, TrainingConfig, check
 from splitgen.data.dataset import ImageDataset
 from splitgen.models.registry import ModelFactory
-from splitgen.models.training import fit, predict
+from splitgen.models.training import count_epochs, fit, predict
 from splitgen.parallel import map_threads
 from splitgen.random import stream_generator, stream_seed
 from splitgen.tasks.objectives import cohen_kappa, prediction_agreement
+
+CONVERGENCE_EPOCHS = 60  # until noise is fitted, too
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,11 @@ def score_prepared(
     """`score_agreement` on images that are normalised already; all tasks of a seed share the rows."""
     config = config or AgreementConfig()
     check(config)
-    training = replace(training or TrainingConfig(), epochs=config.epochs)
     targets = torch.from_numpy(np.asarray(task_labels, dtype=np.int64)).to(images.device)
     n_outputs = int(targets.max()) + 1
     train, holdout = draw_parts(len(targets), config, seed, images.device)
+    training = replace(training or TrainingConfig(), epochs=config.epochs)
+    training = replace(training, epochs=count_epochs(len(train), training, at_most=CONVERGENCE_EPOCHS))
 
     def train_network(which: int) -> tuple[torch.Tensor, torch.Tensor]:
         network_seed = stream_seed(seed, "agreement", task, which)

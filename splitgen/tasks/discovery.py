@@ -12,17 +12,26 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
+from torch.optim.swa_utils import AveragedModel
 
 from splitgen.config import DiscoveryConfig, check
 from splitgen.data.dataset import ImageDataset
 from splitgen.models.registry import ModelFactory, build_network
 from splitgen.random import seed_global, stream_generator, stream_seed
-from splitgen.tasks.encoder import TaskEncoder, score_margins
+from splitgen.tasks.encoder import TaskEncoder, average_weights, build_encoder, score_margins
 from splitgen.tasks.inner_loop import InnerData, meta_gradient
-from splitgen.tasks.objectives import boundary_crowding, class_imbalance, soft_task_labels, uniformity
+from splitgen.tasks.objectives import (
+    boundary_crowding,
+    class_imbalance,
+    divergence,
+    prediction_agreement,
+    soft_task_labels,
+    uniformity,
+)
 
 
 @dataclass(frozen=True)
@@ -65,9 +74,10 @@ class DiscoveredTasks:
 
 @dataclass
 class DiscoveryState:
-    """What changes from one meta-step to the next."""
+    """What changes from one meta-step to the next; the result is the average."""
 
     encoder: TaskEncoder
+    average: AveragedModel
     optimizer: torch.optim.Optimizer
     generator: torch.Generator
     step: int = 0
@@ -112,7 +122,7 @@ def discover_tasks(
         config,
         seed,
     )
-    state = init_state(problem, dataset.image_size)
+    state = init_state(problem)
     history: list[MetaStep] = []
     start, stopped_by = time.monotonic(), "meta-steps"
     for record in run_steps(problem, state, start):
@@ -122,27 +132,18 @@ def discover_tasks(
         if budget_seconds is not None and record.elapsed_seconds >= budget_seconds:
             stopped_by = "budget"
             break
-    margins = score_margins(state.encoder, problem.images, problem.labels)
-    encoder_state = {name: value.cpu().contiguous() for name, value in state.encoder.state_dict().items()}
+    encoder = cast(TaskEncoder, state.average.module)
+    margins = score_margins(encoder, problem.images, problem.labels)
+    encoder_state = {name: value.cpu().contiguous() for name, value in encoder.state_dict().items()}
     return DiscoveredTasks(margins.numpy().astype(np.float32), tuple(history), stopped_by, encoder_state)
 
 
-def init_state(problem: Problem, image_size: int) -> DiscoveryState:
+def init_state(problem: Problem) -> DiscoveryState:
     """A fresh encoder and its optimiser."""
-    config = problem.config
     with seed_global(stream_seed(problem.seed, "encoder")):
-        encoder = TaskEncoder(
-            problem.images.shape[1],
-            image_size,
-            dim=config.dim,
-            n_tasks=config.n_tasks,
-            width=config.encoder_width,
-            centring=config.centring,
-            n_classes=problem.n_classes,
-        )
-    encoder = encoder.to(problem.images.device).to(memory_format=torch.channels_last).train()
-    optimizer = torch.optim.Adam(encoder.parameters(), lr=config.encoder_learning_rate)
-    return DiscoveryState(encoder, optimizer, stream_generator(problem.seed, "discovery"))
+        encoder = build_encoder(problem.images, problem.n_classes, problem.config)
+    optimizer = torch.optim.Adam(encoder.parameters(), lr=problem.config.encoder_learning_rate)
+    return DiscoveryState(encoder, average_weights(encoder), optimizer, stream_generator(problem.seed, "discovery"))
 
 
 def run_steps(problem: Problem, state: DiscoveryState, start: float) -> Iterator[MetaStep]:
@@ -172,6 +173,7 @@ def take_step(problem: Problem, state: DiscoveryState, start: float) -> MetaStep
     meta = meta_gradient(
         networks,
         data,
+        lambda logits: divergence(*logits),
         learning_rate=config.inner_learning_rate,
         method=config.meta_gradient,
         epsilon=config.epsilon,
@@ -185,16 +187,17 @@ def take_step(problem: Problem, state: DiscoveryState, start: float) -> MetaStep
         surrogate
         + config.uniformity_weight * spread
         + config.imbalance_weight * imbalance
-        + config.crowding_weight * crowding
+        + (config.crowding_weight or 0.0) * crowding
     )
     state.optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     state.optimizer.step()
+    state.average.update_parameters(state.encoder)
     state.step += 1
     return MetaStep(
         state.step,
-        meta.divergence,
-        meta.agreement,
+        meta.value,
+        prediction_agreement(*(logits.argmax(dim=1) for logits in meta.logits)),
         float(spread.detach()),
         float(imbalance.detach()),
         float(crowding.detach()),

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
+from splitgen.config import DiscoveryConfig
 from splitgen.models.networks import conv_trunk
 from splitgen.tasks.objectives import class_means, task_margins
 
 SCORING_CHUNK = 1024  # datapoints a forward pass when margins are scored; fixed, so that they do not vary
 STD_FLOOR = 1e-3
+AVERAGING = 3  # step n has the weight 4 / (n + 3) in the average when it comes in
 
 
 class TaskEncoder(nn.Module):
@@ -48,6 +53,48 @@ class TaskEncoder(nn.Module):
     def margins(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Task margins m [N, K] of embeddings [N, d]."""
         return task_margins(embeddings, self.directions)
+
+    def keep_task(self, task: int) -> TaskEncoder:
+        """The same encoder with one of its tasks alone."""
+        self.directions = self.directions[task : task + 1].clone()
+        return self
+
+
+def load_encoder(
+    images: torch.Tensor, n_classes: int, config: DiscoveryConfig, state: Mapping[str, torch.Tensor]
+) -> TaskEncoder:
+    """The encoder of a finished discovery, to be trained on, on the device of the images [N, channels, H, W]."""
+    encoder = build_encoder(images, n_classes, config)
+    encoder.load_state_dict(dict(state))
+    return encoder
+
+
+def build_encoder(images: torch.Tensor, n_classes: int, config: DiscoveryConfig) -> TaskEncoder:
+    """A fresh encoder in training mode for images [N, channels, height, width], on their device."""
+    encoder = TaskEncoder(
+        images.shape[1],
+        min(images.shape[2:]),
+        dim=config.dim,
+        n_tasks=config.n_tasks,
+        width=config.encoder_width,
+        centring=config.centring,
+        n_classes=n_classes,
+    )
+    return encoder.to(images.device).to(memory_format=torch.channels_last).train()
+
+
+def average_weights(encoder: TaskEncoder) -> AveragedModel:
+    """An average of the encoder's weights over the meta-steps, to be updated after each; `.module` is the encoder.
+
+    Polynomial-decay averaging (Shamir and Zhang, "Stochastic Gradient Descent for Non-smooth
+    Optimization", ICML 2013): recent steps weigh more, and it is good whenever the run stops.
+    """
+
+    def lean_to_recent(average: torch.Tensor, current: torch.Tensor, n_averaged: torch.Tensor | int) -> torch.Tensor:
+        weight = (AVERAGING + 1) / (int(n_averaged) + 1 + AVERAGING)
+        return average.lerp(current, min(1.0, weight))
+
+    return AveragedModel(encoder, avg_fn=lean_to_recent)
 
 
 def orthonormal_directions(n_tasks: int, dim: int) -> torch.Tensor:

@@ -1,7 +1,7 @@
 """Training a network for T plain SGD steps on soft labels, and the reverse pass through it.
 
-The reverse pass gives dD/dp_t, the gradient of the final divergence with respect to every soft
-label, for lambda_T = dD/dw_T (METHOD.md section 3, "The meta-gradient without double backward"):
+The reverse pass gives dD/dp_t, the gradient of an objective D of the trained network with respect to
+every soft label, for lambda_T = dD/dw_T (METHOD.md section 3, "The meta-gradient without double backward"):
 
     lambda_t = lambda_{t+1} - eta * H_t lambda_{t+1}
     dD/dp_t  = eta / B * J_t lambda_{t+1}
@@ -25,7 +25,7 @@ from torch.func import functional_call
 
 from splitgen.parallel import map_threads
 from splitgen.random import draws_random_numbers, seed_global
-from splitgen.tasks.objectives import divergence, soft_cross_entropy
+from splitgen.tasks.objectives import soft_cross_entropy
 
 
 class FlatNetwork:
@@ -106,17 +106,20 @@ class Trajectory:
     log_probs: list[torch.Tensor]
 
 
+# What the trained networks are judged by: their logits [B', C] on the held-out batch, to a scalar.
+Objective = Callable[[Sequence[torch.Tensor]], torch.Tensor]
+
+
 @dataclass(frozen=True)
 class MetaGradient:
-    """The divergence of the two trained networks, and its gradient for the soft labels.
+    """The objective's value after the inner trainings, and its gradient for the soft labels.
 
-    divergence: D on the held-out batch, in nats.
-    agreement: fraction of the held-out batch on which the two predict the same class.
-    soft_label_grad: dD/dp, [T, B, C], summed over both networks.
+    value: of the objective. logits: [B', C] of each network on the held-out batch.
+    soft_label_grad: d value / dp, [T, B, C], summed over the networks.
     """
 
-    divergence: float
-    agreement: float
+    value: float
+    logits: tuple[torch.Tensor, ...]
     soft_label_grad: torch.Tensor
 
 
@@ -211,21 +214,26 @@ def predict_held_out(network: FlatNetwork, data: InnerData) -> torch.Tensor:
 
 
 def meta_gradient(
-    networks: Sequence[nn.Module], data: InnerData, *, learning_rate: float, method: str, epsilon: float
+    networks: Sequence[nn.Module],
+    data: InnerData,
+    objective: Objective,
+    *,
+    learning_rate: float,
+    method: str,
+    epsilon: float,
 ) -> MetaGradient:
-    """Train two networks side by side on the same batches, compare them, and reverse both trainings.
+    """Train networks side by side on the same batches, judge them, and reverse their trainings.
 
-    networks: two modules, differently initialised; their parameters are changed.
+    networks: modules, differently initialised; their parameters are changed.
     Raises `KeyError` for a method that is not in `STEP_PRODUCTS`.
     """
     flat = [FlatNetwork(network, data.held_out[:2]) for network in networks]
     paths = list(map_threads(lambda network: train_inner(network, data, learning_rate), flat))
-    logits_1, logits_2 = (predict_held_out(network, data) for network in flat)
-    loss = divergence(logits_1, logits_2)
-    adjoints = (flat[0].flat_grad(loss, retain_graph=True), flat[1].flat_grad(loss))
+    logits = [predict_held_out(network, data) for network in flat]
+    value = objective(logits)
+    adjoints = [network.flat_grad(value, retain_graph=True) for network in flat]
     label_grads = map_threads(
         lambda both: reverse_inner(both[0], data, both[1], method, epsilon), list(zip(paths, adjoints, strict=True))
     )
     label_grad = torch.stack(list(label_grads)).sum(dim=0)
-    agreement = (logits_1.argmax(dim=1) == logits_2.argmax(dim=1)).double().mean()
-    return MetaGradient(float(loss.detach()), float(agreement), label_grad)
+    return MetaGradient(float(value.detach()), tuple(out.detach() for out in logits), label_grad)

@@ -35,6 +35,16 @@ def divergence(logits_1: torch.Tensor, logits_2: torch.Tensor) -> torch.Tensor:
     return 0.5 * (forth + back)
 
 
+def side_log_probs(logits: torch.Tensor, output_sides: torch.Tensor) -> torch.Tensor:
+    """Log-probabilities that the predicted class is of side -1 and of side +1.
+
+    logits [B, C], output_sides [C] of -1 and +1; gives [B, 2], for use with soft task labels.
+    """
+    log_probs = logits.log_softmax(dim=1)
+    sides = [log_probs[:, output_sides == sign].logsumexp(dim=1) for sign in (-1, 1)]
+    return torch.stack(sides, dim=1)
+
+
 def uniformity(embeddings: torch.Tensor) -> torch.Tensor:
     """log mean_{i<j} exp(-2 |z_i - z_j|^2) on the unit sphere, z = h / |h|. embeddings [N, d].
 

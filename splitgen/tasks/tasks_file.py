@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 
 from splitgen.data.dataset import ImageDataset
 from splitgen.errors import TasksFileError
 from splitgen.parquet import read_parquet, write_parquet
 
 TASKS_SCHEMA_VERSION = 1
+ENCODER_FILE = Path("checkpoint") / "encoder.safetensors"
 
 
 @dataclass(frozen=True)
@@ -23,10 +28,13 @@ class SavedTasks:
 
     margins: float32 [N, K].
     metadata: dataset, model, config, seed, meta-steps, and the agreement scores of the tasks.
+    encoder_state: the task encoder's weights by name; None where the file stands alone, without its
+        run folder's checkpoint.
     """
 
     margins: np.ndarray
     metadata: dict[str, Any]
+    encoder_state: Mapping[str, torch.Tensor] | None = None
 
     @property
     def n_tasks(self) -> int:
@@ -57,7 +65,24 @@ def read_tasks(path: Path | str) -> SavedTasks:
     columns = [name for name in frame.columns if name.startswith("task_")]
     if not columns or not np.array_equal(frame["index"], np.arange(len(frame))):
         raise TasksFileError(str(path), "its rows are not those of a dataset in order", remedy)
-    return SavedTasks(frame[columns].to_numpy(np.float32), metadata)
+    return SavedTasks(frame[columns].to_numpy(np.float32), metadata, read_encoder(path.parent))
+
+
+def write_encoder(encoder_state: Mapping[str, torch.Tensor], folder: Path) -> None:
+    """The task encoder's weights into a run folder."""
+    (folder / ENCODER_FILE).parent.mkdir(exist_ok=True)
+    save_file(dict(encoder_state), folder / ENCODER_FILE)
+
+
+def read_encoder(folder: Path) -> dict[str, torch.Tensor] | None:
+    """The task encoder's weights of a run folder, or None. Raises `TasksFileError` for a broken file."""
+    path = folder / ENCODER_FILE
+    if not path.exists():
+        return None
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise TasksFileError(str(path), f"it cannot be read ({error})", "delete it to go without refinement") from error
 
 
 def check_tasks_belong(tasks: SavedTasks, path: str, dataset: ImageDataset) -> None:

@@ -1,0 +1,122 @@
+"""Refinement on digits: the failure falls, the halves stay, and the weighted training is what it says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from splitgen import DiscoveryConfig, RefinementConfig, discover_tasks, find_model, refine_tasks
+from splitgen.models.registry import build_network
+from splitgen.tasks.encoder import AVERAGING, average_weights, build_encoder, load_encoder
+from splitgen.tasks.inner_loop import InnerData, meta_gradient
+from splitgen.tasks.objectives import side_log_probs, soft_cross_entropy, soft_task_labels
+from splitgen.tasks.refinement import assign_sides, weigh_train_rows
+
+SIDES = np.where(np.arange(10) < 5, 1, -1)
+CONFIG = DiscoveryConfig(meta_steps=4, inner_steps=30)
+
+
+@pytest.fixture(scope="module")
+def discovered(digits):
+    return discover_tasks(digits, find_model("conv"), CONFIG, seed=3)
+
+
+def refine(digits, discovered, meta_steps, starts=((0, SIDES),), targets=None, **options):
+    targets = (digits.labels < 5).astype(np.int64) if targets is None else targets
+    return refine_tasks(
+        digits,
+        find_model("conv"),
+        discovered.encoder_state,
+        starts,
+        targets,
+        CONFIG,
+        RefinementConfig(meta_steps=meta_steps),
+        seed=3,
+        **options,
+    )
+
+
+def test_the_failure_falls_and_every_class_stays_halved(digits, discovered):
+    (refined,) = refine(digits, discovered, 20)
+    failures = [step.failure for step in refined.history]
+    assert np.mean(failures[-5:]) < np.mean(failures[:5])
+    assert (refined.meta_steps, refined.margins.shape) == (20, (1797,))
+    for c in range(10):
+        assert 0.2 < (refined.margins[digits.labels == c] > 0).mean() < 0.8
+
+
+def test_tasks_side_by_side_are_refined_as_each_alone_and_by_as_many_steps(digits, discovered):
+    starts = [(0, SIDES), (2, -SIDES)]
+    seen = []
+    both = refine(digits, discovered, 2, starts, targets=digits.labels, on_step=seen.append)
+    assert [len(steps) for steps in seen] == [2, 2]
+    for start, together in zip(starts, both, strict=True):
+        (alone,) = refine(digits, discovered, 2, [start], targets=digits.labels)
+        assert np.array_equal(alone.margins, together.margins)
+        assert alone.history == together.history
+
+
+def test_a_budget_stops_all_tasks_at_the_same_step(digits, discovered):
+    first, second = refine(digits, discovered, None, [(0, SIDES), (1, SIDES)], budget_seconds=0.01)
+    assert first.meta_steps == second.meta_steps == 1
+
+
+def test_side_log_probs_add_up_the_classes_of_a_side():
+    logits, sides = torch.tensor([[0.3, -1.0, 2.0], [0.0, 0.0, 0.0]]), torch.tensor([1, -1, 1])
+    probs = logits.softmax(dim=1)
+    expected = torch.stack([probs[:, 1], probs[:, 0] + probs[:, 2]], dim=1)
+    torch.testing.assert_close(side_log_probs(logits, sides).exp(), expected)
+
+
+def test_a_train_row_weighs_what_the_task_says_for_its_side():
+    sided = assign_sides(torch.tensor([0, 1, 0]), torch.tensor([2, 0, 1]), torch.tensor([1, -1, -1]))
+    assert sided.row_sides.tolist() == [-1, 1, -1]
+    assert sided.output_sides.tolist() == [-1, 1]
+    task_labels = soft_task_labels(torch.tensor([-2.0, -2.0, 0.0]), 5.0)  # train-like, test-like, neither
+    weighted = weigh_train_rows(task_labels, sided, torch.arange(3))
+    torch.testing.assert_close(weighted, torch.tensor([[2.0, 0.0], [0.0, 0.0], [1.0, 0.0]]), atol=1e-6, rtol=0)
+
+
+def test_the_adjoint_holds_for_weighted_labels_of_ten_classes(digits):
+    """Soft labels that do not sum to one: the cross-entropy is linear in them."""
+    images = digits.normalized_images().double()
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randperm(1280, generator=generator).view(20, 64)
+    weights = 2 * torch.rand(20, 64, 1, generator=generator).double()
+    soft_labels = weights * F.one_hot(torch.from_numpy(digits.labels)[rows], 10)
+    data = InnerData([images[row] for row in rows], soft_labels, images[1280:1500])
+    sides = torch.from_numpy(SIDES)
+    held_labels = soft_task_labels(torch.randn(220, generator=generator).double(), 5.0)
+
+    def gradient(method: str) -> torch.Tensor:
+        network = build_network(find_model("conv"), 10, images, 4).double()
+        objective = lambda logits: soft_cross_entropy(side_log_probs(logits[0], sides), held_labels)  # noqa: E731
+        found = meta_gradient([network], data, objective, learning_rate=0.1, method=method, epsilon=1e-5)
+        return found.soft_label_grad.flatten()
+
+    rough, exact = gradient("one-sided"), gradient("exact")
+    assert float(torch.cosine_similarity(rough, exact, dim=0)) > 0.999
+    assert abs(float(rough.norm() / exact.norm()) - 1) < 0.01
+
+
+def test_the_average_leans_to_recent_weights(digits):
+    encoder = build_encoder(digits.normalized_images()[:4], 10, CONFIG.for_images(8))
+    average = average_weights(encoder)
+    values = [1.0, 5.0, -2.0, 4.0]
+    expected = 0.0
+    for step, value in enumerate(values, start=1):
+        with torch.no_grad():
+            encoder.projection.weight.fill_(value)
+        average.update_parameters(encoder)
+        share = (AVERAGING + 1) / (step + AVERAGING)
+        expected = (1 - share) * expected + share * value
+    torch.testing.assert_close(average.module.projection.weight, torch.full_like(encoder.projection.weight, expected))
+
+
+def test_a_loaded_encoder_is_the_one_that_was_saved(digits, discovered):
+    encoder = load_encoder(digits.normalized_images(), 10, CONFIG.for_images(8), discovered.encoder_state)
+    one = encoder.keep_task(1)
+    assert one.directions.shape == (1, 3)
+    torch.testing.assert_close(one.directions[0], discovered.encoder_state["directions"][1])
