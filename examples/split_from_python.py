@@ -1,4 +1,4 @@
-"""The stages one by one from Python: discover a task on digits, make a split of it, judge it.
+"""The stages one by one from Python: discover a task on digits, refine it, make a split of it, judge it.
 
 Shows the typed API behind `splitgen make`, on scikit-learn's digits; prints the agreement score and the fair drop.
 """
@@ -13,13 +13,15 @@ import splitgen
 def main() -> None:
     dataset = splitgen.open_dataset(splitgen.DataConfig("digits"))
     model = splitgen.find_model("conv")
-    tasks = splitgen.discover_tasks(dataset, model, splitgen.DiscoveryConfig(meta_steps=60), seed=0)
+    tasks = splitgen.discover_tasks(dataset, model, splitgen.DiscoveryConfig(n_tasks=1), seed=0)
     margins = tasks.margins[:, 0]
     agreement = splitgen.score_agreement(dataset, (margins > 0).astype(np.int64), model)
     print(f"agreement score {agreement.agreement_score:.3f}, fitted: {agreement.fitted}")
 
     target = splitgen.make_target(dataset, "0,1,2,3,4")
     sides = np.where(np.arange(10) < 5, 1, -1)
+    (refined,) = splitgen.refine_tasks(dataset, model, tasks.encoder_state, [(0, sides)], target.values, seed=0)
+    margins = refined.margins
     scores = splitgen.score_datapoints(margins, dataset.labels, sides)
     selection = splitgen.select_split(scores, dataset.labels, dataset.ids)
     metadata = {"dataset": {"source": dataset.source, "fingerprint": dataset.fingerprint}}

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from splitgen._version import __version__
 from splitgen.errors import SettingError, SplitgenError
+
+if TYPE_CHECKING:
+    from splitgen.run import Run
 
 app = typer.Typer(
     name="splitgen",
@@ -280,11 +283,14 @@ def recall_settings(path: Path, recorded: dict[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def open_new_run(command: str, given: dict[str, Any], below: dict[str, Any] | None = None, default_out: bool = True):  # type: ignore[no-untyped-def]
+def open_new_run(
+    command: str, given: dict[str, Any], below: dict[str, Any] | None = None, default_out: bool = True
+) -> Run:
     """Settings from file and command line, checked; then dataset, model and out folder."""
-    from splitgen import pipeline
     from splitgen.config import build_config, merge_settings, read_toml
     from splitgen.console import Screen
+    from splitgen.pipeline import without_stop
+    from splitgen.run import next_out, open_run, short_name
 
     from_file = read_toml(given["config"]) if given["config"] is not None else {}
     settings = merge_settings(merge_settings(below or {}, from_file), collect_settings(given))
@@ -293,13 +299,13 @@ def open_new_run(command: str, given: dict[str, Any], below: dict[str, Any] | No
         parse_budget(given["budget"])
         for stage, option in (("discovery", "meta_steps"), ("refinement", "refine_steps")):
             if given.get(option) is None and "meta_steps" not in from_file.get(stage, {}):
-                config = pipeline.without_stop(config, stage)
+                config = without_stop(config, stage)
     device = pick_device(given["device"], given["threads"])
     out = given["out"]
     if out is None and default_out:
-        out = pipeline.next_out(Path("splitgen-runs"), pipeline.short_name(config.data.dataset))
+        out = next_out(Path("splitgen-runs"), short_name(config.data.dataset))
     screen = Screen(given["quiet"], given["as_json"])
-    return pipeline.open_run(config, screen, device, out, command)
+    return open_run(config, screen, device, out, command)
 
 
 def parse_budget(text: str | None) -> float | None:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import platform
-import resource
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +14,11 @@ import torch
 
 from splitgen._version import __version__
 from splitgen.config import RunConfig
-from splitgen.console import Screen
-from splitgen.data.dataset import ImageDataset
-from splitgen.data.sources import open_dataset
-from splitgen.errors import RunFolderError
-from splitgen.models.registry import ModelFactory, check_model, find_model
 from splitgen.models.training import count_epochs, steps_per_epoch
 from splitgen.parallel import count_workers
-from splitgen.parquet import write_json
 from splitgen.random import stream_generator
 from splitgen.report import print_agreement, print_verification
-from splitgen.splits.scores import Target, make_target
+from splitgen.run import Run, close_run, describe_dataset, describe_settings
 from splitgen.splits.search import (
     Candidate,
     SearchProblem,
@@ -37,7 +28,7 @@ from splitgen.splits.search import (
     search_candidates,
     select_candidate,
 )
-from splitgen.splits.selection import advise_alignment, count_parts
+from splitgen.splits.selection import advise_alignment
 from splitgen.splits.sides import binary_sides, cut_classes, measure_confusion
 from splitgen.splits.split import Split, check_belongs, read_split, write_split
 from splitgen.splits.verification import Verification, count_verification_fits, verify_split
@@ -46,62 +37,6 @@ from splitgen.tasks.discovery import MetaStep, discover_tasks
 from splitgen.tasks.objectives import task_similarity
 from splitgen.tasks.refinement import RefinementStep, refine_tasks
 from splitgen.tasks.tasks_file import SavedTasks, check_tasks_belong, read_tasks, write_encoder, write_tasks
-
-
-@dataclass
-class Run:
-    """One run of a command: what all its stages share, and what they found.
-
-    record: becomes run.json; every figure that was printed, the settings, timings, environment.
-    """
-
-    config: RunConfig
-    screen: Screen
-    device: str
-    dataset: ImageDataset
-    model: ModelFactory
-    target: Target
-    out: Path | None
-    record: dict[str, Any] = field(default_factory=dict)
-
-    def timed(self, stage: str, start: float) -> None:
-        self.record.setdefault("seconds", {})[stage] = round(time.monotonic() - start, 3)
-
-
-def open_run(config: RunConfig, screen: Screen, device: str, out: Path | None, command: str) -> Run:
-    """Open the dataset and the model, and check all that can be checked before the work begins.
-
-    The out folder is made last, so that bad input leaves nothing behind.
-    """
-    if out is not None:
-        check_out(out)
-    dataset = open_dataset(config.data)
-    config = dataclasses.replace(config, discovery=config.discovery.for_images(dataset.image_size))
-    model = find_model(config.model)
-    target = make_target(dataset, config.selection.target)
-    count_parts(dataset.class_counts, config.selection)
-    check_model(model, target.n_outputs, dataset.images[:2].to(device, torch.float32))
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-    run = Run(config, screen, device, dataset, model, target, out)
-    run.record.update(command=command, config=dataclasses.asdict(config), environment=describe_environment(device))
-    run.record["dataset"] = describe_dataset(dataset)
-    size = "x".join(str(n) for n in dataset.images.shape[1:])
-    screen.note(f"{dataset.source}: {dataset.n_points} rows, {dataset.n_classes} classes, images {size}; {device}")
-    return run
-
-
-def check_out(out: Path) -> None:
-    """Refuse a path that is a file, or a folder with something in it."""
-    if out.exists() and not out.is_dir():
-        raise RunFolderError(str(out), "it is a file", "give another --out")
-    if out.is_dir() and any(out.iterdir()):
-        raise RunFolderError(str(out), "it holds another run or other files", "give another --out")
-
-
-def short_name(spec: str) -> str:
-    """A folder name for a dataset spec: `fashion-mnist` for `idx:/a/fashion-mnist`."""
-    return Path(spec.rpartition(":")[2]).stem or "run"
 
 
 def without_stop(config: RunConfig, stage: str) -> RunConfig:
@@ -115,44 +50,6 @@ def share_budget(config: RunConfig, budget_seconds: float | None) -> tuple[float
         return budget_seconds, None
     share = config.refinement.budget_share
     return (1 - share) * budget_seconds, share * budget_seconds
-
-
-def next_out(parent: Path, name: str) -> Path:
-    """The first free `parent/name-NNN`."""
-    number = 1
-    while (parent / f"{name}-{number:03d}").exists():
-        number += 1
-    return parent / f"{name}-{number:03d}"
-
-
-def describe_dataset(dataset: ImageDataset) -> dict[str, Any]:
-    return {
-        "source": dataset.source,
-        "fingerprint": dataset.fingerprint,
-        "class_names": list(dataset.class_names),
-        "n_points": dataset.n_points,
-    }
-
-
-def describe_environment(device: str) -> dict[str, Any]:
-    return {
-        "splitgen": __version__,
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "device": device,
-        "threads": torch.get_num_threads(),
-    }
-
-
-def describe_settings(config: RunConfig) -> dict[str, Any]:
-    """The settings that the bytes of a result depend on. The stops of discovery and refinement are not
-    among them: the meta-steps done are recorded by themselves."""
-    settings = dataclasses.asdict(config)
-    del settings["data"], settings["discovery"]["meta_steps"]
-    del settings["refinement"]["meta_steps"], settings["refinement"]["budget_share"]
-    return settings
 
 
 def run_discovery(run: Run, budget_seconds: float | None) -> SavedTasks:
@@ -218,11 +115,10 @@ def run_agreement(run: Run, margins: np.ndarray) -> list[AgreementScore]:
 def score_tasks(run: Run, labels: Mapping[str, np.ndarray], stage: str) -> list[AgreementScore]:
     """Agreement scores of tasks by name; labels [N] each."""
     start, config = time.monotonic(), run.config
-    images = run.dataset.normalized_images(run.device)
     with run.screen.progress(stage, len(labels) * config.agreement.networks) as progress:
         scores = [
             score_prepared(
-                images,
+                run.images,
                 values,
                 run.model,
                 config.agreement,
@@ -290,7 +186,7 @@ def run_split(run: Run, tasks: SavedTasks, budget_seconds: float | None = None) 
 def make_search_problem(run: Run, tasks: SavedTasks) -> SearchProblem:
     """What all candidates of the run share."""
     return SearchProblem(
-        run.dataset.normalized_images(run.device),
+        run.images,
         run.dataset.labels,
         run.dataset.ids,
         run.target,
@@ -417,16 +313,6 @@ def describe_verification(result: Verification) -> dict[str, Any]:
     """A verification as the JSON of a file has it."""
     described = dataclasses.asdict(result)
     return {**described, "is_adversarial": result.is_adversarial, "verdict": result.verdict}
-
-
-def close_run(run: Run) -> None:
-    """Write run.json, and say where everything is."""
-    # ru_maxrss is in KiB on Linux and in bytes on macOS
-    unit = 1 if platform.system() == "Darwin" else 1024
-    run.record["peak_memory_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    if run.out is not None:
-        write_json(run.record, run.out / "run.json")
-        run.screen.say(f"written to {run.out}")
 
 
 def make(run: Run, budget_seconds: float | None) -> None:

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from splitgen import Split, TrainingConfig, VerificationConfig, find_model, verify_split
-from splitgen.splits.verification import Rows, count_folds, draw_random_split, share_counts, summarize
+from splitgen.splits.sampling import Rows, count_folds, draw_random_split, share_counts
+from splitgen.splits.verification import summarize
 
 FAST = TrainingConfig(epochs=15)
 TWO_SEEDS = VerificationConfig(seeds=2)

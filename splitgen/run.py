@@ -1,0 +1,135 @@
+"""One run of a command: what its stages share, its folder, and its record."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+import resource
+import time
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from splitgen._version import __version__
+from splitgen.config import RunConfig
+from splitgen.console import Screen
+from splitgen.data.dataset import ImageDataset
+from splitgen.data.sources import open_dataset
+from splitgen.errors import RunFolderError
+from splitgen.models.registry import ModelFactory, check_model, find_model
+from splitgen.parquet import write_json
+from splitgen.splits.scores import Target, make_target
+from splitgen.splits.selection import count_parts
+
+
+@dataclass
+class Run:
+    """One run of a command: what all its stages share, and what they found.
+
+    record: becomes run.json; every figure that was printed, the settings, timings, environment.
+    """
+
+    config: RunConfig
+    screen: Screen
+    device: str
+    dataset: ImageDataset
+    model: ModelFactory
+    target: Target
+    out: Path | None
+    record: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def images(self) -> torch.Tensor:
+        """Normalised images [N, channels, height, width] on the run's device."""
+        return self.dataset.normalized_images(self.device)
+
+    def timed(self, stage: str, start: float) -> None:
+        self.record.setdefault("seconds", {})[stage] = round(time.monotonic() - start, 3)
+
+
+def open_run(config: RunConfig, screen: Screen, device: str, out: Path | None, command: str) -> Run:
+    """Open the dataset and the model, and check all that can be checked before the work begins.
+
+    The out folder is made last, so that bad input leaves nothing behind.
+    """
+    if out is not None:
+        check_out(out)
+    dataset = open_dataset(config.data)
+    config = dataclasses.replace(config, discovery=config.discovery.for_images(dataset.image_size))
+    model = find_model(config.model)
+    target = make_target(dataset, config.selection.target)
+    count_parts(dataset.class_counts, config.selection)
+    check_model(model, target.n_outputs, dataset.images[:2].to(device, torch.float32))
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+    run = Run(config, screen, device, dataset, model, target, out)
+    run.record.update(command=command, config=dataclasses.asdict(config), environment=describe_environment(device))
+    run.record["dataset"] = describe_dataset(dataset)
+    size = "x".join(str(n) for n in dataset.images.shape[1:])
+    screen.note(f"{dataset.source}: {dataset.n_points} rows, {dataset.n_classes} classes, images {size}; {device}")
+    return run
+
+
+def check_out(out: Path) -> None:
+    """Refuse a path that is a file, or a folder with something in it."""
+    if out.exists() and not out.is_dir():
+        raise RunFolderError(str(out), "it is a file", "give another --out")
+    if out.is_dir() and any(out.iterdir()):
+        raise RunFolderError(str(out), "it holds another run or other files", "give another --out")
+
+
+def short_name(spec: str) -> str:
+    """A folder name for a dataset spec: `fashion-mnist` for `idx:/a/fashion-mnist`."""
+    return Path(spec.rpartition(":")[2]).stem or "run"
+
+
+def next_out(parent: Path, name: str) -> Path:
+    """The first free `parent/name-NNN`."""
+    number = 1
+    while (parent / f"{name}-{number:03d}").exists():
+        number += 1
+    return parent / f"{name}-{number:03d}"
+
+
+def describe_dataset(dataset: ImageDataset) -> dict[str, Any]:
+    return {
+        "source": dataset.source,
+        "fingerprint": dataset.fingerprint,
+        "class_names": list(dataset.class_names),
+        "n_points": dataset.n_points,
+    }
+
+
+def describe_environment(device: str) -> dict[str, Any]:
+    return {
+        "splitgen": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "device": device,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def describe_settings(config: RunConfig) -> dict[str, Any]:
+    """The settings that the bytes of a result depend on. The stops of discovery and refinement are not
+    among them: the meta-steps done are recorded by themselves."""
+    settings = dataclasses.asdict(config)
+    del settings["data"], settings["discovery"]["meta_steps"]
+    del settings["refinement"]["meta_steps"], settings["refinement"]["budget_share"]
+    return settings
+
+
+def close_run(run: Run) -> None:
+    """Write run.json, and say where everything is."""
+    # ru_maxrss is in KiB on Linux and in bytes on macOS
+    unit = 1 if platform.system() == "Darwin" else 1024
+    run.record["peak_memory_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    if run.out is not None:
+        write_json(run.record, run.out / "run.json")
+        run.screen.say(f"written to {run.out}")
