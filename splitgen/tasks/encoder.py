@@ -9,6 +9,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from splitgen.config import DiscoveryConfig
+from splitgen.errors import SettingError
 from splitgen.models.networks import conv_trunk
 from splitgen.tasks.objectives import class_means, task_margins
 
@@ -63,9 +64,18 @@ class TaskEncoder(nn.Module):
 def load_encoder(
     images: torch.Tensor, n_classes: int, config: DiscoveryConfig, state: Mapping[str, torch.Tensor]
 ) -> TaskEncoder:
-    """The encoder of a finished discovery, to be trained on, on the device of the images [N, channels, H, W]."""
+    """The encoder of a finished discovery, to be trained on, on the device of the images [N, channels, H, W].
+
+    Raises `SettingError` where the weights are not those of such an encoder.
+    """
     encoder = build_encoder(images, n_classes, config)
-    encoder.load_state_dict(dict(state))
+    try:
+        encoder.load_state_dict(dict(state))
+    except RuntimeError as error:
+        raise SettingError(
+            f"the saved encoder is not one of dim {config.dim}, n_tasks {config.n_tasks} and encoder_width "
+            f"{config.encoder_width} for these images; give the settings that the tasks were discovered with"
+        ) from error
     return encoder
 
 

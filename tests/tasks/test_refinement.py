@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from splitgen import DiscoveryConfig, RefinementConfig, discover_tasks, find_model, refine_tasks
+from splitgen.errors import SettingError
 from splitgen.models.registry import build_network
 from splitgen.tasks.encoder import AVERAGING, average_weights, build_encoder, load_encoder
 from splitgen.tasks.inner_loop import InnerData, meta_gradient
@@ -120,3 +121,9 @@ def test_a_loaded_encoder_is_the_one_that_was_saved(digits, discovered):
     one = encoder.keep_task(1)
     assert one.directions.shape == (1, 3)
     torch.testing.assert_close(one.directions[0], discovered.encoder_state["directions"][1])
+
+
+def test_an_encoder_of_other_settings_is_refused_in_one_line(digits, discovered):
+    config = DiscoveryConfig(n_tasks=2).for_images(8)
+    with pytest.raises(SettingError, match="not one of dim 2, n_tasks 2"):
+        load_encoder(digits.normalized_images(), 10, config, discovered.encoder_state)
