@@ -29,7 +29,9 @@ Dataset = Annotated[
 ]
 Model = Annotated[
     str | None,
-    typer.Option(help="conv (default), mlp, resnet18, torchvision:NAME or package.module:callable", show_default=False),
+    typer.Option(
+        help="conv (default), mlp, resnet18[-small], torchvision:NAME or package.module:callable", show_default=False
+    ),
 ]
 Target = Annotated[str | None, typer.Option(help="'label' (default), or classes of side 1: 0,1,2", show_default=False)]
 TestFraction = Annotated[float | None, typer.Option(help="of all rows [default: 0.5]", show_default=False)]
@@ -200,7 +202,9 @@ def split(
 def verify(
     split_path: Annotated[Path, typer.Argument(metavar="SPLIT", help="run folder or split.parquet")],
     dataset: Dataset = None,
-    model: Model = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="as in make; several give one table of them", show_default=False)
+    ] = None,
     seeds: Seeds = None,
     seed: Seed = None,
     epochs: Epochs = None,
@@ -218,7 +222,7 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Judge an existing index file."""
-    given = locals()
+    given = locals() | {"model": model[0] if model else None}
     from splitgen.splits.split import read_split
 
     split_path = in_folder(split_path, "split.parquet")
@@ -226,7 +230,47 @@ def verify(
     run = open_new_run("verify", given, below=recall_settings(split_path, recorded), default_out=False)
     from splitgen import pipeline
 
-    pipeline.verify(run, split_path)
+    pipeline.verify(run, split_path, model or [])
+    print_json(as_json, run.record)
+
+
+@app.command()
+def compare(
+    dataset: Dataset = None,
+    model: Model = None,
+    target: Target = None,
+    test_fraction: TestFraction = None,
+    reserve_fraction: ReserveFraction = None,
+    validation_fraction: ValidationFraction = None,
+    meta_steps: MetaSteps = None,
+    refine_steps: RefineSteps = None,
+    budget: Budget = None,
+    tasks: Tasks = None,
+    dim: Dim = None,
+    meta_gradient: MetaGradient = None,
+    agreement_networks: AgreementNetworks = None,
+    seeds: Seeds = None,
+    seed: Seed = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    learning_rate: LearningRate = None,
+    optimizer: Optimizer = None,
+    root: Root = None,
+    download: Download = None,
+    image_size: ImageSize = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    out: Out = None,
+    config: Config = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Set discovered tasks beside every baseline: same sizes, same search, same judge."""
+    given = locals()
+    run = open_new_run("compare", given)
+    from splitgen.compare import compare as compare_splitters
+
+    compare_splitters(run, parse_budget(budget))
     print_json(as_json, run.record)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ import torch
 
 from splitgen._version import __version__
 from splitgen.config import RunConfig
+from splitgen.models.registry import check_model, find_model
 from splitgen.models.training import count_epochs, steps_per_epoch
 from splitgen.parallel import count_workers
 from splitgen.random import stream_generator
-from splitgen.report import print_agreement, print_verification
+from splitgen.report import print_agreement, print_transfer, print_verification
 from splitgen.run import Run, close_run, describe_dataset, describe_settings
 from splitgen.splits.search import (
     Candidate,
@@ -146,18 +147,31 @@ def run_split(run: Run, tasks: SavedTasks, budget_seconds: float | None = None) 
     budget_seconds: for refinement.
     """
     start = time.monotonic()
-    problem = make_search_problem(run, tasks)
-    ranked = run_search(run, problem)
+    problem = make_search_problem(run, tasks.margins)
+    ranked = run_search(run, problem, find_cuts(run))
     ranked = run_refinement(run, problem, tasks, ranked, budget_seconds)
-    best = ranked[0]
-    scores, selection = select_candidate(problem, best)
     run.timed("split", start)
     run.record["search"] = [candidate.describe() for candidate in ranked]
+    split = build_split(run, problem, ranked[0], tasks.metadata)
+    if ranked[0].refined is not None:
+        split = split.with_metadata(agreement=[*split.metadata["agreement"], score_refined(run, ranked[0])])
+    print_split(run, split, ranked[0])
+    if run.out is not None:
+        write_split(split, run.out / "split.parquet")
+    return split
+
+
+def score_refined(run: Run, best: Candidate) -> dict[str, Any]:
+    """Agreement score of a refined task: is it still one that networks generalise on?"""
+    assert best.refined is not None
+    labels = {f"task {best.task} refined": binary_task_labels(best.refined)}
+    return dataclasses.asdict(score_tasks(run, labels, "agreement refined")[0])
+
+
+def build_split(run: Run, problem: SearchProblem, best: Candidate, found: Mapping[str, Any]) -> Split:
+    """The split of a candidate. found: "meta_steps" and "agreement" of the tasks, as their file has them."""
+    scores, selection = select_candidate(problem, best)
     run.record["split"] = {"alignment": selection.alignment}
-    agreement = tasks.metadata["agreement"]
-    if best.refined is not None:
-        refined = score_tasks(run, {f"task {best.task} refined": binary_task_labels(best.refined)}, "agreement refined")
-        agreement = [*agreement, *map(dataclasses.asdict, refined)]
     metadata = {
         "splitgen_version": __version__,
         "dataset": describe_dataset(run.dataset),
@@ -170,27 +184,23 @@ def run_split(run: Run, tasks: SavedTasks, budget_seconds: float | None = None) 
         "alignment": selection.alignment,
         "config": describe_settings(run.config),
         "seed": run.config.seed,
-        "meta_steps": tasks.metadata["meta_steps"],
-        "refinement_steps": run.record["refinement_steps"],
-        "agreement": agreement,
+        "meta_steps": found["meta_steps"],
+        "refinement_steps": run.record.get("refinement_steps", 0),
+        "agreement": found["agreement"],
         "verification": None,
     }
-    margins = best.margins(tasks.margins)
-    split = Split(run.dataset.ids, run.dataset.labels, run.target.values, selection.parts, scores, margins, metadata)
-    print_split(run, split, best)
-    if run.out is not None:
-        write_split(split, run.out / "split.parquet")
-    return split
+    margins = best.margins(problem.margins)
+    return Split(run.dataset.ids, run.dataset.labels, run.target.values, selection.parts, scores, margins, metadata)
 
 
-def make_search_problem(run: Run, tasks: SavedTasks) -> SearchProblem:
-    """What all candidates of the run share."""
+def make_search_problem(run: Run, margins: np.ndarray) -> SearchProblem:
+    """What all candidates of the run share. margins: [N, K]."""
     return SearchProblem(
         run.images,
         run.dataset.labels,
         run.dataset.ids,
         run.target,
-        tasks.margins,
+        margins,
         run.model,
         run.config.training,
         run.config.selection,
@@ -198,18 +208,22 @@ def make_search_problem(run: Run, tasks: SavedTasks) -> SearchProblem:
     )
 
 
-def run_search(run: Run, problem: SearchProblem) -> list[Candidate]:
-    """Every task with the best class sides, strongest first."""
+def find_cuts(run: Run) -> list[np.ndarray]:
+    """Class sides [C] to try: given by a binary target, else the best cuts of the model's confusion."""
     config, n_classes = run.config, run.dataset.n_classes
     if run.target.positive_classes is not None:
-        cuts = [binary_sides(n_classes, run.target.positive_classes)]
-    else:
-        labels = torch.from_numpy(run.dataset.labels).to(run.device)
-        confusion = measure_confusion(run.model, problem.images, labels, n_classes, config.training, config.seed)
-        cuts = cut_classes(confusion, config.search.n_cuts)
+        return [binary_sides(n_classes, run.target.positive_classes)]
+    labels = torch.from_numpy(run.dataset.labels).to(run.device)
+    confusion = measure_confusion(run.model, run.images, labels, n_classes, config.training, config.seed)
+    return cut_classes(confusion, config.search.n_cuts)
+
+
+def run_search(run: Run, problem: SearchProblem, cuts: Sequence[np.ndarray]) -> list[Candidate]:
+    """Every task with the class sides given, strongest first."""
+    config = run.config.search
     candidates = list_candidates(problem.margins.shape[1], cuts)
-    with run.screen.progress("search", sum(count_fits(len(candidates), config.search))) as progress:
-        return search_candidates(problem, candidates, config.search, progress.advance)
+    with run.screen.progress("search", sum(count_fits(len(candidates), config))) as progress:
+        return search_candidates(problem, candidates, config, progress.advance)
 
 
 def run_refinement(
@@ -272,6 +286,20 @@ def format_sides(sides: tuple[int, ...]) -> str:
 
 def run_verification(run: Run, split: Split) -> tuple[Split, Verification]:
     """Judge the split, print the figures, and put them into its metadata."""
+    start = time.monotonic()
+    result = judge_split(run, split)
+    run.timed("verify", start)
+    described = describe_verification(result)
+    run.record["verification"] = described
+    split = split.with_metadata(verification=described)
+    print_verification(run.screen, described, run.dataset.class_names)
+    if run.out is not None:
+        write_split(split, run.out / "split.parquet")
+    return split, result
+
+
+def judge_split(run: Run, split: Split) -> Verification:
+    """Verify a split, with the time foretold and progress shown."""
     start, config, counts = time.monotonic(), run.config, split.counts()
     n_used = counts["train"] + counts["validation"] + counts["test"]
     n_fits = count_verification_fits(n_used, counts["test"], config.verification)
@@ -289,7 +317,7 @@ def run_verification(run: Run, split: Split) -> tuple[Split, Verification]:
                 run.screen.note(f"verify: about {first[0] * rounds:.0f} s")
             progress.advance()
 
-        result = verify_split(
+        return verify_split(
             run.dataset,
             split,
             run.model,
@@ -299,14 +327,6 @@ def run_verification(run: Run, split: Split) -> tuple[Split, Verification]:
             device=run.device,
             on_fit=on_fit,
         )
-    run.timed("verify", start)
-    described = describe_verification(result)
-    run.record["verification"] = described
-    split = split.with_metadata(verification=described)
-    print_verification(run.screen, described, run.dataset.class_names)
-    if run.out is not None:
-        write_split(split, run.out / "split.parquet")
-    return split, result
 
 
 def describe_verification(result: Verification) -> dict[str, Any]:
@@ -339,9 +359,29 @@ def resplit(run: Run, tasks_path: Path, budget_seconds: float | None) -> None:
     close_run(run)
 
 
-def verify(run: Run, split_path: Path) -> None:
-    """Judge an existing index file."""
+def verify(run: Run, split_path: Path, models: Sequence[str] = ()) -> None:
+    """Judge an existing index file; by several models, how its failure carries over to each of them.
+
+    models: names; the run's own model where there are none.
+    """
     split = read_split(split_path)
     check_belongs(split, str(split_path), run.dataset.fingerprint, run.dataset.labels)
-    run_verification(run, split)
+    if len(models) > 1:
+        run_transfer(run, split, models)
+    else:
+        run_verification(run, split)
     close_run(run)
+
+
+def run_transfer(run: Run, split: Split, models: Sequence[str]) -> None:
+    """Verify a split by several models, each trained from scratch, in one table."""
+    start, judged = time.monotonic(), []
+    runs = [dataclasses.replace(run, model=find_model(name)) for name in models]
+    for each in runs:
+        check_model(each.model, int(split.targets.max()) + 1, run.images[:2])
+    for each in runs:
+        run.screen.note(f"-- {each.model.name}")
+        judged.append(describe_verification(judge_split(each, split)))
+    run.timed("verify", start)
+    run.record["transfer"] = judged
+    print_transfer(run.screen, judged)

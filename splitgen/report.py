@@ -47,3 +47,36 @@ def print_verification(screen: Screen, described: dict[str, Any], class_names: t
         f"worst class in test: {class_names[described['worst_class']]}; class imbalance {described['imbalance']:.4f}"
     )
     screen.say(f"verdict: {described['verdict']}")
+
+
+SUMMARY = ("train_holdout_accuracy", "random_accuracy", "recoverable_accuracy", "test_accuracy", "fair_drop")
+
+
+def summarize_figures(figures: dict[str, Any]) -> list[str]:
+    """Means of the figures of `SUMMARY` as cells."""
+    return [f"{figures[name]['mean']:.3f}" for name in SUMMARY]
+
+
+def print_transfer(screen: Screen, judged: Sequence[dict[str, Any]]) -> None:
+    """One row a model that judged the same split."""
+    cells = [
+        [each["model"], *summarize_figures(each["figures"]), "yes" if each["is_adversarial"] else "NO"]
+        for each in judged
+    ]
+    headers = ["model", "train", "random", "recov.", "test", "drop", "adversarial"]
+    screen.table("One split, judged by each model from scratch", headers, cells)
+
+
+def print_comparison(screen: Screen, rows: Sequence[dict[str, Any]]) -> None:
+    """One row a splitter, the strongest split first."""
+    cells = [
+        [
+            row["splitter"],
+            *summarize_figures(row["figures"]),
+            f"{row['imbalance']:.3f}",
+            f"{row['cpu_seconds']:.0f}",
+        ]
+        for row in rows
+    ]
+    headers = ["splitter", "train", "random", "recov.", "test", "drop", "imbal.", "CPU s"]
+    screen.table("Comparison at equal sizes, strongest first", headers, cells)

@@ -86,6 +86,20 @@ def test_verify_judges_a_file_with_another_model_and_prints_json(run_folder):
     assert json.loads(done.stdout)["verification"]["model"] == "mlp"
 
 
+def test_verify_by_several_models_gives_one_table(run_folder):
+    models = ["--model", "mlp", "--model", "conv"]
+    done = splitgen("verify", run_folder, *models, "--seeds", "2", "--epochs", "4")
+    assert done.returncode == 0, done.stderr
+    assert "judged by each model from scratch" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    machine = splitgen("verify", run_folder, *models, "--seeds", "2", "--epochs", "4", "--json")
+    transfer = json.loads(machine.stdout)["transfer"]
+    assert [judged["model"] for judged in transfer] == ["mlp", "conv"]
+    wrong = splitgen("verify", run_folder, "--model", "conv", "--model", "nothing")
+    assert wrong.returncode == 2
+    assert "nothing" in wrong.stderr
+
+
 def test_a_second_call_without_out_does_not_collide_and_config_yields_to_the_command_line(tmp_path):
     (tmp_path / "fast.toml").write_text("seed = 5\n[discovery]\nmeta_steps = 1\n[agreement]\nepochs = 1\n")
     for _ in range(2):

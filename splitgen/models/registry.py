@@ -22,6 +22,7 @@ BUILT_IN: dict[str, Callable[..., nn.Module]] = {
     "conv": networks.conv_net,
     "mlp": networks.mlp,
     "resnet18": networks.resnet18,
+    "resnet18-small": functools.partial(networks.resnet18, width=0.25),
 }
 
 

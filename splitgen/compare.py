@@ -1,0 +1,127 @@
+"""`splitgen compare`: discovered tasks beside every baseline, at the same sizes and by the same judge.
+
+All rows share the data, the sizes and class counts, the search over class sides, the recipe, the
+verification and its seeds. For a fair search every row may also put all classes on one side, which is
+what baselines that look within classes expect.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from splitgen.parquet import write_parquet
+from splitgen.pipeline import (
+    build_split,
+    find_cuts,
+    judge_split,
+    make_search_problem,
+    run_discovery,
+    run_refinement,
+    run_search,
+    share_budget,
+)
+from splitgen.report import print_comparison
+from splitgen.run import Run, close_run, describe_dataset, describe_settings
+from splitgen.splits.baselines import BASELINES, BaselineProblem
+from splitgen.splits.search import Candidate, SearchProblem
+from splitgen.splits.split import write_split
+from splitgen.splits.verification import Verification
+
+DISCOVERED = "discovered"
+
+
+@dataclass(frozen=True)
+class ComparisonRow:
+    """One splitter of a comparison.
+
+    cpu_seconds: of all threads, from the images to the chosen split; the verification is left out.
+    figures: mean, interval and values of each figure of the verification.
+    """
+
+    splitter: str
+    cpu_seconds: float
+    imbalance: float
+    is_adversarial: bool
+    figures: Mapping[str, Any]
+
+
+def compare(run: Run, budget_seconds: float | None) -> None:
+    """Make and verify the split of every baseline and of discovery; print, and write comparison.parquet."""
+    cuts = [*find_cuts(run), np.ones(run.dataset.n_classes, dtype=np.int64)]
+    rows = [compare_baseline(run, name, cuts) for name in BASELINES]
+    rows.append(compare_discovered(run, cuts, budget_seconds))
+    rows.sort(key=lambda row: row.figures["test_accuracy"]["mean"])
+    run.record["comparison"] = [asdict(row) for row in rows]
+    print_comparison(run.screen, run.record["comparison"])
+    if run.out is not None:
+        frame = tabulate(rows)
+        metadata = {"dataset": describe_dataset(run.dataset), "config": describe_settings(run.config)}
+        write_parquet(frame, pa.Schema.from_pandas(frame), metadata, run.out / "comparison.parquet")
+    close_run(run)
+
+
+def compare_baseline(run: Run, name: str, cuts: list[np.ndarray]) -> ComparisonRow:
+    """The row of one baseline."""
+    run.screen.note(f"-- {name}")
+    start, config = time.process_time(), run.config
+    given = BaselineProblem(
+        run.images,
+        run.dataset.labels,
+        run.target,
+        run.model,
+        config.training,
+        config.selection.train_fraction,
+        config.seed,
+    )
+    problem = make_search_problem(run, BASELINES[name](given))
+    ranked = run_search(run, problem, cuts)
+    return judge_row(run, name, problem, ranked[0], time.process_time() - start, {"meta_steps": 0, "agreement": []})
+
+
+def compare_discovered(run: Run, cuts: list[np.ndarray], budget_seconds: float | None) -> ComparisonRow:
+    """The row of the discovered tasks, refined."""
+    run.screen.note(f"-- {DISCOVERED}")
+    start = time.process_time()
+    for_discovery, for_refinement = share_budget(run.config, budget_seconds)
+    tasks = run_discovery(run, for_discovery)
+    problem = make_search_problem(run, tasks.margins)
+    ranked = run_refinement(run, problem, tasks, run_search(run, problem, cuts), for_refinement)
+    return judge_row(run, DISCOVERED, problem, ranked[0], time.process_time() - start, tasks.metadata)
+
+
+def judge_row(
+    run: Run, name: str, problem: SearchProblem, best: Candidate, cpu_seconds: float, found: Mapping[str, Any]
+) -> ComparisonRow:
+    """Select, verify, and write the split of one row."""
+    split = build_split(run, problem, best, found)
+    result: Verification = judge_split(run, split)
+    if run.out is not None:
+        write_split(split, run.out / f"{re.sub('[^a-z]+', '-', name)}.parquet")
+    figures = {figure: asdict(value) for figure, value in result.figures.items()}
+    return ComparisonRow(name, round(cpu_seconds, 1), result.imbalance, result.is_adversarial, figures)
+
+
+def tabulate(rows: list[ComparisonRow]) -> pd.DataFrame:
+    """One row a splitter, and mean, low and high of each figure as columns."""
+    return pd.DataFrame(
+        {
+            "splitter": row.splitter,
+            "cpu_seconds": row.cpu_seconds,
+            "imbalance": row.imbalance,
+            "is_adversarial": row.is_adversarial,
+            **{
+                f"{name}_{part}" if part != "mean" else name: figure[part]
+                for name, figure in row.figures.items()
+                for part in ("mean", "low", "high")
+            },
+        }
+        for row in rows
+    )

@@ -1,0 +1,152 @@
+"""What a discovered task must beat: cheaper ways to margins, one small function each, in one dict.
+
+A baseline gives task margins [N, K] for some K; the search over class sides, the selection and the
+verification are then the same for all of them as for discovered tasks.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+
+from splitgen.config import TrainingConfig
+from splitgen.models.registry import ModelFactory, build_network
+from splitgen.models.training import fit, predict_probs
+from splitgen.parallel import map_threads
+from splitgen.random import stream_generator, stream_seed
+from splitgen.splits.scores import Target
+
+N_COMPONENTS = 4
+N_UNTRAINED = 3
+LOSS_FOLDS = 2
+
+
+@dataclass(frozen=True)
+class BaselineProblem:
+    """What a baseline may look at.
+
+    images: normalised [N, channels, height, width]. labels: int64 [N].
+    train_fraction: of all rows, for methods that give a partition.
+    """
+
+    images: torch.Tensor
+    labels: np.ndarray
+    target: Target
+    model: ModelFactory
+    training: TrainingConfig
+    train_fraction: float
+    seed: int
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """[N, channels * height * width]."""
+        flat: np.ndarray = self.images.flatten(1).cpu().numpy()
+        return flat
+
+
+Baseline = Callable[[BaselineProblem], np.ndarray]
+
+
+def random_margins(problem: BaselineProblem) -> np.ndarray:
+    """A random split of the same sizes."""
+    generator = stream_generator(problem.seed, "baseline", "random")
+    return torch.randn(len(problem.labels), 1, generator=generator).numpy()
+
+
+@torch.no_grad()
+def untrained_network(problem: BaselineProblem) -> np.ndarray:
+    """The output of untrained networks of the target architecture (the paper's random-network tasks)."""
+    columns = []
+    rows = torch.arange(len(problem.labels), device=problem.images.device)
+    for which in range(N_UNTRAINED):
+        network = build_network(problem.model, 2, problem.images, stream_seed(problem.seed, "baseline", which))
+        for module in network.modules():
+            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+                module.momentum = None
+        network.train()
+        for part in torch.split(rows, 1000):
+            network(problem.images[part])
+        probs = predict_probs(network.eval(), problem.images, rows).double().clamp_min(1e-12)
+        columns.append((probs[:, 1].log() - probs[:, 0].log()).numpy())
+    return np.stack(columns, axis=1)
+
+
+def principal_components(problem: BaselineProblem) -> np.ndarray:
+    """The first principal components of the pixels."""
+    found: np.ndarray = PCA(N_COMPONENTS, random_state=0).fit_transform(problem.pixels)
+    return found
+
+
+def clusters_within_class(problem: BaselineProblem) -> np.ndarray:
+    """Two k-means clusters in each class: how much nearer a datapoint is to the larger one's centre."""
+    pixels = problem.pixels
+    margins = np.zeros((len(pixels), 1))
+    for c in np.unique(problem.labels):
+        rows = np.flatnonzero(problem.labels == c)
+        clusters = KMeans(2, n_init=4, random_state=0).fit(pixels[rows])
+        distances = clusters.transform(pixels[rows])
+        larger = np.bincount(clusters.labels_, minlength=2).argmax()
+        margins[rows, 0] = distances[:, 1 - larger] - distances[:, larger]
+    return margins
+
+
+def highest_loss(problem: BaselineProblem) -> np.ndarray:
+    """Minus the loss of target models that were trained on the other rows: the hard rows go to test."""
+    device = problem.images.device
+    order = torch.randperm(len(problem.labels), generator=stream_generator(problem.seed, "baseline", "loss")).to(device)
+    folds = order.chunk(LOSS_FOLDS)
+    targets = torch.from_numpy(problem.target.values).to(device)
+
+    def judge_fold(which: int) -> torch.Tensor:
+        rest = torch.cat([fold for number, fold in enumerate(folds) if number != which])
+        seed = stream_seed(problem.seed, "baseline", "loss", which)
+        network = fit(problem.model, problem.images, targets, rest, problem.target.n_outputs, problem.training, seed)
+        log_probs = predict_probs(network, problem.images, folds[which]).clamp_min(1e-12).log()
+        return -F.nll_loss(log_probs, targets[folds[which]].cpu(), reduction="none")
+
+    margins = np.zeros((len(problem.labels), 1))
+    for fold, found in zip(folds, map_threads(judge_fold, range(LOSS_FOLDS)), strict=True):
+        margins[fold.cpu().numpy(), 0] = found.numpy()
+    return margins
+
+
+def splytters_distance(problem: BaselineProblem) -> np.ndarray:
+    """splytters' distance_adversarial_split within each class."""
+    split_one = importlib.import_module("splytters").distance_adversarial_split
+    split_each = importlib.import_module("splytters.stratify").per_class_split
+    train, _ = split_each(split_one, problem.pixels, problem.labels, problem.train_fraction)
+    return partition_margins(train, len(problem.labels))
+
+
+def splytters_minority_grow(problem: BaselineProblem) -> np.ndarray:
+    """splytters' minority_grow_split, with equal class counts."""
+    grow = importlib.import_module("splytters").minority_grow_split
+    train, _ = grow(problem.pixels, problem.labels, problem.train_fraction, stratify="per_class")
+    return partition_margins(train, len(problem.labels))
+
+
+def partition_margins(train: np.ndarray, n_points: int) -> np.ndarray:
+    """A partition as margins [N, 1]: +1 in train, -1 in test."""
+    margins = -np.ones((n_points, 1))
+    margins[train] = 1
+    return margins
+
+
+BASELINES: dict[str, Baseline] = {
+    "random": random_margins,
+    "untrained network": untrained_network,
+    "principal components": principal_components,
+    "clusters within class": clusters_within_class,
+    "highest loss": highest_loss,
+}
+if importlib.util.find_spec("splytters") is not None:
+    BASELINES["splytters distance"] = splytters_distance
+    BASELINES["splytters minority grow"] = splytters_minority_grow
