@@ -238,12 +238,18 @@ def run_refinement(
         run.screen.note("not refined: there is no checkpoint/encoder.safetensors beside the tasks")
         return ranked
     start, chosen = time.monotonic(), ranked[: config.refinement.candidates]
-    with run.screen.progress("refine", budget_seconds or config.refinement.meta_steps) as progress:
+    max_steps = config.refinement.meta_steps
+    with run.screen.progress("refine", budget_seconds or max_steps) as progress:
 
         def on_step(steps: list[RefinementStep]) -> None:
-            failures = " ".join(f"{step.failure:.3f}" for step in steps)
-            done = steps[0].step if budget_seconds is None else time.monotonic() - start
-            progress.advance(done - progress.done, f"step {steps[0].step} failure {failures}")
+            step, elapsed = steps[0].step, time.monotonic() - start
+            failures = " ".join(f"{each.failure:.3f}" for each in steps)
+            left = [] if max_steps is None else [(max_steps - step) * elapsed / step]
+            left += [] if budget_seconds is None else [max(0.0, budget_seconds - elapsed)]
+            progress.advance(
+                (step if budget_seconds is None else elapsed) - progress.done,
+                f"step {step} failure {failures} left {min(left):.0f} s",
+            )
 
         found = refine_tasks(
             run.dataset,
