@@ -164,7 +164,7 @@ def run_split(run: Run, tasks: SavedTasks, budget_seconds: float | None = None) 
 def score_refined(run: Run, best: Candidate) -> dict[str, Any]:
     """Agreement score of a refined task: is it still one that networks generalise on?"""
     assert best.refined is not None
-    labels = {f"task {best.task} refined": binary_task_labels(best.refined)}
+    labels = {best.name: binary_task_labels(best.refined)}
     return dataclasses.asdict(score_tasks(run, labels, "agreement refined")[0])
 
 
@@ -177,6 +177,7 @@ def build_split(run: Run, problem: SearchProblem, best: Candidate, found: Mappin
         "dataset": describe_dataset(run.dataset),
         "target": run.target.spec,
         "task": best.task,
+        "task_name": best.name,
         "refined": best.refined is not None,
         "class_sides": list(best.class_sides),
         "train_thresholds": selection.train_thresholds.tolist(),
@@ -237,7 +238,9 @@ def run_refinement(
     if state is None:
         run.screen.note("not refined: there is no checkpoint/encoder.safetensors beside the tasks")
         return ranked
-    start, chosen = time.monotonic(), ranked[: config.refinement.candidates]
+    start, chosen = time.monotonic(), list(ranked[: config.refinement.candidates])
+    if config.refinement.new_tasks:
+        chosen.append(Candidate(None, ranked[0].class_sides))
     max_steps = config.refinement.meta_steps
     with run.screen.progress("refine", budget_seconds or max_steps) as progress:
 
@@ -279,8 +282,7 @@ def run_refinement(
 
 def print_split(run: Run, split: Split, best: Candidate) -> None:
     counts = ", ".join(f"{part} {n}" for part, n in split.counts().items() if n)
-    refined = "" if best.refined is None else " refined"
-    run.screen.note(f"task {best.task}{refined}, sides {format_sides(best.class_sides)}: {counts}")
+    run.screen.note(f"{best.name}, sides {format_sides(best.class_sides)}: {counts}")
     advice = advise_alignment(split.metadata["alignment"], run.config.selection)
     run.screen.note(advice or "alignment 1.000: all of train lies on the task's side")
 

@@ -27,8 +27,8 @@ def print_split(screen: Screen, split: Split) -> None:
     rows.append(["all", *(str(described["counts"][part]) for part in shown)])
     screen.table(f"Split of {metadata['dataset']['source']}", ["class", *shown], rows)
     sides = "".join("+" if side > 0 else "-" for side in metadata["class_sides"])
-    task = f"{metadata['task']}{' refined' if metadata.get('refined') else ''}"
-    screen.say(f"target {metadata['target']}; task {task}; class sides {sides}")
+    task = metadata.get("task_name", f"task {metadata['task']}")
+    screen.say(f"target {metadata['target']}; {task}; class sides {sides}")
     screen.say(
         f"alignment {metadata['alignment']:.3f}; seed {metadata['seed']}; {metadata['meta_steps']} meta-steps; "
         f"fingerprint {metadata['dataset']['fingerprint'][:19]}"

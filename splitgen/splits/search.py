@@ -30,11 +30,12 @@ MAX_SEARCH_TEST_ROWS = 6_000
 class Candidate:
     """A task with class sides, and the test accuracy of the target model in each round it took part in.
 
-    task: 0..K-1. class_sides: [C] of -1 and +1. test_accuracies: one a round.
+    task: 0..K-1, or None for one that is not among the discovered.
+    class_sides: [C] of -1 and +1. test_accuracies: one a round.
     refined: the margins are not those of `SearchProblem.margins` but the task's after refinement, [N].
     """
 
-    task: int
+    task: int | None
     class_sides: tuple[int, ...]
     test_accuracies: tuple[float, ...] = ()
     refined: np.ndarray | None = None
@@ -42,6 +43,13 @@ class Candidate:
     def margins(self, discovered: np.ndarray) -> np.ndarray:
         """Task margins [N]; discovered: those of all tasks, [N, K]."""
         return discovered[:, self.task] if self.refined is None else self.refined
+
+    @property
+    def name(self) -> str:
+        """For people: "task 0", "task 0 refined", or "new task" for one that refinement began."""
+        if self.task is None:
+            return "new task"
+        return f"task {self.task}" if self.refined is None else f"task {self.task} refined"
 
     def describe(self) -> dict[str, Any]:
         """As the JSON of a run has it."""

@@ -10,6 +10,9 @@ where F is the cross-entropy between the side of the network's outputs and the s
 over held-out rows of both parts. It is low when a model that learned the target on the train rows
 predicts the task instead: on the test rows, where the two are opposed, that is the failure.
 
+It starts from a discovered task, or from an untrained encoder: then it is task discovery that knows the
+target from its first step.
+
 Nothing rewards hard or mislabelled rows: F asks for the outputs of the other side, and the halves of
 every class stay equal.
 """
@@ -31,9 +34,9 @@ from splitgen.config import DiscoveryConfig, RefinementConfig, check
 from splitgen.data.dataset import ImageDataset
 from splitgen.models.registry import ModelFactory, build_network
 from splitgen.parallel import map_threads
-from splitgen.random import stream_generator, stream_seed
+from splitgen.random import seed_global, stream_generator, stream_seed
 from splitgen.tasks.discovery import Problem, channels_last, draw_rows
-from splitgen.tasks.encoder import TaskEncoder, average_weights, load_encoder, score_margins
+from splitgen.tasks.encoder import TaskEncoder, average_weights, build_encoder, load_encoder, score_margins
 from splitgen.tasks.inner_loop import InnerData, meta_gradient
 from splitgen.tasks.objectives import (
     boundary_crowding,
@@ -102,7 +105,7 @@ def refine_tasks(
     dataset: ImageDataset,
     model: ModelFactory,
     encoder_state: Mapping[str, torch.Tensor],
-    starts: Sequence[tuple[int, np.ndarray]],
+    starts: Sequence[tuple[int | None, np.ndarray]],
     targets: np.ndarray,
     config: DiscoveryConfig | None = None,
     refinement: RefinementConfig | None = None,
@@ -112,10 +115,11 @@ def refine_tasks(
     budget_seconds: float | None = None,
     on_step: Callable[[list[RefinementStep]], None] | None = None,
 ) -> list[RefinedTask]:
-    """Refine discovered tasks for one target, side by side and by as many meta-steps each.
+    """Refine tasks for one target, side by side and by as many meta-steps each.
 
     encoder_state: of `DiscoveredTasks`, made with the same `config`.
-    starts: task (0..K-1) and class sides ([C] of -1 and +1) of each.
+    starts: task (0..K-1, or None for a new one from an untrained encoder) and class sides ([C] of -1
+        and +1) of each.
     targets: int [N], what the target model is trained on, a function of the label.
     budget_seconds: stop after this time if `refinement.meta_steps` have not been done by then.
     on_step: called after each meta-step with what it measured of each start.
@@ -130,7 +134,7 @@ def refine_tasks(
     tasks = [
         start_refinement(
             problem,
-            load_encoder(problem.images, dataset.n_classes, config, encoder_state).keep_task(task),
+            find_encoder(problem, task, encoder_state),
             assign_sides(torch.from_numpy(targets).to(device), labels, torch.from_numpy(class_sides).to(device)),
             refinement.learning_rate,
         )
@@ -145,6 +149,14 @@ def refine_tasks(
         if budget_seconds is not None and time.monotonic() - start >= budget_seconds:
             break
     return [finish_refinement(problem, task) for task in tasks]
+
+
+def find_encoder(problem: Problem, task: int | None, encoder_state: Mapping[str, torch.Tensor]) -> TaskEncoder:
+    """The encoder that a refinement starts from, with one task."""
+    if task is not None:
+        return load_encoder(problem.images, problem.n_classes, problem.config, encoder_state).keep_task(task)
+    with seed_global(stream_seed(problem.seed, "refinement", "encoder")):
+        return build_encoder(problem.images, problem.n_classes, replace(problem.config, dim=1, n_tasks=1))
 
 
 def start_refinement(problem: Problem, encoder: TaskEncoder, sided: SidedTarget, learning_rate: float) -> Refinement:

@@ -59,6 +59,14 @@ def test_tasks_side_by_side_are_refined_as_each_alone_and_by_as_many_steps(digit
         assert alone.history == together.history
 
 
+def test_a_new_task_starts_from_an_untrained_encoder_and_learns_to_fail_too(digits, discovered):
+    (new,) = refine(digits, discovered, 25, [(None, SIDES)])
+    failures = [step.failure for step in new.history]
+    assert np.mean(failures[-5:]) < np.mean(failures[:5]) - 0.1
+    (again,) = refine(digits, discovered, 1, [(None, SIDES)])
+    assert again.history[0] == new.history[0]
+
+
 def test_a_budget_stops_all_tasks_at_the_same_step(digits, discovered):
     first, second = refine(digits, discovered, None, [(0, SIDES), (1, SIDES)], budget_seconds=0.01)
     assert first.meta_steps == second.meta_steps == 1
