@@ -180,7 +180,7 @@ class RefinementConfig:
     budget_share: of a budget of time, the rest being discovery's.
     """
 
-    meta_steps: int | None = 100
+    meta_steps: int | None = 85
     candidates: int = 1
     new_tasks: int = 1
     learning_rate: float = 2e-3
