@@ -95,14 +95,20 @@ def show_step(
     advance: Callable[[float, str], None], done: float, step: MetaStep, meta_steps: int | None, budget: float | None
 ) -> None:
     """One meta-step on the screen; the bar runs on whichever stop comes first."""
-    left = [] if meta_steps is None else [(meta_steps - step.step) * step.elapsed_seconds / step.step]
-    if budget is not None:
-        left.append(max(0.0, budget - step.elapsed_seconds))
+    left = foretell_left(step.step, step.elapsed_seconds, meta_steps, budget)
     detail = (
         f"step {step.step} agreement {step.agreement:.2f} D {step.divergence:.3f} "
-        f"U {step.uniformity:.2f} left {min(left):.0f} s"
+        f"U {step.uniformity:.2f} left {left:.0f} s"
     )
     advance((step.elapsed_seconds if budget is not None else step.step) - done, detail)
+
+
+def foretell_left(step: int, elapsed_seconds: float, meta_steps: int | None, budget: float | None) -> float:
+    """Seconds left until whichever stop comes first."""
+    left = [] if meta_steps is None else [(meta_steps - step) * elapsed_seconds / step]
+    if budget is not None:
+        left.append(max(0.0, budget - elapsed_seconds))
+    return min(left)
 
 
 def run_agreement(run: Run, margins: np.ndarray) -> list[AgreementScore]:
@@ -247,11 +253,10 @@ def run_refinement(
         def on_step(steps: list[RefinementStep]) -> None:
             step, elapsed = steps[0].step, time.monotonic() - start
             failures = " ".join(f"{each.failure:.3f}" for each in steps)
-            left = [] if max_steps is None else [(max_steps - step) * elapsed / step]
-            left += [] if budget_seconds is None else [max(0.0, budget_seconds - elapsed)]
+            left = foretell_left(step, elapsed, max_steps, budget_seconds)
             progress.advance(
                 (step if budget_seconds is None else elapsed) - progress.done,
-                f"step {step} failure {failures} left {min(left):.0f} s",
+                f"step {step} failure {failures} left {left:.0f} s",
             )
 
         found = refine_tasks(
@@ -274,7 +279,7 @@ def run_refinement(
     ]
     run.record["refinement_steps"] = found[0].meta_steps
     refined_candidates = [
-        dataclasses.replace(candidate, refined=refined.margins)
+        dataclasses.replace(candidate, refined=refined.margins, test_accuracies=())
         for candidate, refined in zip(chosen, found, strict=True)
     ]
     return add_refined(problem, ranked, refined_candidates, config.search)

@@ -111,13 +111,24 @@ def search_candidates(
             keep = config.keep[round_ - 1]
             running, out = running[:keep], running[keep:]
             fallen = out + fallen
-        accuracies = map_threads(partial(try_candidate, problem, n_rows=n_rows, round_=round_), running, on_fit)
-        scored = [
-            replace(candidate, test_accuracies=(*candidate.test_accuracies, accuracy))
-            for candidate, accuracy in zip(running, accuracies, strict=True)
-        ]
+        scored = train_round(problem, running, n_rows, round_, on_fit)
         running = sorted(scored, key=lambda candidate: candidate.test_accuracies[-1])
     return running + fallen
+
+
+def train_round(
+    problem: SearchProblem,
+    candidates: Sequence[Candidate],
+    n_rows: int,
+    round_: int,
+    on_fit: Callable[[], None] | None,
+) -> list[Candidate]:
+    """The candidates, each with the test accuracy of one more round, side by side."""
+    accuracies = map_threads(partial(try_candidate, problem, n_rows=n_rows, round_=round_), candidates, on_fit)
+    return [
+        replace(candidate, test_accuracies=(*candidate.test_accuracies, accuracy))
+        for candidate, accuracy in zip(candidates, accuracies, strict=True)
+    ]
 
 
 def add_refined(
@@ -132,10 +143,7 @@ def add_refined(
     So a refinement that made nothing better is not taken.
     """
     last = len(config.rows) - 1
-    accuracies = map_threads(partial(try_candidate, problem, n_rows=config.rows[-1], round_=last), refined, on_fit)
-    tried = [
-        replace(candidate, test_accuracies=(accuracy,)) for candidate, accuracy in zip(refined, accuracies, strict=True)
-    ]
+    tried = train_round(problem, refined, config.rows[-1], last, on_fit)
     n_last = count_fits(len(ranked), config)[-1]
     first = sorted([*tried, *ranked[:n_last]], key=lambda candidate: candidate.test_accuracies[-1])
     return first + list(ranked[n_last:])
