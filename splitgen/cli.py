@@ -331,10 +331,10 @@ def open_new_run(
     command: str, given: dict[str, Any], below: dict[str, Any] | None = None, default_out: bool = True
 ) -> Run:
     """Settings from file and command line, checked; then dataset, model and out folder."""
-    from splitgen.config import build_config, merge_settings, read_toml
     from splitgen.console import Screen
     from splitgen.pipeline import without_stop
     from splitgen.run import next_out, open_run, short_name
+    from splitgen.settings import build_config, merge_settings, read_toml
 
     from_file = read_toml(given["config"]) if given["config"] is not None else {}
     settings = merge_settings(merge_settings(below or {}, from_file), collect_settings(given))
@@ -353,7 +353,7 @@ def open_new_run(
 
 
 def parse_budget(text: str | None) -> float | None:
-    from splitgen.config import parse_duration
+    from splitgen.settings import parse_duration
 
     return None if text is None else parse_duration(text)
 

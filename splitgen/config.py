@@ -1,6 +1,6 @@
-"""Settings: one frozen dataclass a stage, and TOML in and out.
+"""Settings: one frozen dataclass a stage.
 
-Every class has `faults()`, which lists all that is out of range; `RunConfig.check` raises them in
+Every class has `faults()`, which lists all that is out of range; `check` raises them in
 one `SettingError`. The maths never checks settings again.
 """
 
@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Protocol, get_type_hints
+from typing import Any, Protocol
 
 from splitgen.errors import SettingError
 
@@ -318,89 +316,3 @@ class RunConfig:
             value = getattr(self, stage.name)
             if dataclasses.is_dataclass(value):
                 yield from value.faults()  # type: ignore[union-attr]
-
-
-Settings = dict[str, Any]
-
-
-def read_toml(path: Path) -> Settings:
-    """Settings of a TOML file, as nested dictionaries. Raises `SettingError`."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingError(f"config '{path}' cannot be read ({error.strerror}); give a TOML file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingError(f"config '{path}' is not TOML ({error}); see the README for an example") from error
-
-
-def merge_settings(below: Mapping[str, Any], above: Mapping[str, Any]) -> Settings:
-    """Nested settings, where `above` wins; a None in `above` says nothing."""
-    merged = dict(below)
-    for name, value in above.items():
-        if isinstance(value, Mapping):
-            under = merged.get(name, {})
-            merged[name] = merge_settings(under if isinstance(under, Mapping) else {}, value)
-        elif value is not None:
-            merged[name] = value
-    return merged
-
-
-def build_config(settings: Mapping[str, Any]) -> RunConfig:
-    """A checked `RunConfig` from nested settings. Raises one `SettingError` with all faults."""
-    faults: list[str] = []
-    config: RunConfig = build_stage(RunConfig, settings, "", faults)
-    if faults:
-        raise SettingError(*faults)
-    check(config)
-    return config
-
-
-def build_stage(stage: Any, settings: Mapping[str, Any], prefix: str, faults: list[str]) -> Any:
-    """One dataclass from its settings; unknown names and wrong types go to `faults`."""
-    hints = get_type_hints(stage)
-    values: Settings = {}
-    for name, value in settings.items():
-        if name not in hints:
-            faults.append(f"unknown setting '{prefix}{name}'; allowed: {', '.join(hints)}")
-        elif dataclasses.is_dataclass(hints[name]):
-            if isinstance(value, Mapping):
-                values[name] = build_stage(hints[name], value, f"{prefix}{name}.", faults)
-            else:
-                faults.append(fault(f"{prefix}{name}", value, "a table"))
-        else:
-            values[name] = convert(value, str(hints[name]), f"{prefix}{name}", faults)
-    return stage(**values)
-
-
-def convert(value: Any, hint: str, name: str, faults: list[str]) -> Any:
-    """The value as the field's type has it, or a fault."""
-    if value is None and "None" in hint:
-        return None
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if hint.startswith("tuple"):
-        if isinstance(value, (list, tuple)) and all(isinstance(v, int) for v in value):
-            return tuple(value)
-        faults.append(fault(name, value, "a list of whole numbers"))
-    elif "float" in hint:
-        if is_number:
-            return float(value)
-        faults.append(fault(name, value, "a number"))
-    elif "int" in hint:
-        if is_number and value == int(value):
-            return int(value)
-        faults.append(fault(name, value, "a whole number"))
-    elif "bool" in hint:
-        if isinstance(value, bool):
-            return value
-        faults.append(fault(name, value, "true or false"))
-    elif not isinstance(value, str):
-        faults.append(fault(name, value, "a text"))
-    return value
-
-
-def parse_duration(text: str) -> float:
-    """Seconds of a text such as `90s`, `10m`, `1.5h` or `600`. Raises `SettingError`."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", text)
-    if not match or float(match[1]) == 0:
-        raise SettingError(fault("budget", text, "a time such as 90s, 10m or 1h"))
-    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from splitgen import compare, read_split
-from splitgen.config import build_config
 from splitgen.console import Screen
 from splitgen.run import open_run
+from splitgen.settings import build_config
 from splitgen.splits.baselines import BASELINES
 
 
