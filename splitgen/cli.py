@@ -63,6 +63,13 @@ Optimizer = Annotated[str | None, typer.Option(help="adamw (default), adam or sg
 Root = Annotated[str | None, typer.Option(help="folder of torchvision datasets [default: data]", show_default=False)]
 Download = Annotated[bool | None, typer.Option("--download", help="fetch a torchvision dataset", show_default=False)]
 ImageSize = Annotated[int | None, typer.Option(help="side of a folder's images [default: 32]", show_default=False)]
+MetadataTable = Annotated[
+    str | None, typer.Option("--metadata", help="Parquet or CSV about the rows, with a column 'id'", show_default=False)
+]
+GroupColumn = Annotated[
+    str | None,
+    typer.Option(help="of the metadata: rows of a group never straddle train and test", show_default=False),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]
 Threads = Annotated[int | None, typer.Option(help="CPU threads [default: torch's]", show_default=False)]
 Out = Annotated[Path | None, typer.Option(help="run folder [default: splitgen-runs/NAME-001, -002, ...]")]
@@ -108,6 +115,8 @@ def make(
     root: Root = None,
     download: Download = None,
     image_size: ImageSize = None,
+    metadata: MetadataTable = None,
+    group_column: GroupColumn = None,
     device: Device = "auto",
     threads: Threads = None,
     out: Out = None,
@@ -143,6 +152,8 @@ def discover(
     root: Root = None,
     download: Download = None,
     image_size: ImageSize = None,
+    metadata: MetadataTable = None,
+    group_column: GroupColumn = None,
     device: Device = "auto",
     threads: Threads = None,
     out: Out = None,
@@ -179,6 +190,8 @@ def split(
     root: Root = None,
     download: Download = None,
     image_size: ImageSize = None,
+    metadata: MetadataTable = None,
+    group_column: GroupColumn = None,
     device: Device = "auto",
     threads: Threads = None,
     out: Out = None,
@@ -214,6 +227,8 @@ def verify(
     root: Root = None,
     download: Download = None,
     image_size: ImageSize = None,
+    metadata: MetadataTable = None,
+    group_column: GroupColumn = None,
     device: Device = "auto",
     threads: Threads = None,
     out: Annotated[Path | None, typer.Option(help="folder for the judged copy and run.json")] = None,
@@ -258,6 +273,8 @@ def compare(
     root: Root = None,
     download: Download = None,
     image_size: ImageSize = None,
+    metadata: MetadataTable = None,
+    group_column: GroupColumn = None,
     device: Device = "auto",
     threads: Threads = None,
     out: Out = None,
@@ -296,7 +313,7 @@ def in_folder(path: Path, name: str) -> Path:
 
 # Command-line names that are settings, by the table of the TOML file that they belong to.
 TABLES = {
-    "data": ("dataset", "root", "download", "image_size"),
+    "data": ("dataset", "root", "download", "image_size", "metadata", "group_column"),
     "training": ("epochs", "batch_size", "learning_rate", "optimizer"),
     "discovery": ("meta_steps", "dim", "meta_gradient"),
     "selection": ("target", "test_fraction", "reserve_fraction", "validation_fraction"),

@@ -54,15 +54,21 @@ class DataConfig:
     dataset: `digits`, `idx:FOLDER`, `torchvision:NAME`, `folder:PATH` or `npz:FILE`.
     root, download: for torchvision datasets.
     image_size: pixels a side that a folder's images are resized to.
+    metadata: Parquet or CSV table about the datapoints, joined by its column `id`.
+    group_column: of the metadata; rows of one group never straddle train and test.
     """
 
     dataset: str = "digits"
     root: str = "data"
     download: bool = False
     image_size: int = 32
+    metadata: str | None = None
+    group_column: str | None = None
 
     def faults(self) -> Iterator[str]:
         yield from positive_faults(self, "image_size")
+        if self.group_column is not None and self.metadata is None:
+            yield fault("group_column", self.group_column, "given together with metadata, the table that has it")
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,14 @@ class SourceError(SplitgenError):
         super().__init__(f"dataset '{source}': {problem}; {remedy}")
 
 
+class MetadataError(SplitgenError):
+    """A table about the datapoints cannot be read, or does not fit the dataset."""
+
+    def __init__(self, path: str, problem: str, remedy: str) -> None:
+        self.path, self.problem, self.remedy = path, problem, remedy
+        super().__init__(f"metadata '{path}': {problem}; {remedy}")
+
+
 class ModelError(SplitgenError):
     """A model name is unknown, or the model cannot be built or used."""
 

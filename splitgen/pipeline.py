@@ -14,6 +14,7 @@ import torch
 
 from splitgen._version import __version__
 from splitgen.config import RunConfig
+from splitgen.errors import SettingError
 from splitgen.models.registry import check_model, find_model
 from splitgen.models.training import count_epochs, steps_per_epoch
 from splitgen.parallel import count_workers
@@ -29,7 +30,7 @@ from splitgen.splits.search import (
     search_candidates,
     select_candidate,
 )
-from splitgen.splits.selection import advise_alignment
+from splitgen.splits.selection import Selection, advise_alignment, count_parts
 from splitgen.splits.sides import binary_sides, cut_classes, measure_confusion
 from splitgen.splits.split import Split, check_belongs, read_split, write_split
 from splitgen.splits.verification import Verification, count_verification_fits, verify_split
@@ -194,10 +195,22 @@ def build_split(run: Run, problem: SearchProblem, best: Candidate, found: Mappin
         "meta_steps": found["meta_steps"],
         "refinement_steps": run.record.get("refinement_steps", 0),
         "agreement": found["agreement"],
+        "groups": describe_groups(run, selection),
         "verification": None,
     }
     margins = best.margins(problem.margins)
     return Split(run.dataset.ids, run.dataset.labels, run.target.values, selection.parts, scores, margins, metadata)
+
+
+def describe_groups(run: Run, selection: Selection) -> dict[str, Any] | None:
+    """The column, how many groups, and by how many rows each part misses the size asked for."""
+    groups, dataset = run.dataset.groups, run.dataset
+    if groups is None:
+        return None
+    wanted = {part: int(n.sum()) for part, n in count_parts(dataset.class_counts, run.config.selection).items()}
+    wanted["train"] = dataset.n_points - sum(wanted.values())
+    miss = {part: int((selection.parts == part).sum()) - n for part, n in wanted.items()}
+    return {"column": groups.column, "n_groups": groups.n_groups, "miss": miss}
 
 
 def make_search_problem(run: Run, margins: np.ndarray) -> SearchProblem:
@@ -212,6 +225,7 @@ def make_search_problem(run: Run, margins: np.ndarray) -> SearchProblem:
         run.config.training,
         run.config.selection,
         run.config.seed,
+        None if run.dataset.groups is None else run.dataset.groups.codes,
     )
 
 
@@ -288,6 +302,11 @@ def run_refinement(
 def print_split(run: Run, split: Split, best: Candidate) -> None:
     counts = ", ".join(f"{part} {n}" for part, n in split.counts().items() if n)
     run.screen.note(f"{best.name}, sides {format_sides(best.class_sides)}: {counts}")
+    groups = split.metadata["groups"]
+    if groups is not None:
+        missed = ", ".join(f"{part} {n:+d}" for part, n in groups["miss"].items() if n) or "none"
+        run.screen.note(f"{groups['n_groups']} groups of '{groups['column']}' kept whole; rows off the sizes: {missed}")
+        return
     advice = advise_alignment(split.metadata["alignment"], run.config.selection)
     run.screen.note(advice or "alignment 1.000: all of train lies on the task's side")
 
@@ -379,11 +398,22 @@ def verify(run: Run, split_path: Path, models: Sequence[str] = ()) -> None:
     """
     split = read_split(split_path)
     check_belongs(split, str(split_path), run.dataset.fingerprint, run.dataset.labels)
+    check_groups_known(run, split)
     if len(models) > 1:
         run_transfer(run, split, models)
     else:
         run_verification(run, split)
     close_run(run)
+
+
+def check_groups_known(run: Run, split: Split) -> None:
+    """A split that kept groups whole is judged by controls that do so too."""
+    groups = split.metadata.get("groups")
+    if groups is not None and run.dataset.groups is None:
+        raise SettingError(
+            f"the split keeps the groups of '{groups['column']}' whole; give --metadata FILE "
+            f"--group-column {groups['column']}, so that its controls do the same"
+        )
 
 
 def run_transfer(run: Run, split: Split, models: Sequence[str]) -> None:

@@ -140,6 +140,24 @@ def test_a_split_within_a_budget_replays_by_its_steps_and_lone_tasks_are_not_ref
     assert not read_split(tmp_path / "plain" / "split.parquet").metadata["refined"]
 
 
+def test_groups_stay_whole_and_the_split_is_judged_with_them_or_not_at_all(run_folder, tmp_path):
+    table = pd.DataFrame({"id": range(1797), "writer": [i // 30 for i in range(1797)]})
+    table.to_csv(tmp_path / "attrs.csv", index=False)
+    options = ["--metadata", tmp_path / "attrs.csv", "--group-column", "writer"]
+    options += ["--refine-steps", "0", "--seeds", "2", "--epochs", "4"]
+    done = splitgen("split", run_folder, *options, "--out", tmp_path / "whole")
+    assert done.returncode == 0, done.stderr
+    assert "60 groups of 'writer' kept whole" in done.stderr
+    split = read_split(tmp_path / "whole" / "split.parquet")
+    assert (pd.Series(split.parts).groupby(table["writer"]).nunique() == 1).all()
+    assert sum(map(abs, split.metadata["groups"]["miss"].values())) <= 60
+    assert splitgen("verify", tmp_path / "whole", "--seeds", "2", "--epochs", "4").returncode == 0  # run.json knows it
+    (tmp_path / "whole" / "run.json").unlink()
+    alone = splitgen("verify", tmp_path / "whole", "--seeds", "2", "--epochs", "4")
+    assert alone.returncode == 2
+    assert "give --metadata FILE --group-column writer" in alone.stderr
+
+
 def write_bad_inputs(folder: Path) -> None:
     """Files that are wrong in one way each."""
     x, y = np.zeros((40, 8, 8), np.float32), np.arange(40) % 2
@@ -161,6 +179,7 @@ def write_bad_inputs(folder: Path) -> None:
     (folder / "full").mkdir()
     (folder / "full" / "run.json").write_text("{}")
     pd.DataFrame({"a": [1]}).to_parquet(folder / "other.parquet")
+    pd.DataFrame({"id": range(1797), "site": 0}).to_csv(folder / "attrs.csv", index=False)
     (folder / "bad.toml").write_text("[discovery]\nsteps = 3\ntemperature = 'hot'\n")
     (folder / "usermodel.py").write_text("def wrong(n_classes, in_channels):\n    return 3\n")
 
@@ -196,6 +215,8 @@ BAD_INPUTS = [
     (["make", "--out", "full"], "holds another run"),
     (["make", "--config", "bad.toml"], "unknown setting 'discovery.steps'"),
     (["make", "--config", "missing.toml"], "cannot be read"),
+    (["make", "--group-column", "patient"], "given together with metadata"),
+    (["make", "--metadata", "attrs.csv", "--group-column", "patient"], "no column 'patient'; its columns are site"),
     (["split", "empty"], "cannot be read"),
     (["verify", "other.parquet"], "no splitgen metadata"),
     (["show", "missing.parquet"], "cannot be read"),

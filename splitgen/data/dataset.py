@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from splitgen.data.metadata import Groups
 from splitgen.errors import SourceError
 
 MIN_ROWS_PER_CLASS = 10
@@ -33,6 +34,7 @@ class ImageDataset:
     class_names: C names.
     fingerprint: SHA-256 over the source's own bytes, ids and labels.
     own_test: the source's own test set, where it has one; it takes part in the verification alone.
+    groups: rows that must not be torn apart; None where every row stands for itself.
     """
 
     source: str
@@ -42,6 +44,7 @@ class ImageDataset:
     class_names: tuple[str, ...]
     fingerprint: str
     own_test: OwnTest | None = None
+    groups: Groups | None = None
 
     @property
     def n_points(self) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import inspect
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from PIL import Image, UnidentifiedImageError
 
 from splitgen.config import DataConfig
 from splitgen.data.dataset import ImageDataset, OwnTest, make_dataset
+from splitgen.data.metadata import read_groups
 from splitgen.errors import SourceError
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"}
@@ -216,10 +218,13 @@ SOURCES: dict[str, Callable[[str, DataConfig], ImageDataset]] = {
 
 
 def open_dataset(config: DataConfig) -> ImageDataset:
-    """The dataset of a spec. Raises `SourceError`."""
+    """The dataset of a spec, with its groups. Raises `SourceError` and `MetadataError`."""
     kind, colon, argument = config.dataset.partition(":")
     needs_argument = kind != "digits"
     if kind not in SOURCES or needs_argument != bool(argument) or (colon and not argument):
         allowed = "digits, idx:FOLDER, torchvision:NAME, folder:PATH or npz:FILE"
         raise SourceError(config.dataset, "unknown dataset", f"use {allowed}")
-    return SOURCES[kind](argument, config)
+    dataset = SOURCES[kind](argument, config)
+    if config.group_column is None or config.metadata is None:
+        return dataset
+    return replace(dataset, groups=read_groups(Path(config.metadata), config.group_column, dataset.ids))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
+
+from splitgen.splits.grouping import count_members, take_groups
 
 
 @dataclass(frozen=True)
@@ -13,11 +15,13 @@ class Rows:
     """Row numbers that the trainings use, each an int64 tensor.
 
     train: to train on and to hold out of; validation: held out where there are any.
+    groups: int64 [N] of the whole dataset; where given, no draw tears a group apart.
     """
 
     train: torch.Tensor
     validation: torch.Tensor
     test: torch.Tensor
+    groups: torch.Tensor | None = None
 
     @property
     def used(self) -> torch.Tensor:
@@ -28,8 +32,8 @@ def hold_out(rows: Rows, fraction: float, generator: torch.Generator) -> tuple[t
     """Rows to train on and held-out train rows: the validation part, or a random share of train."""
     if len(rows.validation) > 0:
         return rows.train, rows.validation
-    order = shuffle(rows.train, generator)
-    n_held = max(1, int(len(order) * fraction))
+    order, ends = shuffle_whole(rows.train, rows.groups, generator)
+    n_held = cut_near(ends, max(1, int(len(order) * fraction)))
     return order[n_held:], order[:n_held]
 
 
@@ -39,9 +43,23 @@ def draw_random_split(
     """A random split of the used rows with the class counts of `fitted` and of the test rows."""
     n_classes = int(labels.max()) + 1
     used = rows.used
-    sample = draw_strata(used, labels, torch.bincount(labels[fitted], minlength=n_classes), generator)
+    counts = torch.bincount(labels[fitted], minlength=n_classes)
+    if rows.groups is None:
+        sample = draw_strata(used, labels, counts, generator)
+    else:
+        sample = draw_whole_groups(used, labels, rows.groups, counts, generator)
     rest = used[~torch.isin(used, sample)]
     return sample, draw_strata(rest, labels, torch.bincount(labels[rows.test], minlength=n_classes), generator)
+
+
+def draw_whole_groups(
+    pool: torch.Tensor, labels: torch.Tensor, groups: torch.Tensor, counts: torch.Tensor, generator: torch.Generator
+) -> torch.Tensor:
+    """Random whole groups of the pool, with class counts near counts [C]."""
+    members = count_members(groups[pool].cpu().numpy(), labels[pool].cpu().numpy(), len(counts))
+    order = torch.randperm(len(members), generator=generator).numpy()
+    taken = torch.from_numpy(take_groups(order, members, counts.cpu().numpy()))
+    return pool[torch.isin(groups[pool], taken.to(pool.device))]
 
 
 def draw_folds(
@@ -56,8 +74,35 @@ def draw_folds(
     strata = labels * 2
     strata[rows.test] += 1
     counts = share_counts(torch.bincount(strata[used], minlength=int(strata.max()) + 1), n_fitted)
-    for fold in shuffle(rows.test, generator).chunk(count_folds(len(used), len(rows.test))):
+    for fold in chunk_whole(rows, count_folds(len(used), len(rows.test)), generator):
         yield draw_strata(used[~torch.isin(used, fold)], strata, counts, generator), fold
+
+
+def chunk_whole(rows: Rows, n_folds: int, generator: torch.Generator) -> Sequence[torch.Tensor]:
+    """The test rows in random folds of about the same size."""
+    order, ends = shuffle_whole(rows.test, rows.groups, generator)
+    size = -(-len(order) // n_folds)
+    cuts = sorted({cut_near(ends, size * number) for number in range(1, n_folds) if size * number < len(order)})
+    return order.tensor_split(cuts)
+
+
+def shuffle_whole(
+    rows: torch.Tensor, groups: torch.Tensor | None, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows [n] in random order with the rows of a group side by side, and where groups end, ascending [G]."""
+    order = shuffle(rows, generator)
+    if groups is None:
+        return order, torch.arange(1, len(order) + 1)
+    _, inverse, sizes = torch.unique(groups[order].cpu(), return_inverse=True, return_counts=True)
+    place = torch.randperm(len(sizes), generator=generator)  # of each group
+    together = place[inverse].argsort(stable=True)
+    return order[together.to(order.device)], sizes[place.argsort()].cumsum(0)
+
+
+def cut_near(ends: torch.Tensor, n_rows: int) -> int:
+    """The end nearest to n_rows, and never the last, so that both sides have rows. ends: ascending [G], G > 1."""
+    inner = ends[:-1]
+    return int(inner[(inner - n_rows).abs().argmin()])
 
 
 def count_folds(n_used: int, n_test: int) -> int:

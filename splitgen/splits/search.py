@@ -66,6 +66,7 @@ class SearchProblem:
     """What all candidates share.
 
     images: normalised [N, channels, height, width]. labels: int64 [N]. margins: [N, K].
+    groups: int64 [N], or None where rows may be parted freely.
     """
 
     images: torch.Tensor
@@ -77,6 +78,7 @@ class SearchProblem:
     training: TrainingConfig
     selection: SelectionConfig
     seed: int
+    groups: np.ndarray | None = None
 
 
 def list_candidates(n_tasks: int, cuts: Sequence[np.ndarray]) -> list[Candidate]:
@@ -153,7 +155,9 @@ def select_candidate(problem: SearchProblem, candidate: Candidate) -> tuple[np.n
     """Datapoint scores [N] and the selection of a candidate."""
     sides = np.array(candidate.class_sides)
     scores = score_datapoints(candidate.margins(problem.margins), problem.labels, sides)
-    return scores, select_split(scores, problem.labels, problem.ids, problem.selection, seed=problem.seed)
+    return scores, select_split(
+        scores, problem.labels, problem.ids, problem.selection, seed=problem.seed, groups=problem.groups
+    )
 
 
 def try_candidate(problem: SearchProblem, candidate: Candidate, *, n_rows: int, round_: int) -> float:

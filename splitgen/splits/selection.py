@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from splitgen.config import SelectionConfig, check
 from splitgen.errors import SettingError
+from splitgen.splits.grouping import share_groups
 
 
 @dataclass(frozen=True)
@@ -29,36 +30,77 @@ class Selection:
 
 
 def select_split(
-    scores: np.ndarray, labels: np.ndarray, ids: Sequence[str], config: SelectionConfig | None = None, *, seed: int = 0
+    scores: np.ndarray,
+    labels: np.ndarray,
+    ids: Sequence[str],
+    config: SelectionConfig | None = None,
+    *,
+    seed: int = 0,
+    groups: np.ndarray | None = None,
 ) -> Selection:
     """Within each class the highest scores are the train side, the lowest are test, reserve lies between.
 
     scores: float [N]; labels: int [N]; ids: N different keys, which break ties and draw validation,
     so that the order of the rows does not matter.
-    Raises `SettingError` for fractions out of range or that leave a class without train or test rows.
+    groups: [N], the group of each row; where given, whole groups go by the mean rank of their rows, and the counts
+        are as near as they allow.
+    Raises `SettingError` for fractions out of range, or that leave a class without train or test rows.
     """
     config = config or SelectionConfig()
     check(config)
     counts = count_parts(np.bincount(labels), config)
-    parts = np.full(len(labels), "train", dtype="<U10")
-    n_classes = len(counts["test"])
-    train_thresholds, test_thresholds = np.zeros(n_classes), np.zeros(n_classes)
-    upper = 0
     keys = np.asarray(ids, dtype=str)
-    for c in range(n_classes):
+    places = rank_within_class(scores, labels, keys)
+    if groups is None:
+        parts = take_places(places, labels, keys, counts, seed)
+    else:
+        ranks = 1 - (places + 0.5) / np.bincount(labels)[labels]
+        codes = np.unique(groups, return_inverse=True)[1]
+        parts = share_groups(ranks, order_groups(codes, keys, seed), codes, labels, counts)
+    return describe_selection(parts, scores, labels, places)
+
+
+def rank_within_class(scores: np.ndarray, labels: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """Place of every row in its class, int64 [N]: 0 is the highest score; ties go by key."""
+    places = np.zeros(len(labels), dtype=np.int64)
+    for c in np.unique(labels):
         rows = np.flatnonzero(labels == c)
-        if len(rows) == 0:
-            continue
-        ranked = rows[np.lexsort((keys[rows], -scores[rows]))]  # highest first
-        n_side = len(rows) - counts["test"][c] - counts["reserve"][c]
-        side, test = ranked[:n_side], ranked[len(rows) - counts["test"][c] :]
-        parts[ranked[n_side:]] = "reserve"
-        parts[test] = "test"
+        places[rows[np.lexsort((keys[rows], -scores[rows]))]] = np.arange(len(rows))
+    return places
+
+
+def take_places(
+    places: np.ndarray, labels: np.ndarray, keys: np.ndarray, counts: Mapping[str, np.ndarray], seed: int
+) -> np.ndarray:
+    """The part of every row by its place, with exact class counts."""
+    sizes = np.bincount(labels)
+    first_test = (sizes - counts["test"])[labels]
+    first_reserve = (sizes - counts["test"] - counts["reserve"])[labels]
+    parts = np.where(places >= first_test, "test", np.where(places >= first_reserve, "reserve", "train"))
+    parts = parts.astype("<U10")
+    for c in np.flatnonzero(sizes):
+        side = np.flatnonzero((labels == c) & (parts == "train"))
         parts[draw_by_id(side, keys, counts["validation"][c], seed)] = "validation"
-        train_thresholds[c], test_thresholds[c] = scores[side].min(), scores[test].max()
-        upper += min(n_side, -(-len(rows) // 2))
-    n_train_side = int(np.isin(parts, ("train", "validation")).sum())
-    return Selection(parts, train_thresholds, test_thresholds, upper / n_train_side)
+    return parts
+
+
+def order_groups(groups: np.ndarray, keys: np.ndarray, seed: int) -> np.ndarray:
+    """Group numbers [G] in a random order that depends on the seed and each group's first key alone."""
+    order = np.lexsort((keys, groups))
+    first = keys[order[np.unique(groups[order], return_index=True)[1]]]
+    return draw_by_id(np.arange(len(first)), first, len(first), seed)
+
+
+def describe_selection(parts: np.ndarray, scores: np.ndarray, labels: np.ndarray, places: np.ndarray) -> Selection:
+    """Thresholds and alignment of the parts."""
+    on_side = np.isin(parts, ("train", "validation"))
+    sizes = np.bincount(labels)
+    train_thresholds, test_thresholds = np.zeros(len(sizes)), np.zeros(len(sizes))
+    for c in np.flatnonzero(sizes):
+        train_thresholds[c] = scores[(labels == c) & on_side].min()
+        test_thresholds[c] = scores[(labels == c) & (parts == "test")].max()
+    upper = places < -(-sizes // 2)[labels]
+    return Selection(parts, train_thresholds, test_thresholds, int((upper & on_side).sum()) / int(on_side.sum()))
 
 
 def count_parts(class_counts: np.ndarray, config: SelectionConfig) -> dict[str, np.ndarray]:

@@ -152,7 +152,11 @@ def verify_split(
     labels = torch.from_numpy(dataset.labels).to(device)
     own_test = prepare_own_test(dataset, split, device)
     judge = Judge(images, labels, targets, int(targets.max()) + 1, model, training or TrainingConfig(), own_test)
-    rows = Rows(*(torch.from_numpy(split.indices(part)).to(device) for part in ("train", "validation", "test")))
+    groups = None if dataset.groups is None else torch.from_numpy(dataset.groups.codes).to(device)
+    train, validation, test = (
+        torch.from_numpy(split.indices(part)).to(device) for part in ("train", "validation", "test")
+    )
+    rows = Rows(train, validation, test, groups)
     plans = [plan_seed(judge, rows, config, seed, which) for which in range(config.seeds)]
     results = map_threads(partial(run_trial, judge), [trial for plan in plans for trial in plan], on_fit)
     runs = [summarize_seed(judge, rows, list(itertools.islice(results, len(plan)))) for plan in plans]

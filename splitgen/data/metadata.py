@@ -1,0 +1,72 @@
+"""A user's own table about the datapoints, joined by id: patient, scene, site, near-duplicate cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from splitgen.errors import MetadataError
+from splitgen.parquet import read_parquet
+
+ID_COLUMN = "id"
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Which datapoints belong together and must not be torn apart by a split.
+
+    column: of the metadata. codes: int64 [N], 0..n_groups-1.
+    """
+
+    column: str
+    codes: np.ndarray
+
+    @property
+    def n_groups(self) -> int:
+        return int(self.codes.max()) + 1
+
+
+def read_metadata(path: Path, ids: Sequence[str]) -> pd.DataFrame:
+    """The columns of a Parquet or CSV table, one row a datapoint in the order of `ids`; rows of other ids are left out.
+
+    Raises `MetadataError` for a file that cannot be read, without an `id` column, with an id twice, or
+    without one of the ids.
+    """
+    try:
+        frame = read_parquet(path)[0] if path.suffix == ".parquet" else pd.read_csv(path, dtype={ID_COLUMN: str})
+    except OSError as error:
+        raise MetadataError(str(path), f"cannot be read ({error.strerror})", "give a Parquet or CSV file") from error
+    except ValueError as error:  # pandas' parser errors and Unicode errors are among them
+        raise MetadataError(str(path), str(error).splitlines()[0], "give a Parquet or CSV file") from error
+    if ID_COLUMN not in frame.columns:
+        raise MetadataError(str(path), f"it has no column '{ID_COLUMN}'", f"its columns are {name_columns(frame)}")
+    frame = frame.set_index(frame[ID_COLUMN].astype(str)).drop(columns=ID_COLUMN)
+    if frame.index.has_duplicates:
+        doubled = frame.index[frame.index.duplicated()][0]
+        raise MetadataError(str(path), f"id '{doubled}' stands twice", "keep one row for each datapoint")
+    missing = pd.Index(ids).difference(frame.index, sort=False)
+    if len(missing) > 0:
+        shown = f"{len(missing)} datapoints have no row (first: id '{missing[0]}')"
+        raise MetadataError(str(path), shown, "ids are POSIX relative paths, or row numbers counted from 0")
+    return frame.loc[list(ids)]
+
+
+def read_groups(path: Path, column: str, ids: Sequence[str]) -> Groups:
+    """The groups that a column of a metadata table makes. Raises `MetadataError`."""
+    frame = read_metadata(path, ids)
+    if column not in frame.columns:
+        raise MetadataError(str(path), f"it has no column '{column}'", f"its columns are {name_columns(frame)}")
+    is_empty = frame[column].isna().to_numpy()
+    if is_empty.any():
+        first = ids[int(np.flatnonzero(is_empty)[0])]
+        raise MetadataError(str(path), f"column '{column}' is empty for id '{first}'", "give every datapoint a group")
+    codes, _ = pd.factorize(frame[column].astype(str), sort=True)
+    return Groups(column, codes.astype(np.int64))
+
+
+def name_columns(frame: pd.DataFrame) -> str:
+    return ", ".join(map(str, frame.columns)) or "none"
