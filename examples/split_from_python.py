@@ -20,7 +20,8 @@ def main() -> None:
 
     target = splitgen.make_target(dataset, "0,1,2,3,4")
     sides = np.where(np.arange(10) < 5, 1, -1)
-    (refined,) = splitgen.refine_tasks(dataset, model, tasks.encoder_state, [(0, sides)], target.values, seed=0)
+    start = splitgen.Start(task=0, class_sides=sides)
+    (refined,) = splitgen.refine_tasks(dataset, model, tasks.encoder_state, [start], target.values, seed=0)
     margins = refined.margins
     scores = splitgen.score_datapoints(margins, dataset.labels, sides)
     selection = splitgen.select_split(scores, dataset.labels, dataset.ids)

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from splitgen.tasks.discovery import DiscoveredTasks as DiscoveredTasks
     from splitgen.tasks.discovery import discover_tasks as discover_tasks
     from splitgen.tasks.refinement import RefinedTask as RefinedTask
+    from splitgen.tasks.refinement import Start as Start
     from splitgen.tasks.refinement import refine_tasks as refine_tasks
     from splitgen.tasks.tasks_file import SavedTasks as SavedTasks
     from splitgen.tasks.tasks_file import read_tasks as read_tasks
@@ -68,7 +69,7 @@ MODULES = {
     "splits.verification": ("Verification", "verify_split"),
     "tasks.agreement": ("AgreementScore", "score_agreement"),
     "tasks.discovery": ("DiscoveredTasks", "discover_tasks"),
-    "tasks.refinement": ("RefinedTask", "refine_tasks"),
+    "tasks.refinement": ("RefinedTask", "Start", "refine_tasks"),
     "tasks.tasks_file": ("SavedTasks", "read_tasks", "write_tasks"),
 }
 HOMES = {name: module for module, names in MODULES.items() for name in names}

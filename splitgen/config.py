@@ -172,35 +172,57 @@ class DiscoveryConfig:
 
 @dataclass(frozen=True)
 class RefinementConfig:
-    """Refinement of the best candidates by the failure itself; its inner loop is that of `DiscoveryConfig`.
+    """Refinement by the failure itself, of the search's best and of new tasks; tests/benchmarks/refinement.md has
+    what each setting gained.
 
-    meta_steps: of each candidate; 0 leaves refinement out, None is only for runs with a budget of time.
-    candidates: how many of the search's best are refined, side by side.
-    new_tasks: 1 to start one more from an untrained encoder beside them, 0 to leave it out. On
-        Fashion-MNIST, classes 0,2,4,6,8, 200 s, it is far ahead of the refined one (test accuracy 0.382, 0.511).
+    meta_steps: of each task that stays to the end; 0 leaves refinement out, None is only for runs with a budget.
+    candidates: how many of the search's best are refined.
+    new_tasks: how many start from untrained encoders beside them; None leaves it, inner_steps and pool_size
+        to `for_images`.
+    first_round: meta-steps to the first round of real trainings; the next rounds come at 2, 4, 8, ... times as many.
+    keep: tasks that go on after a round.
     learning_rate: of the task encoder.
-    batch_size: of the inner training; the target takes larger ones than a task does to be learned in T steps
-        (Fashion-MNIST, classes 0,2,4,6,8, 150 s: 128 took the test accuracy from 0.571 to 0.511, 32 did nothing).
+    batch_size, inner_steps, pool_size: of the inner training, as in `DiscoveryConfig`.
     budget_share: of a budget of time, the rest being discovery's.
     """
 
-    meta_steps: int | None = 85
+    meta_steps: int | None = 80
     candidates: int = 1
-    new_tasks: int = 1
+    new_tasks: int | None = None
+    first_round: int = 40
+    keep: int = 2
     learning_rate: float = 2e-3
     batch_size: int = 128
-    budget_share: float = 0.5
+    inner_steps: int = 0
+    pool_size: int = 0
+    budget_share: float = 0.7
 
     def faults(self) -> Iterator[str]:
-        yield from positive_faults(self, "candidates", "learning_rate")
-        if self.new_tasks not in (0, 1):
-            yield fault("refinement new_tasks", self.new_tasks, "0 or 1")
+        yield from positive_faults(self, "learning_rate", "first_round", "keep")
+        for name in ("candidates", "inner_steps", "pool_size"):
+            if getattr(self, name) < 0:
+                yield fault(f"refinement {name}", getattr(self, name), "0 or more")
+        if self.new_tasks is not None and self.new_tasks < 0:
+            yield fault("refinement new_tasks", self.new_tasks, "0 or more")
+        if self.candidates == 0 and self.new_tasks == 0 and self.meta_steps != 0:
+            yield "refinement needs candidates or new_tasks above 0; give meta_steps 0 to leave it out"
         if self.batch_size < 2:
             yield fault("refinement batch_size", self.batch_size, "2 or more")
         if self.meta_steps is not None and self.meta_steps < 0:
             yield fault("refinement meta_steps", self.meta_steps, "0 or more")
         if not 0 < self.budget_share < 1:
             yield fault("refinement budget_share", self.budget_share, "between 0 and 1")
+
+    def for_images(self, image_size: int) -> RefinementConfig:
+        """The same settings with new_tasks, inner_steps and pool_size filled in for images of that many pixels a
+        side: below `SMALL_IMAGE` a model has learned the target after 80 steps, above it takes longer."""
+        is_small = image_size < SMALL_IMAGE
+        return dataclasses.replace(
+            self,
+            new_tasks=(1 if is_small else 3) if self.new_tasks is None else self.new_tasks,
+            inner_steps=self.inner_steps or (80 if is_small else 160),
+            pool_size=self.pool_size or (1024 if is_small else 2048),
+        )
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from splitgen.parallel import count_workers
 from splitgen.random import stream_generator
 from splitgen.report import print_agreement, print_transfer, print_verification
 from splitgen.run import Run, close_run, describe_dataset, describe_settings
+from splitgen.splits.halving import Runner, choose_starts, refine_by_rounds
 from splitgen.splits.search import (
     Candidate,
     SearchProblem,
@@ -37,7 +38,7 @@ from splitgen.splits.verification import Verification, count_verification_fits, 
 from splitgen.tasks.agreement import AgreementScore, binary_task_labels, score_prepared
 from splitgen.tasks.discovery import MetaStep, discover_tasks
 from splitgen.tasks.objectives import task_similarity
-from splitgen.tasks.refinement import RefinementStep, refine_tasks
+from splitgen.tasks.refinement import RefinementStep, Start, pose_refinement, start_refinement
 from splitgen.tasks.tasks_file import SavedTasks, check_tasks_belong, read_tasks, write_encoder, write_tasks
 
 
@@ -250,7 +251,7 @@ def run_search(run: Run, problem: SearchProblem, cuts: Sequence[np.ndarray]) -> 
 def run_refinement(
     run: Run, problem: SearchProblem, tasks: SavedTasks, ranked: list[Candidate], budget_seconds: float | None
 ) -> list[Candidate]:
-    """The candidates with the best of them refined, side by side; strongest first."""
+    """The candidates, and the best of them and new tasks refined by rounds; strongest first."""
     config, state = run.config, tasks.encoder_state
     run.record["refinement_steps"] = 0
     if config.refinement.meta_steps == 0:
@@ -258,10 +259,21 @@ def run_refinement(
     if state is None:
         run.screen.note("not refined: there is no checkpoint/encoder.safetensors beside the tasks")
         return ranked
-    start, chosen = time.monotonic(), list(ranked[: config.refinement.candidates])
-    if config.refinement.new_tasks:
-        chosen.append(Candidate(None, ranked[0].class_sides))
-    max_steps = config.refinement.meta_steps
+    start, max_steps = time.monotonic(), config.refinement.meta_steps
+    inner = pose_refinement(
+        run.dataset,
+        run.model,
+        run.target.values,
+        config.discovery,
+        config.refinement,
+        config.selection,
+        seed=config.seed,
+        device=run.device,
+    )
+    runners = [
+        Runner(candidate, start_refinement(inner, candidate_start(candidate), state))
+        for candidate in choose_starts(ranked, config.refinement)
+    ]
     with run.screen.progress("refine", budget_seconds or max_steps) as progress:
 
         def on_step(steps: list[RefinementStep]) -> None:
@@ -273,30 +285,20 @@ def run_refinement(
                 f"step {step} failure {failures} left {left:.0f} s",
             )
 
-        found = refine_tasks(
-            run.dataset,
-            run.model,
-            state,
-            [(candidate.task, np.array(candidate.class_sides)) for candidate in chosen],
-            run.target.values,
-            config.discovery,
-            config.refinement,
-            seed=config.seed,
-            device=run.device,
-            budget_seconds=budget_seconds,
-            on_step=on_step,
-        )
+        deadline = None if budget_seconds is None else start + budget_seconds
+        found = refine_by_rounds(problem, inner, runners, config.refinement, config.search, deadline, on_step)
     run.timed("refine", start)
     run.record["refinement"] = [
-        {**candidate.describe(), "history": [dataclasses.asdict(step) for step in refined.history]}
-        for candidate, refined in zip(chosen, found, strict=True)
+        {**runner.candidate.describe(), "history": [dataclasses.asdict(step) for step in runner.refinement.history]}
+        for runner in runners
     ]
-    run.record["refinement_steps"] = found[0].meta_steps
-    refined_candidates = [
-        dataclasses.replace(candidate, refined=refined.margins, test_accuracies=())
-        for candidate, refined in zip(chosen, found, strict=True)
-    ]
-    return add_refined(problem, ranked, refined_candidates, config.search)
+    run.record["refinement_steps"] = max(runner.meta_steps for runner in runners)
+    return add_refined(ranked, found, config.search)
+
+
+def candidate_start(candidate: Candidate) -> Start:
+    """Where the refinement of a candidate starts."""
+    return Start(candidate.task, np.array(candidate.class_sides), candidate.draw)
 
 
 def print_split(run: Run, split: Split, best: Candidate) -> None:

@@ -59,7 +59,10 @@ def open_run(config: RunConfig, screen: Screen, device: str, out: Path | None, c
     if out is not None:
         check_out(out)
     dataset = open_dataset(config.data)
-    config = dataclasses.replace(config, discovery=config.discovery.for_images(dataset.image_size))
+    size = dataset.image_size
+    config = dataclasses.replace(
+        config, discovery=config.discovery.for_images(size), refinement=config.refinement.for_images(size)
+    )
     model = find_model(config.model)
     target = make_target(dataset, config.selection.target)
     count_parts(dataset.class_counts, config.selection)
@@ -69,8 +72,8 @@ def open_run(config: RunConfig, screen: Screen, device: str, out: Path | None, c
     run = Run(config, screen, device, dataset, model, target, out)
     run.record.update(command=command, config=dataclasses.asdict(config), environment=describe_environment(device))
     run.record["dataset"] = describe_dataset(dataset)
-    size = "x".join(str(n) for n in dataset.images.shape[1:])
-    screen.note(f"{dataset.source}: {dataset.n_points} rows, {dataset.n_classes} classes, images {size}; {device}")
+    shape = "x".join(str(n) for n in dataset.images.shape[1:])
+    screen.note(f"{dataset.source}: {dataset.n_points} rows, {dataset.n_classes} classes, images {shape}; {device}")
     return run
 
 

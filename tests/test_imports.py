@@ -16,7 +16,7 @@ ALLOWED = {
     "data": BASE | {"data"},
     "models": BASE | {"models", "data"},
     "tasks": BASE | {"tasks", "models", "data"},
-    "splits": BASE | {"splits", "models", "data"},
+    "splits": BASE | {"splits", "models", "tasks", "data"},
 }
 
 

@@ -30,15 +30,18 @@ MAX_SEARCH_TEST_ROWS = 6_000
 class Candidate:
     """A task with class sides, and the test accuracy of the target model in each round it took part in.
 
-    task: 0..K-1, or None for one that is not among the discovered.
+    task: 0..K-1, or None for one that is not among the discovered; draw tells several of those apart.
     class_sides: [C] of -1 and +1. test_accuracies: one a round.
-    refined: the margins are not those of `SearchProblem.margins` but the task's after refinement, [N].
+    refined: the margins are not those of `SearchProblem.margins` but these, [N], after so many meta-steps
+        of refinement.
     """
 
     task: int | None
     class_sides: tuple[int, ...]
     test_accuracies: tuple[float, ...] = ()
     refined: np.ndarray | None = None
+    meta_steps: int = 0
+    draw: int = 0
 
     def margins(self, discovered: np.ndarray) -> np.ndarray:
         """Task margins [N]; discovered: those of all tasks, [N, K]."""
@@ -46,9 +49,9 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        """For people: "task 0", "task 0 refined", or "new task" for one that refinement began."""
+        """For people: "task 0", "task 0 refined", or "new task 0" for one that refinement began."""
         if self.task is None:
-            return "new task"
+            return f"new task {self.draw}"
         return f"task {self.task}" if self.refined is None else f"task {self.task} refined"
 
     def describe(self) -> dict[str, Any]:
@@ -57,6 +60,8 @@ class Candidate:
             "task": self.task,
             "class_sides": list(self.class_sides),
             "refined": self.refined is not None,
+            "draw": self.draw,
+            "meta_steps": self.meta_steps,
             "test_accuracies": list(self.test_accuracies),
         }
 
@@ -133,21 +138,13 @@ def train_round(
     ]
 
 
-def add_refined(
-    problem: SearchProblem,
-    ranked: Sequence[Candidate],
-    refined: Sequence[Candidate],
-    config: SearchConfig,
-    on_fit: Callable[[], None] | None = None,
-) -> list[Candidate]:
-    """Ranked candidates with refined ones among them, each trained as in the search's last round.
+def add_refined(ranked: Sequence[Candidate], refined: Sequence[Candidate], config: SearchConfig) -> list[Candidate]:
+    """Ranked candidates with refined ones among them, which were trained as in the search's last round.
 
     So a refinement that made nothing better is not taken.
     """
-    last = len(config.rows) - 1
-    tried = train_round(problem, refined, config.rows[-1], last, on_fit)
     n_last = count_fits(len(ranked), config)[-1]
-    first = sorted([*tried, *ranked[:n_last]], key=lambda candidate: candidate.test_accuracies[-1])
+    first = sorted([*refined, *ranked[:n_last]], key=lambda candidate: candidate.test_accuracies[-1])
     return first + list(ranked[n_last:])
 
 

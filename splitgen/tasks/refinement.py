@@ -7,8 +7,9 @@ gradient of
     L = F + b * class imbalance + g * boundary crowding,
 
 where F is the cross-entropy between the side of the network's outputs and the soft labels of the task,
-over held-out rows of both parts. It is low when a model that learned the target on the train rows
-predicts the task instead: on the test rows, where the two are opposed, that is the failure.
+over held-out rows of train and test. It is low when a model that learned the target on the train rows
+predicts the task instead: on the test rows, where the two are opposed, that is the failure. Rows that
+would be reserve weigh nothing in either.
 
 It starts from a discovered task, or from an untrained encoder: then it is task discovery that knows the
 target from its first step.
@@ -19,6 +20,7 @@ every class stay equal.
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +32,7 @@ import torch
 import torch.nn.functional as F
 from torch.optim.swa_utils import AveragedModel
 
-from splitgen.config import DiscoveryConfig, RefinementConfig, check
+from splitgen.config import DiscoveryConfig, RefinementConfig, SelectionConfig, check
 from splitgen.data.dataset import ImageDataset
 from splitgen.models.registry import ModelFactory, build_network
 from splitgen.parallel import map_threads
@@ -77,6 +79,18 @@ class RefinedTask:
 
 
 @dataclass(frozen=True)
+class Start:
+    """Where a refinement starts: task 0..K-1 of the discovered, or None for an untrained encoder.
+
+    class_sides: [C] of -1 and +1. draw: which of several untrained encoders.
+    """
+
+    task: int | None
+    class_sides: np.ndarray
+    draw: int = 0
+
+
+@dataclass(frozen=True)
 class SidedTarget:
     """The target, and on which side its values lie.
 
@@ -87,6 +101,21 @@ class SidedTarget:
     values: torch.Tensor
     row_sides: torch.Tensor
     output_sides: torch.Tensor
+
+
+@dataclass(frozen=True)
+class RefinementProblem:
+    """What all refinements of a target share.
+
+    inner: as for discovery, with the batches, steps and pool of refinement.
+    targets: int64 [N]. test_fraction, train_fraction: of all rows, the rest being reserve.
+    """
+
+    inner: Problem
+    targets: torch.Tensor
+    test_fraction: float
+    train_fraction: float
+    learning_rate: float
 
 
 @dataclass(frozen=True)
@@ -105,10 +134,11 @@ def refine_tasks(
     dataset: ImageDataset,
     model: ModelFactory,
     encoder_state: Mapping[str, torch.Tensor],
-    starts: Sequence[tuple[int | None, np.ndarray]],
+    starts: Sequence[Start],
     targets: np.ndarray,
     config: DiscoveryConfig | None = None,
     refinement: RefinementConfig | None = None,
+    selection: SelectionConfig | None = None,
     *,
     seed: int = 0,
     device: str = "cpu",
@@ -118,58 +148,94 @@ def refine_tasks(
     """Refine tasks for one target, side by side and by as many meta-steps each.
 
     encoder_state: of `DiscoveredTasks`, made with the same `config`.
-    starts: task (0..K-1, or None for a new one from an untrained encoder) and class sides ([C] of -1
-        and +1) of each.
     targets: int [N], what the target model is trained on, a function of the label.
+    selection: for the sizes of train, test and reserve.
     budget_seconds: stop after this time if `refinement.meta_steps` have not been done by then.
     on_step: called after each meta-step with what it measured of each start.
     Raises `SettingError` for settings out of range, `ModelError` for a model that cannot be built.
     """
+    refinement = refinement or RefinementConfig()
+    problem = pose_refinement(dataset, model, targets, config, refinement, selection, seed=seed, device=device)
+    tasks = [start_refinement(problem, start, encoder_state) for start in starts]
+    deadline = None if budget_seconds is None else time.monotonic() + budget_seconds
+    advance_refinements(problem, tasks, refinement.meta_steps, deadline, on_step)
+    return [snapshot_refinement(problem, task) for task in tasks]
+
+
+def pose_refinement(
+    dataset: ImageDataset,
+    model: ModelFactory,
+    targets: np.ndarray,
+    config: DiscoveryConfig | None = None,
+    refinement: RefinementConfig | None = None,
+    selection: SelectionConfig | None = None,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+) -> RefinementProblem:
+    """The problem that refinements of a target share; arguments and errors as of `refine_tasks`."""
     config, refinement = config or DiscoveryConfig(), refinement or RefinementConfig()
-    check(config)
-    check(refinement)
-    config = replace(config.for_images(dataset.image_size), batch_size=refinement.batch_size)
+    selection = selection or SelectionConfig()
+    for stage in (config, refinement, selection):
+        check(stage)
+    refinement = refinement.for_images(dataset.image_size)
+    config = replace(
+        config.for_images(dataset.image_size),
+        batch_size=refinement.batch_size,
+        inner_steps=refinement.inner_steps,
+        pool_size=refinement.pool_size,
+    )
     labels = torch.from_numpy(dataset.labels).to(device)
-    problem = Problem(dataset.normalized_images(device), labels, dataset.n_classes, model, config, seed)
-    tasks = [
-        start_refinement(
-            problem,
-            find_encoder(problem, task, encoder_state),
-            assign_sides(torch.from_numpy(targets).to(device), labels, torch.from_numpy(class_sides).to(device)),
-            refinement.learning_rate,
-        )
-        for task, class_sides in starts
-    ]
-    start, done = time.monotonic(), 0
-    while refinement.meta_steps is None or done < refinement.meta_steps:
-        steps = list(map_threads(partial(refine_step, problem), tasks))
-        done += 1
-        if on_step is not None:
-            on_step(steps)
-        if budget_seconds is not None and time.monotonic() - start >= budget_seconds:
-            break
-    return [finish_refinement(problem, task) for task in tasks]
+    inner = Problem(dataset.normalized_images(device), labels, dataset.n_classes, model, config, seed)
+    return RefinementProblem(
+        inner,
+        torch.from_numpy(targets).to(device),
+        selection.test_fraction,
+        1 - selection.test_fraction - selection.reserve_fraction,
+        refinement.learning_rate,
+    )
 
 
-def find_encoder(problem: Problem, task: int | None, encoder_state: Mapping[str, torch.Tensor]) -> TaskEncoder:
-    """The encoder that a refinement starts from, with one task."""
-    if task is not None:
-        return load_encoder(problem.images, problem.n_classes, problem.config, encoder_state).keep_task(task)
-    with seed_global(stream_seed(problem.seed, "refinement", "encoder")):
-        return build_encoder(problem.images, problem.n_classes, replace(problem.config, dim=1, n_tasks=1))
-
-
-def start_refinement(problem: Problem, encoder: TaskEncoder, sided: SidedTarget, learning_rate: float) -> Refinement:
+def start_refinement(problem: RefinementProblem, start: Start, encoder_state: Mapping[str, torch.Tensor]) -> Refinement:
     """A task before its first meta-step."""
-    optimizer = torch.optim.Adam(encoder.parameters(), lr=learning_rate)
-    generator = stream_generator(problem.seed, "refinement")
+    inner = problem.inner
+    encoder = find_encoder(inner, start, encoder_state)
+    sides = torch.from_numpy(start.class_sides).to(inner.labels.device)
+    optimizer = torch.optim.Adam(encoder.parameters(), lr=problem.learning_rate)
+    generator = stream_generator(inner.seed, "refinement")
+    sided = assign_sides(problem.targets, inner.labels, sides)
     return Refinement(sided, encoder, average_weights(encoder), optimizer, generator, [])
 
 
-def finish_refinement(problem: Problem, task: Refinement) -> RefinedTask:
-    """The outcome: margins of the averaged encoder."""
-    encoder = cast(TaskEncoder, task.average.module)
-    margins = score_margins(encoder, problem.images, problem.labels)[:, 0]
+def find_encoder(problem: Problem, start: Start, encoder_state: Mapping[str, torch.Tensor]) -> TaskEncoder:
+    """The encoder that a refinement starts from, with one task."""
+    if start.task is not None:
+        return load_encoder(problem.images, problem.n_classes, problem.config, encoder_state).keep_task(start.task)
+    with seed_global(stream_seed(problem.seed, "refinement", "encoder", start.draw)):
+        return build_encoder(problem.images, problem.n_classes, replace(problem.config, dim=1, n_tasks=1))
+
+
+def advance_refinements(
+    problem: RefinementProblem,
+    tasks: Sequence[Refinement],
+    meta_steps: int | None,
+    deadline: float | None = None,
+    on_step: Callable[[list[RefinementStep]], None] | None = None,
+) -> None:
+    """Take the tasks on, side by side, until they have done so many meta-steps or `time.monotonic()` is past the
+    deadline; at least one meta-step."""
+    while meta_steps is None or len(tasks[0].history) < meta_steps:
+        steps = list(map_threads(partial(refine_step, problem), tasks))
+        if on_step is not None:
+            on_step(steps)
+        if deadline is not None and time.monotonic() >= deadline:
+            return
+
+
+def snapshot_refinement(problem: RefinementProblem, task: Refinement) -> RefinedTask:
+    """The task as it stands: margins of the averaged encoder. The refinement can go on."""
+    encoder = copy.deepcopy(cast(TaskEncoder, task.average.module))
+    margins = score_margins(encoder, problem.inner.images, problem.inner.labels)[:, 0]
     return RefinedTask(margins.numpy().astype(np.float32), tuple(task.history))
 
 
@@ -181,40 +247,42 @@ def assign_sides(targets: torch.Tensor, labels: torch.Tensor, class_sides: torch
     return SidedTarget(targets, row_sides, output_sides)
 
 
-def refine_step(problem: Problem, task: Refinement) -> RefinementStep:
+def refine_step(problem: RefinementProblem, task: Refinement) -> RefinementStep:
     """One meta-step of one task, which is changed in place."""
-    config, images, labels = problem.config, problem.images, problem.labels
-    encoder, sided, step = task.encoder, task.sided, len(task.history)
-    pool, batches, held_out = draw_rows(problem, task.generator)
-    rows = torch.cat([pool, held_out])
+    inner, encoder, sided, step = problem.inner, task.encoder, task.sided, len(task.history)
+    config, images, labels = inner.config, inner.images, inner.labels
+    pool, batches, held_out = draw_rows(inner, task.generator)
+    rows, in_pool = torch.cat([pool, held_out]), len(pool)
     margins = encoder.margins(encoder(images[rows], labels[rows]))
-    in_pool, task_labels = len(pool), soft_task_labels(margins[:, 0], config.temperature)
-    weighted = weigh_train_rows(task_labels[:in_pool], sided, pool)
-    pool_images = images[pool]
+    train_weights, test_weights = weigh_rows(margins[:, 0] * sided.row_sides[rows], problem)
+    targets = F.one_hot(sided.values[pool], len(sided.output_sides))
+    weighted = train_weights[:in_pool, None] * targets  # a cross-entropy with such labels is the weighted one
     data = InnerData(
-        [channels_last(pool_images[batch]) for batch in batches],
+        [channels_last(images[pool[batch]]) for batch in batches],
         weighted.detach()[batches],
         channels_last(images[held_out]),
     )
-    network = build_network(problem.model, len(sided.output_sides), images, stream_seed(problem.seed, "refine", step))
+    network = build_network(inner.model, len(sided.output_sides), images, stream_seed(inner.seed, "refine", step))
+    task_labels = soft_task_labels(margins[in_pool:, 0], config.temperature)
+    shares = normalize_weights((train_weights + test_weights)[in_pool:].detach())
 
     def measure_failure(logits: torch.Tensor, held_labels: torch.Tensor) -> torch.Tensor:
-        return soft_cross_entropy(side_log_probs(logits, sided.output_sides), held_labels)
+        return soft_cross_entropy(side_log_probs(logits, sided.output_sides), held_labels * shares[:, None])
 
     meta = meta_gradient(
         [network],
         data,
-        lambda logits: measure_failure(logits[0], task_labels[in_pool:].detach()),
+        lambda logits: measure_failure(logits[0], task_labels.detach()),
         learning_rate=config.inner_learning_rate,
         method=config.meta_gradient,
         epsilon=config.epsilon,
     )
-    imbalance = class_imbalance(margins, labels[rows], problem.n_classes)
+    imbalance = class_imbalance(margins, labels[rows], inner.n_classes)
     crowding = boundary_crowding(margins, config.crowding_width)
     # The first term's value means nothing; its gradient for the encoder is that of F by way of the training.
     loss = (
         (weighted[batches] * meta.soft_label_grad).sum()
-        + measure_failure(meta.logits[0], task_labels[in_pool:])
+        + measure_failure(meta.logits[0], task_labels)
         + config.imbalance_weight * imbalance
         + (config.crowding_weight or 0.0) * crowding
     )
@@ -226,12 +294,22 @@ def refine_step(problem: Problem, task: Refinement) -> RefinementStep:
     return task.history[-1]
 
 
-def weigh_train_rows(task_labels: torch.Tensor, sided: SidedTarget, rows: torch.Tensor) -> torch.Tensor:
-    """Target of each row, one-hot times the weight of the row in train: [n, n_outputs].
+def weigh_rows(scores: torch.Tensor, problem: RefinementProblem) -> tuple[torch.Tensor, torch.Tensor]:
+    """How far each row belongs to train and to test, [n] each, with means in proportion to the two sizes.
 
-    The weight is how far the task says the side of the row's class (task_labels [n, 2]), times two, so
-    that it is 1 on average. A cross-entropy with such labels is the weighted one.
+    scores: datapoint scores [n] of a random sample. A row is in train where its score lies above those
+    of test and reserve, softly: sigmoid(2 temperature (score - threshold)), the threshold being the sample's
+    quantile; in test, the same downwards. Train weighs 1 on average.
     """
-    on_plus_side = sided.row_sides[rows] > 0
-    weights = 2 * torch.where(on_plus_side, task_labels[:, 1], task_labels[:, 0])
-    return weights[:, None] * F.one_hot(sided.values[rows], len(sided.output_sides))
+    steepness = 2 * problem.inner.config.temperature
+    lowest_train = scores.detach().quantile(1 - problem.train_fraction)
+    highest_test = scores.detach().quantile(problem.test_fraction)
+    train = torch.sigmoid(steepness * (scores - lowest_train))
+    test = torch.sigmoid(steepness * (highest_test - scores))
+    scale = train.detach().mean().clamp_min(1e-6)
+    return train / scale, test / scale
+
+
+def normalize_weights(weights: torch.Tensor) -> torch.Tensor:
+    """The weights over their mean."""
+    return weights / weights.mean().clamp_min(1e-6)

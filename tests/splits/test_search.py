@@ -8,7 +8,15 @@ import pytest
 from splitgen import SelectionConfig, TrainingConfig, find_model, make_target, score_datapoints
 from splitgen.config import SearchConfig
 from splitgen.errors import SettingError
-from splitgen.splits.search import Candidate, SearchProblem, add_refined, count_fits, list_candidates, search_candidates
+from splitgen.splits.search import (
+    Candidate,
+    SearchProblem,
+    add_refined,
+    count_fits,
+    list_candidates,
+    search_candidates,
+    train_round,
+)
 
 
 def test_scores_are_margins_with_the_sign_of_the_class_side():
@@ -54,7 +62,8 @@ def test_a_strong_task_is_found_beside_a_random_one(digits):
     assert ranked[0].test_accuracies[-1] < 0.9
 
     worse, same = (Candidate(1, ranked[0].class_sides, refined=margins[:, k].astype(np.float32)) for k in (0, 1))
-    after = add_refined(problem, ranked, [worse, same], config)
+    refined = train_round(problem, [worse, same], config.rows[-1], len(config.rows) - 1, None)
+    after = add_refined(ranked, refined, config)
     assert [candidate.refined is None for candidate in after[:2]] == [False, True]
     assert after[0].refined is same.refined
     assert after[0].test_accuracies[-1] == ranked[0].test_accuracies[-1]

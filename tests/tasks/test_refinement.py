@@ -7,16 +7,25 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from splitgen import DiscoveryConfig, RefinementConfig, discover_tasks, find_model, refine_tasks
+from splitgen import DiscoveryConfig, RefinementConfig, SelectionConfig, discover_tasks, find_model, refine_tasks
 from splitgen.errors import SettingError
 from splitgen.models.registry import build_network
 from splitgen.tasks.encoder import AVERAGING, average_weights, build_encoder, load_encoder
 from splitgen.tasks.inner_loop import InnerData, meta_gradient
 from splitgen.tasks.objectives import side_log_probs, soft_cross_entropy, soft_task_labels
-from splitgen.tasks.refinement import assign_sides, weigh_train_rows
+from splitgen.tasks.refinement import (
+    Start,
+    advance_refinements,
+    assign_sides,
+    pose_refinement,
+    snapshot_refinement,
+    start_refinement,
+    weigh_rows,
+)
 
 SIDES = np.where(np.arange(10) < 5, 1, -1)
-CONFIG = DiscoveryConfig(meta_steps=4, inner_steps=30)
+CONFIG = DiscoveryConfig(meta_steps=4)
+START = (Start(0, SIDES),)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +33,7 @@ def discovered(digits):
     return discover_tasks(digits, find_model("conv"), CONFIG, seed=3)
 
 
-def refine(digits, discovered, meta_steps, starts=((0, SIDES),), targets=None, **options):
+def refine(digits, discovered, meta_steps, starts=START, targets=None, **options):
     targets = (digits.labels < 5).astype(np.int64) if targets is None else targets
     return refine_tasks(
         digits,
@@ -33,7 +42,7 @@ def refine(digits, discovered, meta_steps, starts=((0, SIDES),), targets=None, *
         starts,
         targets,
         CONFIG,
-        RefinementConfig(meta_steps=meta_steps),
+        RefinementConfig(meta_steps=meta_steps, inner_steps=30),
         seed=3,
         **options,
     )
@@ -49,7 +58,7 @@ def test_the_failure_falls_and_every_class_stays_halved(digits, discovered):
 
 
 def test_tasks_side_by_side_are_refined_as_each_alone_and_by_as_many_steps(digits, discovered):
-    starts = [(0, SIDES), (2, -SIDES)]
+    starts = [Start(0, SIDES), Start(2, -SIDES)]
     seen = []
     both = refine(digits, discovered, 2, starts, targets=digits.labels, on_step=seen.append)
     assert [len(steps) for steps in seen] == [2, 2]
@@ -60,15 +69,15 @@ def test_tasks_side_by_side_are_refined_as_each_alone_and_by_as_many_steps(digit
 
 
 def test_a_new_task_starts_from_an_untrained_encoder_and_learns_to_fail_too(digits, discovered):
-    (new,) = refine(digits, discovered, 25, [(None, SIDES)])
+    (new,) = refine(digits, discovered, 25, [Start(None, SIDES)])
     failures = [step.failure for step in new.history]
     assert np.mean(failures[-5:]) < np.mean(failures[:5]) - 0.1
-    (again,) = refine(digits, discovered, 1, [(None, SIDES)])
+    (again,) = refine(digits, discovered, 1, [Start(None, SIDES)])
     assert again.history[0] == new.history[0]
 
 
 def test_a_budget_stops_all_tasks_at_the_same_step(digits, discovered):
-    first, second = refine(digits, discovered, None, [(0, SIDES), (1, SIDES)], budget_seconds=0.01)
+    first, second = refine(digits, discovered, None, [Start(0, SIDES), Start(1, SIDES)], budget_seconds=0.01)
     assert first.meta_steps == second.meta_steps == 1
 
 
@@ -79,13 +88,51 @@ def test_side_log_probs_add_up_the_classes_of_a_side():
     torch.testing.assert_close(side_log_probs(logits, sides).exp(), expected)
 
 
-def test_a_train_row_weighs_what_the_task_says_for_its_side():
+def test_sides_of_rows_and_of_outputs_are_those_of_the_classes():
     sided = assign_sides(torch.tensor([0, 1, 0]), torch.tensor([2, 0, 1]), torch.tensor([1, -1, -1]))
     assert sided.row_sides.tolist() == [-1, 1, -1]
     assert sided.output_sides.tolist() == [-1, 1]
-    task_labels = soft_task_labels(torch.tensor([-2.0, -2.0, 0.0]), 5.0)  # train-like, test-like, neither
-    weighted = weigh_train_rows(task_labels, sided, torch.arange(3))
-    torch.testing.assert_close(weighted, torch.tensor([[2.0, 0.0], [0.0, 0.0], [1.0, 0.0]]), atol=1e-6, rtol=0)
+
+
+def test_rows_weigh_in_train_and_test_by_the_quantiles_of_the_sizes(digits):
+    scores = torch.linspace(-3, 3, 1001)
+
+    def weights(test, reserve):
+        sizes = SelectionConfig("label", test, reserve)
+        problem = pose_refinement(digits, find_model("conv"), digits.labels, CONFIG, selection=sizes)
+        return weigh_rows(scores, problem)
+
+    train, test = weights(0.5, 0.0)
+    torch.testing.assert_close(train, 2 * torch.sigmoid(10 * scores), atol=1e-3, rtol=0)
+    torch.testing.assert_close(train + test, torch.full_like(scores, 2.0), atol=1e-3, rtol=0)
+    train, test = weights(0.3, 0.2)  # train 0.5
+    assert train[600:].min() > 1.9
+    assert train[:400].max() < 0.1
+    assert test[:200].min() > 1.7
+    assert test[400:].max() < 0.1
+    assert (train + test)[350:450].min() < 0.1  # the reserve weighs nothing
+    assert float(test.sum() / train.sum()) == pytest.approx(0.6, abs=0.02)
+    train, _ = weights(0.2, 0.0)  # train 0.8, so part of it lies on the other side
+    assert train[300:].min() > 1.2
+
+
+def test_a_snapshot_leaves_the_refinement_as_it_was(digits, discovered):
+    problem = pose_refinement(digits, find_model("conv"), digits.labels, CONFIG, RefinementConfig(inner_steps=10))
+    states = []
+    for looks in (False, True):
+        task = start_refinement(problem, START[0], discovered.encoder_state)
+        for step in (1, 2, 3):
+            advance_refinements(problem, [task], step)
+            if looks:
+                snapshot_refinement(problem, task)
+        states.append((task.history, snapshot_refinement(problem, task).margins))
+    assert states[0][0] == states[1][0]
+    assert np.array_equal(states[0][1], states[1][1])
+
+
+def test_new_tasks_differ_by_their_draw(digits, discovered):
+    first, second = refine(digits, discovered, 1, [Start(None, SIDES), Start(None, SIDES, draw=1)])
+    assert not np.array_equal(first.margins, second.margins)
 
 
 def test_the_adjoint_holds_for_weighted_labels_of_ten_classes(digits):
