@@ -116,11 +116,13 @@ class MetaGradient:
 
     value: of the objective. logits: [B', C] of each network on the held-out batch.
     soft_label_grad: d value / dp, [T, B, C], summed over the networks.
+    trained: w_T [P] of each network.
     """
 
     value: float
     logits: tuple[torch.Tensor, ...]
     soft_label_grad: torch.Tensor
+    trained: tuple[torch.Tensor, ...]
 
 
 def train_inner(network: FlatNetwork, data: InnerData, learning_rate: float) -> Trajectory:
@@ -232,8 +234,9 @@ def meta_gradient(
     logits = [predict_held_out(network, data) for network in flat]
     value = objective(logits)
     adjoints = [network.flat_grad(value, retain_graph=True) for network in flat]
+    trained = tuple(network.weights.clone() for network in flat)
     label_grads = map_threads(
         lambda both: reverse_inner(both[0], data, both[1], method, epsilon), list(zip(paths, adjoints, strict=True))
     )
     label_grad = torch.stack(list(label_grads)).sum(dim=0)
-    return MetaGradient(float(value.detach()), tuple(out.detach() for out in logits), label_grad)
+    return MetaGradient(float(value.detach()), tuple(out.detach() for out in logits), label_grad, trained)

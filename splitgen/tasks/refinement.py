@@ -1,8 +1,8 @@
 """Refinement: move a discovered task towards the split on which the target model fails.
 
-The same inner loop as in discovery, with the target in it. One meta-step trains a fresh network of the
-target architecture on the *target* of softly weighted train rows, and moves the encoder down the
-gradient of
+The same inner loop as in discovery, with the target in it. One meta-step trains a network of the target
+architecture for T steps on the *target* of softly weighted train rows, and moves the encoder down the
+gradient, through these steps, of
 
     L = F + b * class imbalance + g * boundary crowding,
 
@@ -10,6 +10,9 @@ where F is the cross-entropy between the side of the network's outputs and the s
 over held-out rows of train and test. It is low when a model that learned the target on the train rows
 predicts the task instead: on the test rows, where the two are opposed, that is the failure. Rows that
 would be reserve weigh nothing in either.
+
+A network lives for a few meta-steps, so that it meets the task after T, 2 T, 3 T, ... steps: what fails a
+network in its first steps alone does not fail the target model.
 
 It starts from a discovered task, or from an untrained encoder: then it is task discovery that knows the
 target from its first step.
@@ -30,6 +33,8 @@ from typing import cast
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import nn
+from torch.nn.utils import vector_to_parameters
 from torch.optim.swa_utils import AveragedModel
 
 from splitgen.config import DiscoveryConfig, RefinementConfig, SelectionConfig, check
@@ -109,6 +114,7 @@ class RefinementProblem:
 
     inner: as for discovery, with the batches, steps and pool of refinement.
     targets: int64 [N]. test_fraction, train_fraction: of all rows, the rest being reserve.
+    lifetime: meta-steps for which one network is trained on.
     """
 
     inner: Problem
@@ -116,11 +122,15 @@ class RefinementProblem:
     test_fraction: float
     train_fraction: float
     learning_rate: float
+    lifetime: int
 
 
-@dataclass(frozen=True)
+@dataclass
 class Refinement:
-    """One task on its way: what changes in place from one meta-step to the next, and what was measured."""
+    """One task on its way: what changes in place from one meta-step to the next, and what was measured.
+
+    network: the one in training, which the next meta-step goes on with.
+    """
 
     sided: SidedTarget
     encoder: TaskEncoder
@@ -128,6 +138,7 @@ class Refinement:
     optimizer: torch.optim.Optimizer
     generator: torch.Generator
     history: list[RefinementStep]
+    network: nn.Module | None = None
 
 
 def refine_tasks(
@@ -193,6 +204,7 @@ def pose_refinement(
         selection.test_fraction,
         1 - selection.test_fraction - selection.reserve_fraction,
         refinement.learning_rate,
+        refinement.lifetime,
     )
 
 
@@ -262,7 +274,9 @@ def refine_step(problem: RefinementProblem, task: Refinement) -> RefinementStep:
         weighted.detach()[batches],
         channels_last(images[held_out]),
     )
-    network = build_network(inner.model, len(sided.output_sides), images, stream_seed(inner.seed, "refine", step))
+    if task.network is None or step % problem.lifetime == 0:
+        seed = stream_seed(inner.seed, "refine", step)
+        task.network = build_network(inner.model, len(sided.output_sides), images, seed)
     task_labels = soft_task_labels(margins[in_pool:, 0], config.temperature)
     shares = normalize_weights((train_weights + test_weights)[in_pool:].detach())
 
@@ -270,13 +284,14 @@ def refine_step(problem: RefinementProblem, task: Refinement) -> RefinementStep:
         return soft_cross_entropy(side_log_probs(logits, sided.output_sides), held_labels * shares[:, None])
 
     meta = meta_gradient(
-        [network],
+        [task.network],
         data,
         lambda logits: measure_failure(logits[0], task_labels.detach()),
         learning_rate=config.inner_learning_rate,
         method=config.meta_gradient,
         epsilon=config.epsilon,
     )
+    vector_to_parameters(meta.trained[0], task.network.parameters())
     imbalance = class_imbalance(margins, labels[rows], inner.n_classes)
     crowding = boundary_crowding(margins, config.crowding_width)
     # The first term's value means nothing; its gradient for the encoder is that of F by way of the training.

@@ -130,6 +130,27 @@ def test_a_snapshot_leaves_the_refinement_as_it_was(digits, discovered):
     assert np.array_equal(states[0][1], states[1][1])
 
 
+def test_a_network_lives_for_its_lifetime_and_learns_on(digits, discovered):
+    problems = [
+        pose_refinement(
+            digits, find_model("conv"), digits.labels, CONFIG, RefinementConfig(inner_steps=20, lifetime=lifetime)
+        )
+        for lifetime in (1, 3)
+    ]
+    networks = []
+    for problem in problems:
+        task = start_refinement(problem, START[0], discovered.encoder_state)
+        seen = []
+        for step in (1, 2, 3, 4):
+            advance_refinements(problem, [task], step)
+            seen.append(task.network)
+        networks.append(seen)
+    fresh, lasting = networks
+    assert len({id(network) for network in fresh}) == 4
+    assert lasting[0] is lasting[1] is lasting[2]
+    assert lasting[3] is not lasting[2]
+
+
 def test_new_tasks_differ_by_their_draw(digits, discovered):
     first, second = refine(digits, discovered, 1, [Start(None, SIDES), Start(None, SIDES, draw=1)])
     assert not np.array_equal(first.margins, second.margins)
