@@ -177,13 +177,13 @@ class RefinementConfig:
 
     meta_steps: of each task that stays to the end; 0 leaves refinement out, None is only for runs with a budget.
     candidates: how many of the search's best are refined.
-    new_tasks: how many start from untrained encoders beside them; None leaves it, and 0 leaves inner_steps
-        and pool_size, to `for_images`.
+    new_tasks: how many start from untrained encoders beside them; None leaves it to `for_images`, as 0 does
+        with pool_size and lifetime.
     first_round: meta-steps to the first round of real trainings; the next rounds come at 2, 4, 8, ... times as many.
     keep: tasks that go on after a round.
     learning_rate: of the task encoder.
     batch_size, inner_steps, pool_size: of the inner training, as in `DiscoveryConfig`.
-    lifetime: meta-steps for which one network is trained on before a fresh one; 0 leaves it to `for_images`.
+    lifetime: meta-steps for which one network is trained on before a fresh one.
     budget_share: of a budget of time, the rest being discovery's.
     """
 
@@ -194,14 +194,14 @@ class RefinementConfig:
     keep: int = 2
     learning_rate: float = 2e-3
     batch_size: int = 128
-    inner_steps: int = 0
+    inner_steps: int = 80
     pool_size: int = 0
     lifetime: int = 0
     budget_share: float = 0.7
 
     def faults(self) -> Iterator[str]:
-        yield from positive_faults(self, "learning_rate", "first_round", "keep")
-        for name in ("candidates", "inner_steps", "pool_size", "lifetime"):
+        yield from positive_faults(self, "learning_rate", "first_round", "keep", "inner_steps")
+        for name in ("candidates", "pool_size", "lifetime"):
             if getattr(self, name) < 0:
                 yield fault(f"refinement {name}", getattr(self, name), "0 or more")
         if self.new_tasks is not None and self.new_tasks < 0:
@@ -216,15 +216,14 @@ class RefinementConfig:
             yield fault("refinement budget_share", self.budget_share, "between 0 and 1")
 
     def for_images(self, image_size: int) -> RefinementConfig:
-        """The same settings with new_tasks, inner_steps, pool_size and lifetime filled in for images of that many
-        pixels a side: below `SMALL_IMAGE` a model has learned the target after 80 steps, above it takes longer."""
+        """The same settings with new_tasks, pool_size and lifetime filled in for images of that many pixels a
+        side: below `SMALL_IMAGE` a model has learned the target after T steps, above it takes longer."""
         is_small = image_size < SMALL_IMAGE
         return dataclasses.replace(
             self,
             new_tasks=(1 if is_small else 3) if self.new_tasks is None else self.new_tasks,
-            inner_steps=self.inner_steps or (80 if is_small else 160),
             pool_size=self.pool_size or (1024 if is_small else 2048),
-            lifetime=self.lifetime or (1 if is_small else 3),
+            lifetime=self.lifetime or (1 if is_small else 10),
         )
 
 
@@ -291,16 +290,18 @@ class SearchConfig:
     """How the candidates (task, class sides) are compared (METHOD.md section 4).
 
     n_cuts: how many of the best class cuts are tried for each task, each with both signs.
+    max_trained: candidates in the first round; where there are more, a cheap predictor chooses.
     rows: train rows of the target model in each round of successive halving.
     keep: candidates that go on to each next round.
     """
 
     n_cuts: int = 2
+    max_trained: int = 16
     rows: tuple[int, ...] = (4_000, 12_000)
     keep: tuple[int, ...] = (3,)
 
     def faults(self) -> Iterator[str]:
-        yield from positive_faults(self, "n_cuts")
+        yield from positive_faults(self, "n_cuts", "max_trained")
         if not self.rows or min(self.rows) < 1:
             yield fault("search rows", list(self.rows), "one or more counts above 0")
         if len(self.keep) != len(self.rows) - 1 or any(n < 1 for n in self.keep):

@@ -244,7 +244,7 @@ def run_search(run: Run, problem: SearchProblem, cuts: Sequence[np.ndarray]) -> 
     """Every task with the class sides given, strongest first."""
     config = run.config.search
     candidates = list_candidates(problem.margins.shape[1], cuts)
-    with run.screen.progress("search", sum(count_fits(len(candidates), config))) as progress:
+    with run.screen.progress("search", sum(count_fits(min(len(candidates), config.max_trained), config))) as progress:
         return search_candidates(problem, candidates, config, progress.advance)
 
 

@@ -1,8 +1,9 @@
 """Which discovered task, with which class sides, makes the strongest split (METHOD.md section 4).
 
-Candidates are compared by really training the target model, on few rows first and on more for the
-best (successive halving). The random streams are named "search", so that the trainings of the
-verification, which have streams of their own, judge a winner that never saw them.
+Where there are many candidates, a linear classifier of the pixels says which are worth a training. They
+are compared by really training the target model, on few rows first and on more for the best (successive
+halving). The random streams are named "search", so that the trainings of the verification, which have
+streams of their own, judge a winner that never saw them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.linear_model import RidgeClassifier
 
 from splitgen.config import SearchConfig, SelectionConfig, TrainingConfig
 from splitgen.models.registry import ModelFactory
@@ -24,6 +26,8 @@ from splitgen.splits.scores import Target, score_datapoints
 from splitgen.splits.selection import Selection, select_split
 
 MAX_SEARCH_TEST_ROWS = 6_000
+MAX_PREDICTOR_ROWS = 2_000
+RIDGE = 100.0
 
 
 @dataclass(frozen=True)
@@ -111,8 +115,7 @@ def search_candidates(
     on_fit: Callable[[], None] | None = None,
 ) -> list[Candidate]:
     """All candidates, strongest first; those of the last round come before those that fell out earlier."""
-    running: list[Candidate] = list(candidates)
-    fallen: list[Candidate] = []
+    running, fallen = preselect(problem, candidates, config.max_trained)
     for round_, n_rows in enumerate(config.rows):
         if round_ > 0:
             keep = config.keep[round_ - 1]
@@ -121,6 +124,30 @@ def search_candidates(
         scored = train_round(problem, running, n_rows, round_, on_fit)
         running = sorted(scored, key=lambda candidate: candidate.test_accuracies[-1])
     return running + fallen
+
+
+def preselect(
+    problem: SearchProblem, candidates: Sequence[Candidate], max_trained: int
+) -> tuple[list[Candidate], list[Candidate]]:
+    """At most so many candidates to be trained, by the lowest predicted test accuracy, and the others."""
+    if len(candidates) <= max_trained:
+        return list(candidates), []
+    predicted = list(map_threads(partial(predict_test_accuracy, problem), candidates))
+    order = sorted(range(len(candidates)), key=predicted.__getitem__)
+    ranked = [candidates[which] for which in order]
+    return ranked[:max_trained], ranked[max_trained:]
+
+
+def predict_test_accuracy(problem: SearchProblem, candidate: Candidate) -> float:
+    """Test accuracy of a ridge classifier of the pixels: a cheap stand-in for the target model's."""
+    _, selection = select_candidate(problem, candidate)
+    generator = stream_generator(problem.seed, "search", "predict")
+    pixels, targets = problem.images.flatten(1), problem.target.values
+    train, test = (
+        draw_some(np.flatnonzero(selection.parts == part), MAX_PREDICTOR_ROWS, generator) for part in ("train", "test")
+    )
+    classifier = RidgeClassifier(alpha=RIDGE).fit(pixels[train].cpu().numpy(), targets[train])
+    return float(classifier.score(pixels[test].cpu().numpy(), targets[test]))
 
 
 def train_round(

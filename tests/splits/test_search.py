@@ -14,9 +14,39 @@ from splitgen.splits.search import (
     add_refined,
     count_fits,
     list_candidates,
+    preselect,
     search_candidates,
     train_round,
 )
+
+
+def make_problem(digits, margins) -> SearchProblem:
+    """A binary target with margins [N, K]."""
+    return SearchProblem(
+        digits.normalized_images(),
+        digits.labels,
+        digits.ids,
+        make_target(digits, "0,1,2,3,4"),
+        margins,
+        find_model("conv"),
+        TrainingConfig(epochs=15),
+        SelectionConfig("0,1,2,3,4"),
+        0,
+    )
+
+
+def test_the_predictor_tells_a_shortcut_from_noise_and_chooses_what_is_trained(digits):
+    ink = digits.images.mean(dim=(1, 2, 3)).numpy()
+    noise = np.random.default_rng(0).normal(size=(digits.n_points, 3))
+    margins = np.column_stack([noise, ink - ink.mean()])
+    problem = make_problem(digits, margins)
+    candidates = list_candidates(4, [np.where(np.arange(10) < 5, 1, -1)])
+    trained, left = preselect(problem, candidates, 2)
+    assert [candidate.task for candidate in trained] == [3, 3]
+    assert sorted(candidate.task for candidate in left) == [0, 0, 1, 1, 2, 2]
+    assert preselect(problem, candidates, 8) == (candidates, [])
+    ranked = search_candidates(problem, candidates, SearchConfig(max_trained=2, rows=(300,), keep=()))
+    assert [len(candidate.test_accuracies) for candidate in ranked] == [1, 1, 0, 0, 0, 0, 0, 0]
 
 
 def test_scores_are_margins_with_the_sign_of_the_class_side():
@@ -41,17 +71,7 @@ def test_a_strong_task_is_found_beside_a_random_one(digits):
     ink = digits.images.mean(dim=(1, 2, 3)).numpy()
     noise = np.random.default_rng(0).normal(size=digits.n_points)
     margins = np.stack([noise, ink - ink.mean()], axis=1)
-    problem = SearchProblem(
-        digits.normalized_images(),
-        digits.labels,
-        digits.ids,
-        make_target(digits, "0,1,2,3,4"),
-        margins,
-        find_model("conv"),
-        TrainingConfig(epochs=15),
-        SelectionConfig("0,1,2,3,4"),
-        0,
-    )
+    problem = make_problem(digits, margins)
     cut = np.where(np.arange(10) < 5, 1, -1)
     config = SearchConfig(rows=(400, 900), keep=(2,))
     candidates = list_candidates(2, [cut])
