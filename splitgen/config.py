@@ -173,7 +173,7 @@ class DiscoveryConfig:
 @dataclass(frozen=True)
 class RefinementConfig:
     """Refinement by the failure itself, of the search's best and of new tasks; tests/benchmarks/refinement.md has
-    what each setting gained.
+    what each setting gained, and what lost.
 
     meta_steps: of each task that stays to the end; 0 leaves refinement out, None is only for runs with a budget.
     candidates: how many of the search's best are refined.
