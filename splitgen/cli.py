@@ -43,7 +43,7 @@ ValidationFraction = Annotated[
 ]
 MetaSteps = Annotated[int | None, typer.Option(help="stop of discovery [default: 40]", show_default=False)]
 RefineSteps = Annotated[
-    int | None, typer.Option(help="stop of refinement, 0 leaves it out [default: 80]", show_default=False)
+    int | None, typer.Option(help="stop of refinement, 0 leaves it out [default: 70]", show_default=False)
 ]
 Budget = Annotated[
     str | None, typer.Option(help="time for discovery and refinement: 90s, 10m; the only stop if no steps are given")

@@ -187,10 +187,10 @@ class RefinementConfig:
     budget_share: of a budget of time, the rest being discovery's.
     """
 
-    meta_steps: int | None = 80
+    meta_steps: int | None = 70
     candidates: int = 1
     new_tasks: int | None = None
-    first_round: int = 30
+    first_round: int = 35
     keep: int = 2
     learning_rate: float = 2e-3
     batch_size: int = 128
