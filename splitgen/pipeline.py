@@ -269,6 +269,7 @@ def run_refinement(
         config.selection,
         seed=config.seed,
         device=run.device,
+        images=run.images,
     )
     runners = [
         Runner(candidate, start_refinement(inner, candidate_start(candidate), state))

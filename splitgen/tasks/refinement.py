@@ -183,8 +183,12 @@ def pose_refinement(
     *,
     seed: int = 0,
     device: str = "cpu",
+    images: torch.Tensor | None = None,
 ) -> RefinementProblem:
-    """The problem that refinements of a target share; arguments and errors as of `refine_tasks`."""
+    """The problem that refinements of a target share; arguments and errors as of `refine_tasks`.
+
+    images: the dataset's, normalised and on the device, where the caller has them already.
+    """
     config, refinement = config or DiscoveryConfig(), refinement or RefinementConfig()
     selection = selection or SelectionConfig()
     for stage in (config, refinement, selection):
@@ -197,7 +201,8 @@ def pose_refinement(
         pool_size=refinement.pool_size,
     )
     labels = torch.from_numpy(dataset.labels).to(device)
-    inner = Problem(dataset.normalized_images(device), labels, dataset.n_classes, model, config, seed)
+    images = dataset.normalized_images(device) if images is None else images
+    inner = Problem(images, labels, dataset.n_classes, model, config, seed)
     return RefinementProblem(
         inner,
         torch.from_numpy(targets).to(device),
