@@ -24,6 +24,7 @@ every class stay equal.
 from __future__ import annotations
 
 import copy
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -44,7 +45,7 @@ from splitgen.parallel import map_threads
 from splitgen.random import seed_global, stream_generator, stream_seed
 from splitgen.tasks.discovery import Problem, channels_last, draw_rows
 from splitgen.tasks.encoder import TaskEncoder, average_weights, build_encoder, load_encoder, score_margins
-from splitgen.tasks.inner_loop import InnerData, meta_gradient
+from splitgen.tasks.inner_loop import InnerData, MetaGradient, meta_gradient
 from splitgen.tasks.objectives import (
     boundary_crowding,
     class_imbalance,
@@ -52,6 +53,8 @@ from splitgen.tasks.objectives import (
     soft_cross_entropy,
     soft_task_labels,
 )
+
+ENCODER_TURN = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -264,54 +267,100 @@ def assign_sides(targets: torch.Tensor, labels: torch.Tensor, class_sides: torch
     return SidedTarget(targets, row_sides, output_sides)
 
 
+@dataclass(frozen=True)
+class SoftSplit:
+    """Where the encoder puts the rows of a meta-step: pool [M], then held-out rows [B'].
+
+    margins: [M + B', 1]. weighted: targets of the pool, one-hot times the row's weight in train, [M, n_outputs]: a
+    cross-entropy with such labels is the weighted one. task_labels: of the held-out rows, [B', 2].
+    shares: how far each held-out row is in train or test, [B'], 1 on average, without a gradient.
+    """
+
+    margins: torch.Tensor
+    weighted: torch.Tensor
+    task_labels: torch.Tensor
+    shares: torch.Tensor
+
+
 def refine_step(problem: RefinementProblem, task: Refinement) -> RefinementStep:
-    """One meta-step of one task, which is changed in place."""
-    inner, encoder, sided, step = problem.inner, task.encoder, task.sided, len(task.history)
-    config, images, labels = inner.config, inner.images, inner.labels
+    """One meta-step of one task, which is changed in place.
+
+    The encoder's pass is made twice, without and with a graph, and tasks take turns with the second: the
+    graph over a pool is the largest thing in memory.
+    """
+    inner = problem.inner
     pool, batches, held_out = draw_rows(inner, task.generator)
-    rows, in_pool = torch.cat([pool, held_out]), len(pool)
-    margins = encoder.margins(encoder(images[rows], labels[rows]))
+    with torch.no_grad():
+        before = split_softly(problem, task, pool, held_out)
+    meta = train_on_target(problem, task, before, pool, batches, held_out)
+    with ENCODER_TURN:
+        soft = split_softly(problem, task, pool, held_out)
+        imbalance = class_imbalance(soft.margins, inner.labels[torch.cat([pool, held_out])], inner.n_classes)
+        crowding = boundary_crowding(soft.margins, inner.config.crowding_width)
+        # The first term's value means nothing; its gradient for the encoder is that of F by way of the training.
+        loss = (
+            (soft.weighted[batches] * meta.soft_label_grad).sum()
+            + measure_failure(meta.logits[0], task.sided, soft)
+            + inner.config.imbalance_weight * imbalance
+            + (inner.config.crowding_weight or 0.0) * crowding
+        )
+        task.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+    task.optimizer.step()
+    task.average.update_parameters(task.encoder)
+    number = len(task.history) + 1
+    task.history.append(RefinementStep(number, meta.value, float(imbalance.detach()), float(crowding.detach())))
+    return task.history[-1]
+
+
+def split_softly(problem: RefinementProblem, task: Refinement, pool: torch.Tensor, held_out: torch.Tensor) -> SoftSplit:
+    """One pass of the encoder over pool [M] and held-out rows [B']."""
+    inner, sided, in_pool = problem.inner, task.sided, len(pool)
+    rows = torch.cat([pool, held_out])
+    margins = task.encoder.margins(task.encoder(inner.images[rows], inner.labels[rows]))
     train_weights, test_weights = weigh_rows(margins[:, 0] * sided.row_sides[rows], problem)
     targets = F.one_hot(sided.values[pool], len(sided.output_sides))
-    weighted = train_weights[:in_pool, None] * targets  # a cross-entropy with such labels is the weighted one
+    return SoftSplit(
+        margins,
+        train_weights[:in_pool, None] * targets,
+        soft_task_labels(margins[in_pool:, 0], inner.config.temperature),
+        normalize_weights((train_weights + test_weights)[in_pool:].detach()),
+    )
+
+
+def train_on_target(
+    problem: RefinementProblem,
+    task: Refinement,
+    soft: SoftSplit,
+    pool: torch.Tensor,
+    batches: torch.Tensor,
+    held_out: torch.Tensor,
+) -> MetaGradient:
+    """Train the task's network for T steps on the soft split, and reverse them. batches: [T, B] in the pool."""
+    inner, step = problem.inner, len(task.history)
+    config, images, n_outputs = inner.config, inner.images, len(task.sided.output_sides)
     data = InnerData(
         [channels_last(images[pool[batch]]) for batch in batches],
-        weighted.detach()[batches],
+        soft.weighted[batches],
         channels_last(images[held_out]),
     )
     if task.network is None or step % problem.lifetime == 0:
-        seed = stream_seed(inner.seed, "refine", step)
-        task.network = build_network(inner.model, len(sided.output_sides), images, seed)
-    task_labels = soft_task_labels(margins[in_pool:, 0], config.temperature)
-    shares = normalize_weights((train_weights + test_weights)[in_pool:].detach())
-
-    def measure_failure(logits: torch.Tensor, held_labels: torch.Tensor) -> torch.Tensor:
-        return soft_cross_entropy(side_log_probs(logits, sided.output_sides), held_labels * shares[:, None])
-
+        task.network = build_network(inner.model, n_outputs, images, stream_seed(inner.seed, "refine", step))
     meta = meta_gradient(
         [task.network],
         data,
-        lambda logits: measure_failure(logits[0], task_labels.detach()),
+        lambda logits: measure_failure(logits[0], task.sided, soft),
         learning_rate=config.inner_learning_rate,
         method=config.meta_gradient,
         epsilon=config.epsilon,
     )
     vector_to_parameters(meta.trained[0], task.network.parameters())
-    imbalance = class_imbalance(margins, labels[rows], inner.n_classes)
-    crowding = boundary_crowding(margins, config.crowding_width)
-    # The first term's value means nothing; its gradient for the encoder is that of F by way of the training.
-    loss = (
-        (weighted[batches] * meta.soft_label_grad).sum()
-        + measure_failure(meta.logits[0], task_labels)
-        + config.imbalance_weight * imbalance
-        + (config.crowding_weight or 0.0) * crowding
-    )
-    task.optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    task.optimizer.step()
-    task.average.update_parameters(encoder)
-    task.history.append(RefinementStep(step + 1, meta.value, float(imbalance.detach()), float(crowding.detach())))
-    return task.history[-1]
+    return meta
+
+
+def measure_failure(logits: torch.Tensor, sided: SidedTarget, soft: SoftSplit) -> torch.Tensor:
+    """F of a network's outputs on the held-out rows [B', n_outputs]."""
+    return soft_cross_entropy(side_log_probs(logits, sided.output_sides), soft.task_labels * soft.shares[:, None])
 
 
 def weigh_rows(scores: torch.Tensor, problem: RefinementProblem) -> tuple[torch.Tensor, torch.Tensor]:
