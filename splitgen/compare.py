@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from splitgen.judging import judge_split
 from splitgen.parquet import write_parquet
 from splitgen.pipeline import (
     build_split,
     find_cuts,
-    judge_split,
     make_search_problem,
     run_discovery,
     run_refinement,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,12 +13,9 @@ import torch
 
 from splitgen._version import __version__
 from splitgen.config import RunConfig
-from splitgen.errors import SettingError
-from splitgen.models.registry import check_model, find_model
-from splitgen.models.training import count_epochs, steps_per_epoch
-from splitgen.parallel import count_workers
+from splitgen.judging import check_groups_known, run_transfer, run_verification
 from splitgen.random import stream_generator
-from splitgen.report import print_agreement, print_transfer, print_verification
+from splitgen.report import print_agreement
 from splitgen.run import Run, close_run, describe_dataset, describe_settings
 from splitgen.splits.halving import Runner, choose_starts, refine_by_rounds
 from splitgen.splits.search import (
@@ -34,7 +30,6 @@ from splitgen.splits.search import (
 from splitgen.splits.selection import Selection, advise_alignment, count_parts
 from splitgen.splits.sides import binary_sides, cut_classes, measure_confusion
 from splitgen.splits.split import Split, check_belongs, read_split, write_split
-from splitgen.splits.verification import Verification, count_verification_fits, verify_split
 from splitgen.tasks.agreement import AgreementScore, binary_task_labels, score_prepared
 from splitgen.tasks.discovery import MetaStep, discover_tasks
 from splitgen.tasks.objectives import task_similarity
@@ -244,7 +239,7 @@ def run_search(run: Run, problem: SearchProblem, cuts: Sequence[np.ndarray]) -> 
     """Every task with the class sides given, strongest first."""
     config = run.config.search
     candidates = list_candidates(problem.margins.shape[1], cuts)
-    with run.screen.progress("search", sum(count_fits(min(len(candidates), config.max_trained), config))) as progress:
+    with run.screen.progress("search", sum(count_fits(len(candidates), config))) as progress:
         return search_candidates(problem, candidates, config, progress.advance)
 
 
@@ -319,57 +314,6 @@ def format_sides(sides: tuple[int, ...]) -> str:
     return f"{','.join(plus)} | {','.join(minus)}"
 
 
-def run_verification(run: Run, split: Split) -> tuple[Split, Verification]:
-    """Judge the split, print the figures, and put them into its metadata."""
-    start = time.monotonic()
-    result = judge_split(run, split)
-    run.timed("verify", start)
-    described = describe_verification(result)
-    run.record["verification"] = described
-    split = split.with_metadata(verification=described)
-    print_verification(run.screen, described, run.dataset.class_names)
-    if run.out is not None:
-        write_split(split, run.out / "split.parquet")
-    return split, result
-
-
-def judge_split(run: Run, split: Split) -> Verification:
-    """Verify a split, with the time foretold and progress shown."""
-    start, config, counts = time.monotonic(), run.config, split.counts()
-    n_used = counts["train"] + counts["validation"] + counts["test"]
-    n_fits = count_verification_fits(n_used, counts["test"], config.verification)
-    epochs = count_epochs(counts["train"], config.training)
-    steps = epochs * steps_per_epoch(counts["train"], config.training.batch_size)
-    run.screen.note(f"verify: {n_fits} trainings of {epochs} epochs ({steps} steps) each")
-    first: list[float] = []
-
-    with run.screen.progress("verify", n_fits) as progress:
-
-        def on_fit() -> None:
-            if not first:
-                first.append(time.monotonic() - start)
-                rounds = math.ceil(n_fits / count_workers(n_fits))
-                run.screen.note(f"verify: about {first[0] * rounds:.0f} s")
-            progress.advance()
-
-        return verify_split(
-            run.dataset,
-            split,
-            run.model,
-            config.verification,
-            config.training,
-            seed=config.seed,
-            device=run.device,
-            on_fit=on_fit,
-        )
-
-
-def describe_verification(result: Verification) -> dict[str, Any]:
-    """A verification as the JSON of a file has it."""
-    described = dataclasses.asdict(result)
-    return {**described, "is_adversarial": result.is_adversarial, "verdict": result.verdict}
-
-
 def make(run: Run, budget_seconds: float | None) -> None:
     """Everything, from the dataset to a verified split."""
     for_discovery, for_refinement = share_budget(run.config, budget_seconds)
@@ -407,27 +351,3 @@ def verify(run: Run, split_path: Path, models: Sequence[str] = ()) -> None:
     else:
         run_verification(run, split)
     close_run(run)
-
-
-def check_groups_known(run: Run, split: Split) -> None:
-    """A split that kept groups whole is judged by controls that do so too."""
-    groups = split.metadata.get("groups")
-    if groups is not None and run.dataset.groups is None:
-        raise SettingError(
-            f"the split keeps the groups of '{groups['column']}' whole; give --metadata FILE "
-            f"--group-column {groups['column']}, so that its controls do the same"
-        )
-
-
-def run_transfer(run: Run, split: Split, models: Sequence[str]) -> None:
-    """Verify a split by several models, each trained from scratch, in one table."""
-    start, judged = time.monotonic(), []
-    runs = [dataclasses.replace(run, model=find_model(name)) for name in models]
-    for each in runs:
-        check_model(each.model, int(split.targets.max()) + 1, run.images[:2])
-    for each in runs:
-        run.screen.note(f"-- {each.model.name}")
-        judged.append(describe_verification(judge_split(each, split)))
-    run.timed("verify", start)
-    run.record["transfer"] = judged
-    print_transfer(run.screen, judged)

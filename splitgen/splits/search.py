@@ -102,7 +102,7 @@ def list_candidates(n_tasks: int, cuts: Sequence[np.ndarray]) -> list[Candidate]
 
 def count_fits(n_candidates: int, config: SearchConfig) -> list[int]:
     """Trainings in each round."""
-    counts = [n_candidates]
+    counts = [min(n_candidates, config.max_trained)]
     for keep in config.keep:
         counts.append(min(keep, counts[-1]))
     return counts

@@ -1,7 +1,7 @@
 """Ablations of refinement on Fashion-MNIST: one new task from an untrained encoder for each variant, the same
 budget for all, judged by one training of the target model on all train rows.
 
-    python tests/benchmarks/refinement.py --target 0,2,4,6,8 --budget 150 --seed 1 [--only lifetime-1 ...]
+    python tests/benchmarks/refinement.py --target 0,2,4,6,8 --budget 150 --seed 1 [--only "lifetime 1" ...]
 
 Prints a Markdown table. `reserve` is the same task split into 0.4 / 0.2 / 0.4. What was measured so far is in
 refinement.md. The seed and the targets are not those by which splits are reported.

@@ -45,8 +45,11 @@ def test_the_predictor_tells_a_shortcut_from_noise_and_chooses_what_is_trained(d
     assert [candidate.task for candidate in trained] == [3, 3]
     assert sorted(candidate.task for candidate in left) == [0, 0, 1, 1, 2, 2]
     assert preselect(problem, candidates, 8) == (candidates, [])
-    ranked = search_candidates(problem, candidates, SearchConfig(max_trained=2, rows=(300,), keep=()))
+    config = SearchConfig(max_trained=2, rows=(300,), keep=())
+    ranked = search_candidates(problem, candidates, config)
     assert [len(candidate.test_accuracies) for candidate in ranked] == [1, 1, 0, 0, 0, 0, 0, 0]
+    assert count_fits(len(candidates), config) == [2]
+    assert add_refined(ranked, [], config) == ranked
 
 
 def test_scores_are_margins_with_the_sign_of_the_class_side():

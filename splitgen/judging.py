@@ -1,0 +1,93 @@
+"""The last stage of a run: the verification of a split, by one model or by several."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from splitgen.errors import SettingError
+from splitgen.models.registry import check_model, find_model
+from splitgen.models.training import count_epochs, steps_per_epoch
+from splitgen.parallel import count_workers
+from splitgen.report import print_transfer, print_verification
+from splitgen.run import Run
+from splitgen.splits.split import Split, write_split
+from splitgen.splits.verification import Verification, count_verification_fits, verify_split
+
+
+def run_verification(run: Run, split: Split) -> tuple[Split, Verification]:
+    """Judge the split, print the figures, and put them into its metadata."""
+    start = time.monotonic()
+    result = judge_split(run, split)
+    run.timed("verify", start)
+    described = describe_verification(result)
+    run.record["verification"] = described
+    split = split.with_metadata(verification=described)
+    print_verification(run.screen, described, run.dataset.class_names)
+    if run.out is not None:
+        write_split(split, run.out / "split.parquet")
+    return split, result
+
+
+def judge_split(run: Run, split: Split) -> Verification:
+    """Verify a split, with the time foretold and progress shown."""
+    start, config, counts = time.monotonic(), run.config, split.counts()
+    n_used = counts["train"] + counts["validation"] + counts["test"]
+    n_fits = count_verification_fits(n_used, counts["test"], config.verification)
+    epochs = count_epochs(counts["train"], config.training)
+    steps = epochs * steps_per_epoch(counts["train"], config.training.batch_size)
+    run.screen.note(f"verify: {n_fits} trainings of {epochs} epochs ({steps} steps) each")
+    first: list[float] = []
+
+    with run.screen.progress("verify", n_fits) as progress:
+
+        def on_fit() -> None:
+            if not first:
+                first.append(time.monotonic() - start)
+                rounds = math.ceil(n_fits / count_workers(n_fits))
+                run.screen.note(f"verify: about {first[0] * rounds:.0f} s")
+            progress.advance()
+
+        return verify_split(
+            run.dataset,
+            split,
+            run.model,
+            config.verification,
+            config.training,
+            seed=config.seed,
+            device=run.device,
+            on_fit=on_fit,
+        )
+
+
+def describe_verification(result: Verification) -> dict[str, Any]:
+    """A verification as the JSON of a file has it."""
+    described = dataclasses.asdict(result)
+    return {**described, "is_adversarial": result.is_adversarial, "verdict": result.verdict}
+
+
+def check_groups_known(run: Run, split: Split) -> None:
+    """A split that kept groups whole is judged by controls that do so too."""
+    groups = split.metadata.get("groups")
+    if groups is not None and run.dataset.groups is None:
+        raise SettingError(
+            f"the split keeps the groups of '{groups['column']}' whole; give --metadata FILE "
+            f"--group-column {groups['column']}, so that its controls do the same"
+        )
+
+
+def run_transfer(run: Run, split: Split, models: Sequence[str]) -> None:
+    """Verify a split by several models, each trained from scratch, in one table."""
+    start, judged = time.monotonic(), []
+    runs = [dataclasses.replace(run, model=find_model(name)) for name in models]
+    for each in runs:
+        check_model(each.model, int(split.targets.max()) + 1, run.images[:2])
+    for each in runs:
+        run.screen.note(f"-- {each.model.name}")
+        judged.append(describe_verification(judge_split(each, split)))
+    run.timed("verify", start)
+    run.record["transfer"] = judged
+    print_transfer(run.screen, judged)
