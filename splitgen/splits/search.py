@@ -142,12 +142,12 @@ def predict_test_accuracy(problem: SearchProblem, candidate: Candidate) -> float
     """Test accuracy of a ridge classifier of the pixels: a cheap stand-in for the target model's."""
     _, selection = select_candidate(problem, candidate)
     generator = stream_generator(problem.seed, "search", "predict")
-    pixels, targets = problem.images.flatten(1), problem.target.values
+    images, targets = problem.images, problem.target.values
     train, test = (
         draw_some(np.flatnonzero(selection.parts == part), MAX_PREDICTOR_ROWS, generator) for part in ("train", "test")
     )
-    classifier = RidgeClassifier(alpha=RIDGE).fit(pixels[train].cpu().numpy(), targets[train])
-    return float(classifier.score(pixels[test].cpu().numpy(), targets[test]))
+    classifier = RidgeClassifier(alpha=RIDGE).fit(images[train].flatten(1).cpu().numpy(), targets[train])
+    return float(classifier.score(images[test].flatten(1).cpu().numpy(), targets[test]))
 
 
 def train_round(
