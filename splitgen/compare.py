@@ -17,23 +17,17 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from splitgen.discovering import run_discovery
 from splitgen.judging import judge_split
 from splitgen.parquet import write_parquet
-from splitgen.pipeline import (
-    build_split,
-    find_cuts,
-    make_search_problem,
-    run_discovery,
-    run_refinement,
-    run_search,
-    share_budget,
-)
+from splitgen.pipeline import share_budget
 from splitgen.report import print_comparison
 from splitgen.run import Run, close_run, describe_dataset, describe_settings
 from splitgen.splits.baselines import BASELINES, BaselineProblem
 from splitgen.splits.search import Candidate, SearchProblem
 from splitgen.splits.split import write_split
 from splitgen.splits.verification import Verification
+from splitgen.splitting import build_split, find_cuts, make_search_problem, run_refinement, run_search
 
 DISCOVERED = "discovered"
 

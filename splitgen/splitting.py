@@ -1,0 +1,201 @@
+"""The middle stage of a run: search over tasks and class sides, refine the best, select the rows."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from splitgen._version import __version__
+from splitgen.discovering import foretell_left, score_tasks
+from splitgen.run import Run, describe_dataset, describe_settings
+from splitgen.splits.halving import Runner, choose_starts, refine_by_rounds
+from splitgen.splits.search import (
+    Candidate,
+    SearchProblem,
+    add_refined,
+    count_fits,
+    list_candidates,
+    search_candidates,
+    select_candidate,
+)
+from splitgen.splits.selection import Selection, advise_alignment, count_parts
+from splitgen.splits.sides import binary_sides, cut_classes, measure_confusion
+from splitgen.splits.split import Split, write_split
+from splitgen.tasks.agreement import binary_task_labels
+from splitgen.tasks.refinement import RefinementStep, Start, pose_refinement, start_refinement
+from splitgen.tasks.tasks_file import SavedTasks
+
+
+def run_split(run: Run, tasks: SavedTasks, budget_seconds: float | None = None) -> Split:
+    """Choose task and class sides by training the target model, refine, and select the rows.
+
+    budget_seconds: for refinement.
+    """
+    start = time.monotonic()
+    problem = make_search_problem(run, tasks.margins)
+    ranked = run_search(run, problem, find_cuts(run))
+    ranked = run_refinement(run, problem, tasks, ranked, budget_seconds)
+    run.timed("split", start)
+    run.record["search"] = [candidate.describe() for candidate in ranked]
+    split = build_split(run, problem, ranked[0], tasks.metadata)
+    if ranked[0].refined is not None:
+        split = split.with_metadata(agreement=[*split.metadata["agreement"], score_refined(run, ranked[0])])
+    print_split(run, split, ranked[0])
+    if run.out is not None:
+        write_split(split, run.out / "split.parquet")
+    return split
+
+
+def score_refined(run: Run, best: Candidate) -> dict[str, Any]:
+    """Agreement score of a refined task: is it still one that networks generalise on?"""
+    assert best.refined is not None
+    labels = {best.name: binary_task_labels(best.refined)}
+    return dataclasses.asdict(score_tasks(run, labels, "agreement refined")[0])
+
+
+def build_split(run: Run, problem: SearchProblem, best: Candidate, found: Mapping[str, Any]) -> Split:
+    """The split of a candidate. found: "meta_steps" and "agreement" of the tasks, as their file has them."""
+    scores, selection = select_candidate(problem, best)
+    run.record["split"] = {"alignment": selection.alignment}
+    metadata = {
+        "splitgen_version": __version__,
+        "dataset": describe_dataset(run.dataset),
+        "target": run.target.spec,
+        "task": best.task,
+        "task_name": best.name,
+        "refined": best.refined is not None,
+        "class_sides": list(best.class_sides),
+        "train_thresholds": selection.train_thresholds.tolist(),
+        "test_thresholds": selection.test_thresholds.tolist(),
+        "alignment": selection.alignment,
+        "config": describe_settings(run.config),
+        "seed": run.config.seed,
+        "meta_steps": found["meta_steps"],
+        "refinement_steps": run.record.get("refinement_steps", 0),
+        "agreement": found["agreement"],
+        "groups": describe_groups(run, selection),
+        "verification": None,
+    }
+    margins = best.margins(problem.margins)
+    return Split(run.dataset.ids, run.dataset.labels, run.target.values, selection.parts, scores, margins, metadata)
+
+
+def describe_groups(run: Run, selection: Selection) -> dict[str, Any] | None:
+    """The column, how many groups, and by how many rows each part misses the size asked for."""
+    groups, dataset = run.dataset.groups, run.dataset
+    if groups is None:
+        return None
+    wanted = {part: int(n.sum()) for part, n in count_parts(dataset.class_counts, run.config.selection).items()}
+    wanted["train"] = dataset.n_points - sum(wanted.values())
+    miss = {part: int((selection.parts == part).sum()) - n for part, n in wanted.items()}
+    return {"column": groups.column, "n_groups": groups.n_groups, "miss": miss}
+
+
+def make_search_problem(run: Run, margins: np.ndarray) -> SearchProblem:
+    """What all candidates of the run share. margins: [N, K]."""
+    return SearchProblem(
+        run.images,
+        run.dataset.labels,
+        run.dataset.ids,
+        run.target,
+        margins,
+        run.model,
+        run.config.training,
+        run.config.selection,
+        run.config.seed,
+        None if run.dataset.groups is None else run.dataset.groups.codes,
+    )
+
+
+def find_cuts(run: Run) -> list[np.ndarray]:
+    """Class sides [C] to try: given by a binary target, else the best cuts of the model's confusion."""
+    config, n_classes = run.config, run.dataset.n_classes
+    if run.target.positive_classes is not None:
+        return [binary_sides(n_classes, run.target.positive_classes)]
+    labels = torch.from_numpy(run.dataset.labels).to(run.device)
+    confusion = measure_confusion(run.model, run.images, labels, n_classes, config.training, config.seed)
+    return cut_classes(confusion, config.search.n_cuts)
+
+
+def run_search(run: Run, problem: SearchProblem, cuts: Sequence[np.ndarray]) -> list[Candidate]:
+    """Every task with the class sides given, strongest first."""
+    config = run.config.search
+    candidates = list_candidates(problem.margins.shape[1], cuts)
+    with run.screen.progress("search", sum(count_fits(len(candidates), config))) as progress:
+        return search_candidates(problem, candidates, config, progress.advance)
+
+
+def run_refinement(
+    run: Run, problem: SearchProblem, tasks: SavedTasks, ranked: list[Candidate], budget_seconds: float | None
+) -> list[Candidate]:
+    """The candidates, and the best of them and new tasks refined by rounds; strongest first."""
+    config, state = run.config, tasks.encoder_state
+    run.record["refinement_steps"] = 0
+    if config.refinement.meta_steps == 0:
+        return ranked
+    if state is None:
+        run.screen.note("not refined: there is no checkpoint/encoder.safetensors beside the tasks")
+        return ranked
+    start, max_steps = time.monotonic(), config.refinement.meta_steps
+    inner = pose_refinement(
+        run.dataset,
+        run.model,
+        run.target.values,
+        config.discovery,
+        config.refinement,
+        config.selection,
+        seed=config.seed,
+        device=run.device,
+        images=run.images,
+    )
+    runners = [
+        Runner(candidate, start_refinement(inner, candidate_start(candidate), state))
+        for candidate in choose_starts(ranked, config.refinement)
+    ]
+    with run.screen.progress("refine", budget_seconds or max_steps) as progress:
+
+        def on_step(steps: list[RefinementStep]) -> None:
+            step, elapsed = steps[0].step, time.monotonic() - start
+            failures = " ".join(f"{each.failure:.3f}" for each in steps)
+            left = foretell_left(step, elapsed, max_steps, budget_seconds)
+            progress.advance(
+                (step if budget_seconds is None else elapsed) - progress.done,
+                f"step {step} failure {failures} left {left:.0f} s",
+            )
+
+        deadline = None if budget_seconds is None else start + budget_seconds
+        found = refine_by_rounds(problem, inner, runners, config.refinement, config.search, deadline, on_step)
+    run.timed("refine", start)
+    run.record["refinement"] = [
+        {**runner.candidate.describe(), "history": [dataclasses.asdict(step) for step in runner.refinement.history]}
+        for runner in runners
+    ]
+    run.record["refinement_steps"] = max(runner.meta_steps for runner in runners)
+    return add_refined(ranked, found, config.search)
+
+
+def candidate_start(candidate: Candidate) -> Start:
+    """Where the refinement of a candidate starts."""
+    return Start(candidate.task, np.array(candidate.class_sides), candidate.draw)
+
+
+def print_split(run: Run, split: Split, best: Candidate) -> None:
+    counts = ", ".join(f"{part} {n}" for part, n in split.counts().items() if n)
+    run.screen.note(f"{best.name}, sides {format_sides(best.class_sides)}: {counts}")
+    groups = split.metadata["groups"]
+    if groups is not None:
+        missed = ", ".join(f"{part} {n:+d}" for part, n in groups["miss"].items() if n) or "none"
+        run.screen.note(f"{groups['n_groups']} groups of '{groups['column']}' kept whole; rows off the sizes: {missed}")
+        return
+    advice = advise_alignment(split.metadata["alignment"], run.config.selection)
+    run.screen.note(advice or "alignment 1.000: all of train lies on the task's side")
+
+
+def format_sides(sides: tuple[int, ...]) -> str:
+    plus, minus = ([str(c) for c, s in enumerate(sides) if s == sign] for sign in (1, -1))
+    return f"{','.join(plus)} | {','.join(minus)}"
