@@ -27,7 +27,7 @@ from splitgen.splits.baselines import BASELINES, BaselineProblem
 from splitgen.splits.search import Candidate, SearchProblem
 from splitgen.splits.split import write_split
 from splitgen.splits.verification import Verification
-from splitgen.splitting import build_split, find_cuts, make_search_problem, run_refinement, run_search
+from splitgen.splitting import build_split, find_best, find_cuts, make_search_problem, run_search
 
 DISCOVERED = "discovered"
 
@@ -81,13 +81,13 @@ def compare_baseline(run: Run, name: str, cuts: list[np.ndarray]) -> ComparisonR
 
 
 def compare_discovered(run: Run, cuts: list[np.ndarray], budget_seconds: float | None) -> ComparisonRow:
-    """The row of the discovered tasks, refined."""
+    """The row of the discovered tasks, refined and sharpened."""
     run.screen.note(f"-- {DISCOVERED}")
     start = time.process_time()
     for_discovery, for_refinement = share_budget(run.config, budget_seconds)
     tasks = run_discovery(run, for_discovery)
     problem = make_search_problem(run, tasks.margins)
-    ranked = run_refinement(run, problem, tasks, run_search(run, problem, cuts), for_refinement)
+    ranked = find_best(run, problem, tasks, cuts, for_refinement)
     return judge_row(run, DISCOVERED, problem, ranked[0], time.process_time() - start, tasks.metadata)
 
 

@@ -309,6 +309,28 @@ class SearchConfig:
 
 
 @dataclass(frozen=True)
+class SharpeningConfig:
+    """Rounds in which the best tasks become what networks make of them (`splitgen.splits.sharpening`).
+
+    rounds: of each task; 0 leaves sharpening out.
+    folds: a row's new margin comes from a network that was trained on the other folds.
+    candidates: how many of the strongest are sharpened.
+    """
+
+    rounds: int = 3
+    folds: int = 2
+    candidates: int = 2
+
+    def faults(self) -> Iterator[str]:
+        if self.rounds < 0:
+            yield fault("sharpening rounds", self.rounds, "0 or more")
+        if self.folds < 2:
+            yield fault("sharpening folds", self.folds, "2 or more")
+        if self.candidates < 1:
+            yield fault("sharpening candidates", self.candidates, "1 or more; give rounds 0 to leave it out")
+
+
+@dataclass(frozen=True)
 class VerificationConfig:
     """Honest verification (METHOD.md section 4).
 
@@ -339,6 +361,7 @@ class RunConfig:
     agreement: AgreementConfig = field(default_factory=AgreementConfig)
     selection: SelectionConfig = field(default_factory=SelectionConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
+    sharpening: SharpeningConfig = field(default_factory=SharpeningConfig)
     verification: VerificationConfig = field(default_factory=VerificationConfig)
 
     def faults(self) -> Iterator[str]:

@@ -17,13 +17,14 @@ from splitgen.splits.halving import Runner, choose_starts, refine_by_rounds
 from splitgen.splits.search import (
     Candidate,
     SearchProblem,
-    add_refined,
+    add_candidates,
     count_fits,
     list_candidates,
     search_candidates,
     select_candidate,
 )
 from splitgen.splits.selection import Selection, advise_alignment, count_parts
+from splitgen.splits.sharpening import sharpen_candidates
 from splitgen.splits.sides import binary_sides, cut_classes, measure_confusion
 from splitgen.splits.split import Split, write_split
 from splitgen.tasks.agreement import binary_task_labels
@@ -38,24 +39,33 @@ def run_split(run: Run, tasks: SavedTasks, budget_seconds: float | None = None) 
     """
     start = time.monotonic()
     problem = make_search_problem(run, tasks.margins)
-    ranked = run_search(run, problem, find_cuts(run))
-    ranked = run_refinement(run, problem, tasks, ranked, budget_seconds)
+    ranked = find_best(run, problem, tasks, find_cuts(run), budget_seconds)
     run.timed("split", start)
     run.record["search"] = [candidate.describe() for candidate in ranked]
     split = build_split(run, problem, ranked[0], tasks.metadata)
-    if ranked[0].refined is not None:
-        split = split.with_metadata(agreement=[*split.metadata["agreement"], score_refined(run, ranked[0])])
+    if ranked[0].own_margins is not None:
+        split = split.with_metadata(agreement=[*split.metadata["agreement"], score_chosen(run, ranked[0])])
     print_split(run, split, ranked[0])
     if run.out is not None:
         write_split(split, run.out / "split.parquet")
     return split
 
 
-def score_refined(run: Run, best: Candidate) -> dict[str, Any]:
-    """Agreement score of a refined task: is it still one that networks generalise on?"""
-    assert best.refined is not None
-    labels = {best.name: binary_task_labels(best.refined)}
-    return dataclasses.asdict(score_tasks(run, labels, "agreement refined")[0])
+def find_best(
+    run: Run, problem: SearchProblem, tasks: SavedTasks, cuts: Sequence[np.ndarray], budget_seconds: float | None
+) -> list[Candidate]:
+    """Search, refinement and sharpening: candidates, strongest first."""
+    searched, config = run_search(run, problem, cuts), run.config.search
+    refined = run_refinement(run, problem, tasks, searched, budget_seconds)
+    sharpened = run_sharpening(run, problem, add_candidates(searched, refined, config))
+    return add_candidates(searched, [*refined, *sharpened], config)
+
+
+def score_chosen(run: Run, best: Candidate) -> dict[str, Any]:
+    """Agreement score of a task that was changed since its discovery: is it still one that networks generalise on?"""
+    assert best.own_margins is not None
+    labels = {best.name: binary_task_labels(best.own_margins)}
+    return dataclasses.asdict(score_tasks(run, labels, "agreement of the chosen")[0])
 
 
 def build_split(run: Run, problem: SearchProblem, best: Candidate, found: Mapping[str, Any]) -> Split:
@@ -68,7 +78,8 @@ def build_split(run: Run, problem: SearchProblem, best: Candidate, found: Mappin
         "target": run.target.spec,
         "task": best.task,
         "task_name": best.name,
-        "refined": best.refined is not None,
+        "refined": best.meta_steps > 0,
+        "sharpened": best.sharpened,
         "class_sides": list(best.class_sides),
         "train_thresholds": selection.train_thresholds.tolist(),
         "test_thresholds": selection.test_thresholds.tolist(),
@@ -133,14 +144,14 @@ def run_search(run: Run, problem: SearchProblem, cuts: Sequence[np.ndarray]) -> 
 def run_refinement(
     run: Run, problem: SearchProblem, tasks: SavedTasks, ranked: list[Candidate], budget_seconds: float | None
 ) -> list[Candidate]:
-    """The candidates, and the best of them and new tasks refined by rounds; strongest first."""
+    """The best of the candidates and new tasks, refined by rounds: a candidate for each state that was judged."""
     config, state = run.config, tasks.encoder_state
     run.record["refinement_steps"] = 0
     if config.refinement.meta_steps == 0:
-        return ranked
+        return []
     if state is None:
         run.screen.note("not refined: there is no checkpoint/encoder.safetensors beside the tasks")
-        return ranked
+        return []
     start, max_steps = time.monotonic(), config.refinement.meta_steps
     inner = pose_refinement(
         run.dataset,
@@ -176,12 +187,24 @@ def run_refinement(
         for runner in runners
     ]
     run.record["refinement_steps"] = max(runner.meta_steps for runner in runners)
-    return add_refined(ranked, found, config.search)
+    return found
 
 
 def candidate_start(candidate: Candidate) -> Start:
     """Where the refinement of a candidate starts."""
     return Start(candidate.task, np.array(candidate.class_sides), candidate.draw)
+
+
+def run_sharpening(run: Run, problem: SearchProblem, ranked: list[Candidate]) -> list[Candidate]:
+    """The strongest of the candidates, sharpened: one for each round."""
+    config, search = run.config.sharpening, run.config.search
+    if config.rounds == 0:
+        return []
+    start, best = time.monotonic(), ranked[: config.candidates]
+    with run.screen.progress("sharpen", len(best) * config.rounds * (config.folds + 1)) as progress:
+        found = sharpen_candidates(problem, best, config, search.rows[-1], len(search.rows) - 1, progress.advance)
+    run.timed("sharpen", start)
+    return found
 
 
 def print_split(run: Run, split: Split, best: Candidate) -> None:

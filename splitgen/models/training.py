@@ -79,10 +79,14 @@ def fit(
 
 
 @torch.no_grad()
+def predict_logits(network: nn.Module, images: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """Logits [n, C] of some rows [n], on the CPU."""
+    return torch.cat([network(images[part]).cpu() for part in torch.split(rows, PREDICTION_CHUNK)])
+
+
 def predict_probs(network: nn.Module, images: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
     """Class probabilities [n, C] of some rows [n], on the CPU."""
-    parts = [network(images[part]).softmax(dim=1).cpu() for part in torch.split(rows, PREDICTION_CHUNK)]
-    return torch.cat(parts)
+    return predict_logits(network, images, rows).softmax(dim=1)
 
 
 def predict(network: nn.Module, images: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:

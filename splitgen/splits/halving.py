@@ -93,4 +93,4 @@ def refine_by_rounds(
 def checkpoint(problem: RefinementProblem, runner: Runner) -> Candidate:
     """The candidate as its refinement stands."""
     margins = snapshot_refinement(problem, runner.refinement).margins
-    return replace(runner.candidate, refined=margins, meta_steps=runner.meta_steps, test_accuracies=())
+    return replace(runner.candidate, own_margins=margins, meta_steps=runner.meta_steps, test_accuracies=())

@@ -36,36 +36,38 @@ class Candidate:
 
     task: 0..K-1, or None for one that is not among the discovered; draw tells several of those apart.
     class_sides: [C] of -1 and +1. test_accuracies: one a round.
-    refined: the margins are not those of `SearchProblem.margins` but these, [N], after so many meta-steps
-        of refinement.
+    own_margins: the margins are not those of `SearchProblem.margins` but these, [N], after so many meta-steps
+        of refinement and so many rounds of sharpening.
     """
 
     task: int | None
     class_sides: tuple[int, ...]
     test_accuracies: tuple[float, ...] = ()
-    refined: np.ndarray | None = None
+    own_margins: np.ndarray | None = None
     meta_steps: int = 0
+    sharpened: int = 0
     draw: int = 0
 
     def margins(self, discovered: np.ndarray) -> np.ndarray:
         """Task margins [N]; discovered: those of all tasks, [N, K]."""
-        return discovered[:, self.task] if self.refined is None else self.refined
+        return discovered[:, self.task] if self.own_margins is None else self.own_margins
 
     @property
     def name(self) -> str:
-        """For people: "task 0", "task 0 refined", or "new task 0" for one that refinement began."""
-        if self.task is None:
-            return f"new task {self.draw}"
-        return f"task {self.task}" if self.refined is None else f"task {self.task} refined"
+        """For people: "task 0", "task 0 refined, sharpened", or "new task 0" for one that refinement began."""
+        name = f"new task {self.draw}" if self.task is None else f"task {self.task}"
+        done = {"refined": self.meta_steps > 0 and self.task is not None, "sharpened": self.sharpened > 0}
+        return f"{name} {', '.join(step for step, is_done in done.items() if is_done)}".strip()
 
     def describe(self) -> dict[str, Any]:
         """As the JSON of a run has it."""
         return {
             "task": self.task,
             "class_sides": list(self.class_sides),
-            "refined": self.refined is not None,
+            "refined": self.meta_steps > 0,
             "draw": self.draw,
             "meta_steps": self.meta_steps,
+            "sharpened": self.sharpened,
             "test_accuracies": list(self.test_accuracies),
         }
 
@@ -165,13 +167,13 @@ def train_round(
     ]
 
 
-def add_refined(ranked: Sequence[Candidate], refined: Sequence[Candidate], config: SearchConfig) -> list[Candidate]:
-    """Ranked candidates with refined ones among them, which were trained as in the search's last round.
+def add_candidates(ranked: Sequence[Candidate], others: Sequence[Candidate], config: SearchConfig) -> list[Candidate]:
+    """Ranked candidates with refined and sharpened ones among them, which were trained as in the search's last round.
 
-    So a refinement that made nothing better is not taken.
+    So a refinement or a sharpening that made nothing better is not taken.
     """
     n_last = count_fits(len(ranked), config)[-1]
-    first = sorted([*refined, *ranked[:n_last]], key=lambda candidate: candidate.test_accuracies[-1])
+    first = sorted([*others, *ranked[:n_last]], key=lambda candidate: candidate.test_accuracies[-1])
     return first + list(ranked[n_last:])
 
 

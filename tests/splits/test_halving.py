@@ -78,7 +78,7 @@ def test_every_state_is_judged_and_the_better_tasks_go_on(problems):
     assert [(each.draw, each.meta_steps) for each in found[:3]] == [(0, 2), (1, 2), (2, 2)]
     best = sorted(found[:3], key=lambda each: each.test_accuracies[-1])[:2]
     assert [(each.draw, each.meta_steps) for each in found[3:]] == [(each.draw, 4) for each in best]
-    assert all(each.refined is not None and len(each.test_accuracies) == 1 for each in found)
+    assert all(each.own_margins is not None and len(each.test_accuracies) == 1 for each in found)
 
 
 def test_a_run_that_time_stopped_is_replayed_by_its_meta_steps(problems):
@@ -86,5 +86,5 @@ def test_a_run_that_time_stopped_is_replayed_by_its_meta_steps(problems):
     replayed = run_rounds(problems, dataclasses.replace(CONFIG, meta_steps=1))
     assert [each.meta_steps for each in stopped] == [1, 1, 1]
     for one, other in zip(stopped, replayed, strict=True):
-        assert np.array_equal(one.refined, other.refined)
+        assert np.array_equal(one.own_margins, other.own_margins)
         assert one.test_accuracies == other.test_accuracies

@@ -11,7 +11,7 @@ from splitgen.errors import SettingError
 from splitgen.splits.search import (
     Candidate,
     SearchProblem,
-    add_refined,
+    add_candidates,
     count_fits,
     list_candidates,
     preselect,
@@ -49,7 +49,7 @@ def test_the_predictor_tells_a_shortcut_from_noise_and_chooses_what_is_trained(d
     ranked = search_candidates(problem, candidates, config)
     assert [len(candidate.test_accuracies) for candidate in ranked] == [1, 1, 0, 0, 0, 0, 0, 0]
     assert count_fits(len(candidates), config) == [2]
-    assert add_refined(ranked, [], config) == ranked
+    assert add_candidates(ranked, [], config) == ranked
 
 
 def test_scores_are_margins_with_the_sign_of_the_class_side():
@@ -84,10 +84,10 @@ def test_a_strong_task_is_found_beside_a_random_one(digits):
     assert ranked[0].task == 1
     assert ranked[0].test_accuracies[-1] < 0.9
 
-    worse, same = (Candidate(1, ranked[0].class_sides, refined=margins[:, k].astype(np.float32)) for k in (0, 1))
+    worse, same = (Candidate(1, ranked[0].class_sides, own_margins=margins[:, k].astype(np.float32)) for k in (0, 1))
     refined = train_round(problem, [worse, same], config.rows[-1], len(config.rows) - 1, None)
-    after = add_refined(ranked, refined, config)
-    assert [candidate.refined is None for candidate in after[:2]] == [False, True]
-    assert after[0].refined is same.refined
+    after = add_candidates(ranked, refined, config)
+    assert [candidate.own_margins is None for candidate in after[:2]] == [False, True]
+    assert after[0].own_margins is same.own_margins
     assert after[0].test_accuracies[-1] == ranked[0].test_accuracies[-1]
     assert len(after) == len(ranked) + 2

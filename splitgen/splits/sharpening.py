@@ -1,0 +1,84 @@
+"""Sharpening: a task becomes what networks make of it.
+
+The margins of an encoder leave a part of each class near the boundary, where train and test look alike. In
+each round networks of the target architecture are trained on the task's labels, and the margins become
+their logits for rows that they were not trained on: a row that networks would put on the other side goes
+there, the others move away from the boundary. A task with an agreement score of 1 stays as it is, so this
+is a step from the task towards one that networks generalise on, taken on the datapoints instead of the encoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from splitgen.config import SharpeningConfig
+from splitgen.models.training import fit, predict_logits
+from splitgen.parallel import map_threads
+from splitgen.random import stream_generator, stream_seed
+from splitgen.splits.search import Candidate, SearchProblem, train_round
+
+
+def sharpen_candidates(
+    problem: SearchProblem,
+    candidates: Sequence[Candidate],
+    config: SharpeningConfig,
+    n_rows: int,
+    round_: int,
+    on_fit: Callable[[], None] | None = None,
+) -> list[Candidate]:
+    """A candidate for each round of each of the candidates, trained as in a round of search on n_rows rows."""
+    found: list[Candidate] = []
+    for candidate in candidates:
+        margins = candidate.margins(problem.margins)
+        for sharpened in range(1, config.rounds + 1):
+            margins = sharpen_margins(problem, margins, config.folds, sharpened, on_fit)
+            found.append(replace(candidate, own_margins=margins, sharpened=sharpened, test_accuracies=()))
+    return train_round(problem, found, n_rows, round_, on_fit)
+
+
+def sharpen_margins(
+    problem: SearchProblem,
+    margins: np.ndarray,
+    n_folds: int,
+    round_: int = 1,
+    on_fit: Callable[[], None] | None = None,
+) -> np.ndarray:
+    """One round: float32 [N], the logit of side 1 less that of side 0 of a network that was trained on the other folds.
+
+    margins: [N]. The labels are 1 above the class's median margin, so that every class is halved.
+    """
+    task_labels = torch.from_numpy(halve_classes(margins, problem.labels)).to(problem.images.device)
+    folds = draw_folds(len(margins), problem.groups, n_folds, stream_generator(problem.seed, "sharpen", round_))
+
+    def score_fold(fold: int) -> torch.Tensor:
+        seed = stream_seed(problem.seed, "sharpen", round_, fold)
+        others = torch.from_numpy(np.flatnonzero(folds != fold)).to(problem.images.device)
+        network = fit(problem.model, problem.images, task_labels, others, 2, problem.training, seed)
+        logits = predict_logits(network, problem.images, torch.from_numpy(np.flatnonzero(folds == fold)))
+        return logits[:, 1] - logits[:, 0]
+
+    sharper = np.zeros(len(margins), dtype=np.float32)
+    for fold, values in enumerate(map_threads(score_fold, range(n_folds), on_fit)):
+        sharper[folds == fold] = values.numpy()
+    return sharper
+
+
+def halve_classes(margins: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """1 for rows above the median margin of their class, else 0; int64 [N]. margins [N]; labels int [N]."""
+    halves = np.zeros(len(labels), dtype=np.int64)
+    for c in np.unique(labels):
+        rows = labels == c
+        halves[rows] = margins[rows] > np.median(margins[rows])
+    return halves
+
+
+def draw_folds(n_points: int, groups: np.ndarray | None, n_folds: int, generator: torch.Generator) -> np.ndarray:
+    """The fold 0..n_folds-1 of each row, int64 [N], of about the same size; rows of a group share one."""
+    codes = np.arange(n_points) if groups is None else np.unique(groups, return_inverse=True)[1]
+    order = torch.randperm(int(codes.max()) + 1, generator=generator).numpy()
+    folds: np.ndarray = (order % n_folds)[codes]
+    return folds
