@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from splitgen.errors import SettingError
 
+FEW_POINTS = 10_000
 SMALL_IMAGE = 16  # pixels a side: below this, an image counts as small
 
 
@@ -312,22 +313,31 @@ class SearchConfig:
 class SharpeningConfig:
     """Rounds in which the best tasks become what networks make of them (`splitgen.splits.sharpening`).
 
-    rounds: of each task; 0 leaves sharpening out.
-    folds: a row's new margin comes from a network that was trained on the other folds.
-    candidates: how many of the strongest are sharpened.
+    rounds: 0 leaves sharpening out; None leaves it to `for_points`.
+    folds: a row's new margin comes from networks that were trained on the other folds.
+    networks: how many of them for each fold; their logits are added up.
+    candidates: how many of the strongest are sharpened; after the first round the best goes on alone.
     """
 
-    rounds: int = 3
+    rounds: int | None = None
     folds: int = 2
+    networks: int = 3
     candidates: int = 2
 
     def faults(self) -> Iterator[str]:
-        if self.rounds < 0:
+        yield from positive_faults(self, "networks")
+        if self.rounds is not None and self.rounds < 0:
             yield fault("sharpening rounds", self.rounds, "0 or more")
         if self.folds < 2:
             yield fault("sharpening folds", self.folds, "2 or more")
         if self.candidates < 1:
             yield fault("sharpening candidates", self.candidates, "1 or more; give rounds 0 to leave it out")
+
+    def for_points(self, n_points: int) -> SharpeningConfig:
+        """The same settings with the rounds filled in for a dataset of that many datapoints: below `FEW_POINTS`
+        networks that see a part of them know a task less well than its encoder does."""
+        rounds = (0 if n_points < FEW_POINTS else 3) if self.rounds is None else self.rounds
+        return dataclasses.replace(self, rounds=rounds)
 
 
 @dataclass(frozen=True)

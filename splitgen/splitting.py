@@ -24,7 +24,7 @@ from splitgen.splits.search import (
     select_candidate,
 )
 from splitgen.splits.selection import Selection, advise_alignment, count_parts
-from splitgen.splits.sharpening import sharpen_candidates
+from splitgen.splits.sharpening import count_sharpening_fits, sharpen_candidates
 from splitgen.splits.sides import binary_sides, cut_classes, measure_confusion
 from splitgen.splits.split import Split, write_split
 from splitgen.tasks.agreement import binary_task_labels
@@ -196,12 +196,12 @@ def candidate_start(candidate: Candidate) -> Start:
 
 
 def run_sharpening(run: Run, problem: SearchProblem, ranked: list[Candidate]) -> list[Candidate]:
-    """The strongest of the candidates, sharpened: one for each round."""
-    config, search = run.config.sharpening, run.config.search
+    """The strongest of the candidates after each round of sharpening."""
+    config, search = run.config.sharpening.for_points(run.dataset.n_points), run.config.search
     if config.rounds == 0:
         return []
     start, best = time.monotonic(), ranked[: config.candidates]
-    with run.screen.progress("sharpen", len(best) * config.rounds * (config.folds + 1)) as progress:
+    with run.screen.progress("sharpen", count_sharpening_fits(len(best), config)) as progress:
         found = sharpen_candidates(problem, best, config, search.rows[-1], len(search.rows) - 1, progress.advance)
     run.timed("sharpen", start)
     return found

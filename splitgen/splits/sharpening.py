@@ -9,6 +9,7 @@ is a step from the task towards one that networks generalise on, taken on the da
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -30,40 +31,60 @@ def sharpen_candidates(
     round_: int,
     on_fit: Callable[[], None] | None = None,
 ) -> list[Candidate]:
-    """A candidate for each round of each of the candidates, trained as in a round of search on n_rows rows."""
+    """The candidates after each round, trained as in a round of search on n_rows rows.
+
+    From the second round on, the best of the first goes on alone.
+    """
     found: list[Candidate] = []
-    for candidate in candidates:
-        margins = candidate.margins(problem.margins)
-        for sharpened in range(1, config.rounds + 1):
-            margins = sharpen_margins(problem, margins, config.folds, sharpened, on_fit)
-            found.append(replace(candidate, own_margins=margins, sharpened=sharpened, test_accuracies=()))
-    return train_round(problem, found, n_rows, round_, on_fit)
+    for number in range(1, (config.rounds or 0) + 1):
+        sharpened = [
+            replace(
+                candidate,
+                own_margins=sharpen_margins(problem, candidate.margins(problem.margins), config, number, on_fit),
+                sharpened=number,
+                test_accuracies=(),
+            )
+            for candidate in candidates
+        ]
+        judged = train_round(problem, sharpened, n_rows, round_, on_fit)
+        candidates = [min(judged, key=lambda candidate: candidate.test_accuracies[-1])]
+        found += judged
+    return found
+
+
+def count_sharpening_fits(n_candidates: int, config: SharpeningConfig) -> int:
+    """Trainings in all rounds."""
+    rounds = config.rounds or 0
+    return (n_candidates + rounds - 1) * (config.folds * config.networks + 1) if rounds else 0
 
 
 def sharpen_margins(
     problem: SearchProblem,
     margins: np.ndarray,
-    n_folds: int,
+    config: SharpeningConfig,
     round_: int = 1,
     on_fit: Callable[[], None] | None = None,
 ) -> np.ndarray:
-    """One round: float32 [N], the logit of side 1 less that of side 0 of a network that was trained on the other folds.
+    """One round: float32 [N], the logit of class 1 less that of class 0, added up over the networks that were trained
+    on the other folds.
 
     margins: [N]. The labels are 1 above the class's median margin, so that every class is halved.
     """
     task_labels = torch.from_numpy(halve_classes(margins, problem.labels)).to(problem.images.device)
-    folds = draw_folds(len(margins), problem.groups, n_folds, stream_generator(problem.seed, "sharpen", round_))
+    folds = draw_folds(len(margins), problem.groups, config.folds, stream_generator(problem.seed, "sharpen", round_))
 
-    def score_fold(fold: int) -> torch.Tensor:
-        seed = stream_seed(problem.seed, "sharpen", round_, fold)
+    def score_fold(which: tuple[int, int]) -> torch.Tensor:
+        fold, network_number = which
+        seed = stream_seed(problem.seed, "sharpen", round_, fold, network_number)
         others = torch.from_numpy(np.flatnonzero(folds != fold)).to(problem.images.device)
         network = fit(problem.model, problem.images, task_labels, others, 2, problem.training, seed)
         logits = predict_logits(network, problem.images, torch.from_numpy(np.flatnonzero(folds == fold)))
         return logits[:, 1] - logits[:, 0]
 
     sharper = np.zeros(len(margins), dtype=np.float32)
-    for fold, values in enumerate(map_threads(score_fold, range(n_folds), on_fit)):
-        sharper[folds == fold] = values.numpy()
+    networks = list(itertools.product(range(config.folds), range(config.networks)))
+    for (fold, _), values in zip(networks, map_threads(score_fold, networks, on_fit), strict=True):
+        sharper[folds == fold] += values.numpy()
     return sharper
 
 
