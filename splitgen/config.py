@@ -336,7 +336,7 @@ class SharpeningConfig:
     def for_points(self, n_points: int) -> SharpeningConfig:
         """The same settings with the rounds filled in for a dataset of that many datapoints: below `FEW_POINTS`
         networks that see a part of them know a task less well than its encoder does."""
-        rounds = (0 if n_points < FEW_POINTS else 3) if self.rounds is None else self.rounds
+        rounds = (0 if n_points < FEW_POINTS else 4) if self.rounds is None else self.rounds
         return dataclasses.replace(self, rounds=rounds)
 
 
