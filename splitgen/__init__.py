@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from splitgen.data.dataset import make_dataset as make_dataset
     from splitgen.data.sources import open_dataset as open_dataset
     from splitgen.errors import SplitgenError as SplitgenError
+    from splitgen.exports.reading import read_foreign_split as read_foreign_split
+    from splitgen.exports.registry import export_split as export_split
     from splitgen.models.registry import ModelFactory as ModelFactory
     from splitgen.models.registry import find_model as find_model
     from splitgen.splits.scores import Target as Target
@@ -62,6 +64,8 @@ MODULES = {
     "data.dataset": ("ImageDataset", "make_dataset"),
     "data.sources": ("open_dataset",),
     "errors": ("SplitgenError",),
+    "exports.reading": ("read_foreign_split",),
+    "exports.registry": ("export_split",),
     "models.registry": ("ModelFactory", "find_model"),
     "splits.scores": ("Target", "make_target", "score_datapoints"),
     "splits.selection": ("Selection", "select_split"),

@@ -13,6 +13,7 @@ from splitgen._version import __version__
 from splitgen.errors import SettingError, SplitgenError
 
 if TYPE_CHECKING:
+    from splitgen.config import RunConfig
     from splitgen.run import Run
 
 app = typer.Typer(
@@ -306,6 +307,62 @@ def show(
     print_json(as_json, describe_split(found))
 
 
+@app.command()
+def export(
+    split_path: Annotated[Path, typer.Argument(metavar="SPLIT", help="run folder or split.parquet")],
+    to: Annotated[str, typer.Option(help="who reads it: csv, jsonl, huggingface, celeba, wilds, ...")],
+    out: Annotated[Path, typer.Option(help="file or folder to write")],
+    images: Annotated[Path | None, typer.Option(help="folder that the ids are paths in", show_default=False)] = None,
+    metadata: MetadataTable = None,
+    attribute_column: Annotated[
+        str | None, typer.Option(help="of the metadata, for wilds, subpopbench, group-dro", show_default=False)
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Write a split in the format that another library reads."""
+    from splitgen.console import Screen
+    from splitgen.data.metadata import read_codes
+    from splitgen.exports.registry import export_split
+    from splitgen.splits.split import read_split
+
+    found = read_split(in_folder(split_path, "split.parquet"))
+    if (metadata is None) != (attribute_column is None):
+        raise SettingError("--metadata and --attribute-column go together: the table, and its column")
+    attributes = None
+    if metadata is not None and attribute_column is not None:
+        attributes = read_codes(Path(metadata), attribute_column, found.ids)
+    export_split(found, to, out, images=images, attributes=attributes)
+    Screen(quiet).note(f"written to {out}")
+
+
+@app.command("import")
+def import_(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, JSON Lines, npz, CelebA partition, tensor pairs")],
+    out: Annotated[Path, typer.Option(help="index file to write")],
+    dataset: Dataset = None,
+    target: Target = None,
+    kind: Annotated[
+        str | None,
+        typer.Option("--format", help="csv, jsonl, npz, celeba, tensors [default: by suffix]", show_default=False),
+    ] = None,
+    root: Root = None,
+    download: Download = None,
+    image_size: ImageSize = None,
+    config: Config = None,
+    quiet: Quiet = False,
+) -> None:
+    """Read a split that splitgen did not make into an index file, so that verify and check judge it."""
+    from splitgen.console import Screen
+    from splitgen.data.sources import open_dataset
+    from splitgen.exports.reading import read_foreign_split
+    from splitgen.splits.split import write_split
+
+    settings = choose_settings(locals(), None)[1]
+    found = read_foreign_split(path, open_dataset(settings.data), settings.selection.target, kind)
+    write_split(found, out)
+    Screen(quiet).note(f"{', '.join(f'{part} {n}' for part, n in found.counts().items() if n)}; written to {out}")
+
+
 def in_folder(path: Path, name: str) -> Path:
     """The file of a run folder, or the path itself."""
     return path / name if path.is_dir() else path
@@ -344,6 +401,15 @@ def recall_settings(path: Path, recorded: dict[str, Any]) -> dict[str, Any]:
     return settings
 
 
+def choose_settings(given: dict[str, Any], below: dict[str, Any] | None) -> tuple[dict[str, Any], RunConfig]:
+    """What the TOML file says, and the checked settings: recorded ones below it, the command line above."""
+    from splitgen.settings import build_config, merge_settings, read_toml
+
+    from_file = read_toml(given["config"]) if given["config"] is not None else {}
+    settings = merge_settings(merge_settings(below or {}, from_file), collect_settings(given))
+    return from_file, build_config(settings)
+
+
 def open_new_run(
     command: str, given: dict[str, Any], below: dict[str, Any] | None = None, default_out: bool = True
 ) -> Run:
@@ -351,11 +417,8 @@ def open_new_run(
     from splitgen.console import Screen
     from splitgen.pipeline import without_stop
     from splitgen.run import next_out, open_run, short_name
-    from splitgen.settings import build_config, merge_settings, read_toml
 
-    from_file = read_toml(given["config"]) if given["config"] is not None else {}
-    settings = merge_settings(merge_settings(below or {}, from_file), collect_settings(given))
-    config = build_config(settings)
+    from_file, config = choose_settings(given, below)
     if given.get("budget") is not None:
         parse_budget(given["budget"])
         for stage, option in (("discovery", "meta_steps"), ("refinement", "refine_steps")):

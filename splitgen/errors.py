@@ -63,6 +63,14 @@ class FingerprintError(SplitFileError):
     """The file belongs to other data than the dataset it is used with."""
 
 
+class ExportError(SplitgenError):
+    """A split cannot be written for a consumer."""
+
+    def __init__(self, consumer: str, problem: str, remedy: str) -> None:
+        self.consumer, self.problem, self.remedy = consumer, problem, remedy
+        super().__init__(f"export to {consumer}: {problem}; {remedy}")
+
+
 class TasksFileError(SplitgenError):
     """A file is not a tasks file that this version can read."""
 

@@ -19,6 +19,20 @@ def describe_split(split: Split) -> dict[str, Any]:
     return {"counts": split.counts(), "class_counts": by_class, "metadata": split.metadata}
 
 
+def tell_origin(metadata: dict[str, Any]) -> list[str]:
+    """Where the split comes from, in lines."""
+    fingerprint = f"fingerprint {metadata['dataset']['fingerprint'][:19]}"
+    if "class_sides" not in metadata:
+        return [f"target {metadata['target']}; imported; {fingerprint}"]
+    sides = "".join("+" if side > 0 else "-" for side in metadata["class_sides"])
+    task = metadata.get("task_name", f"task {metadata['task']}")
+    return [
+        f"target {metadata['target']}; {task}; class sides {sides}",
+        f"alignment {metadata['alignment']:.3f}; seed {metadata['seed']}; {metadata['meta_steps']} meta-steps; "
+        f"{fingerprint}",
+    ]
+
+
 def print_split(screen: Screen, split: Split) -> None:
     """The split in 80 columns."""
     described, metadata = describe_split(split), split.metadata
@@ -26,13 +40,8 @@ def print_split(screen: Screen, split: Split) -> None:
     rows = [[name, *(str(counts[part]) for part in shown)] for name, counts in described["class_counts"].items()]
     rows.append(["all", *(str(described["counts"][part]) for part in shown)])
     screen.table(f"Split of {metadata['dataset']['source']}", ["class", *shown], rows)
-    sides = "".join("+" if side > 0 else "-" for side in metadata["class_sides"])
-    task = metadata.get("task_name", f"task {metadata['task']}")
-    screen.say(f"target {metadata['target']}; {task}; class sides {sides}")
-    screen.say(
-        f"alignment {metadata['alignment']:.3f}; seed {metadata['seed']}; {metadata['meta_steps']} meta-steps; "
-        f"fingerprint {metadata['dataset']['fingerprint'][:19]}"
-    )
+    for line in tell_origin(metadata):
+        screen.say(line)
     if metadata["verification"] is None:
         screen.say("not verified yet; run 'splitgen verify'")
     else:

@@ -46,6 +46,14 @@ class ImageDataset:
     own_test: OwnTest | None = None
     groups: Groups | None = None
 
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        """Image float32 [channels, height, width], bytes as 0..1, and label: what a torch `DataLoader` takes."""
+        image = self.images[index]
+        return (image / 255 if image.dtype == torch.uint8 else image), int(self.labels[index])
+
     @property
     def n_points(self) -> int:
         return len(self.labels)

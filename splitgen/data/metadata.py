@@ -57,15 +57,22 @@ def read_metadata(path: Path, ids: Sequence[str]) -> pd.DataFrame:
 
 def read_groups(path: Path, column: str, ids: Sequence[str]) -> Groups:
     """The groups that a column of a metadata table makes. Raises `MetadataError`."""
+    return Groups(column, read_codes(path, column, ids))
+
+
+def read_codes(path: Path, column: str, ids: Sequence[str]) -> np.ndarray:
+    """The values of a column of a metadata table as numbers 0, 1, ... in sorted order; int64 [N], in the order of
+    `ids`. Raises `MetadataError`."""
     frame = read_metadata(path, ids)
     if column not in frame.columns:
         raise MetadataError(str(path), f"it has no column '{column}'", f"its columns are {name_columns(frame)}")
     is_empty = frame[column].isna().to_numpy()
     if is_empty.any():
         first = ids[int(np.flatnonzero(is_empty)[0])]
-        raise MetadataError(str(path), f"column '{column}' is empty for id '{first}'", "give every datapoint a group")
-    codes, _ = pd.factorize(frame[column].astype(str), sort=True)
-    return Groups(column, codes.astype(np.int64))
+        raise MetadataError(str(path), f"column '{column}' is empty for id '{first}'", "give every datapoint a value")
+    values = frame[column] if pd.api.types.is_numeric_dtype(frame[column]) else frame[column].astype(str)
+    codes, _ = pd.factorize(values, sort=True)
+    return codes.astype(np.int64)
 
 
 def name_columns(frame: pd.DataFrame) -> str:

@@ -15,6 +15,7 @@ from splitgen.errors import FingerprintError, RowsError, SchemaVersionError, Spl
 from splitgen.parquet import read_parquet, write_parquet
 
 SCHEMA_VERSION = 1
+SAMPLED_ITEMS = 100  # of a dataset that does not list its labels
 PARTS = ("train", "validation", "test", "reserve")
 SCHEMA = pa.schema(
     [
@@ -59,6 +60,20 @@ class Split:
     def counts(self) -> dict[str, int]:
         """Rows of each part."""
         return {part: int((self.parts == part).sum()) for part in PARTS}
+
+    def subset(self, dataset: Any, part: str) -> Any:
+        """`torch.utils.data.Subset` of one part.
+
+        dataset: a torch dataset, or splitgen's own, with the rows of this split's source in its order.
+        Raises `RowsError` for one of another length, `FingerprintError` for one with other labels (by its
+        `targets` or `labels`, else by a hundred of its items) or, where splitgen opened it, another fingerprint.
+        """
+        from torch.utils.data import Subset
+
+        check_rows(self, "split", len(dataset), *sample_labels(dataset))
+        if hasattr(dataset, "fingerprint"):
+            check_belongs(self, "split", dataset.fingerprint, dataset.labels)
+        return Subset(dataset, self.indices(part).tolist())
 
     def with_metadata(self, **entries: Any) -> Split:
         """The same split with entries added to, or replaced in, its metadata."""
@@ -131,6 +146,26 @@ def check_columns(path: str, frame: pd.DataFrame) -> None:
         raise RowsError(path, f"unknown part {sorted(map(str, unknown))[0]!r}", f"parts are {', '.join(PARTS)}")
     if frame[["label", "target", "id"]].isna().any(axis=None):
         raise RowsError(path, "a label, target or id is empty", "make the split again")
+
+
+def sample_labels(dataset: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Positions and labels of a torch dataset, int64 [n] each: all where it lists them, else of a hundred items."""
+    listed = getattr(dataset, "targets", getattr(dataset, "labels", None))
+    if listed is not None and len(listed) == len(dataset):
+        return np.arange(len(dataset)), np.asarray(listed, dtype=np.int64)
+    rows = np.unique(np.linspace(0, len(dataset) - 1, SAMPLED_ITEMS).astype(np.int64))
+    return rows, np.array([int(dataset[int(row)][1]) for row in rows], dtype=np.int64)
+
+
+def check_rows(split: Split, path: str, n_points: int, rows: np.ndarray, labels: np.ndarray) -> None:
+    """Raise `RowsError` for another length, `FingerprintError` where the labels [n] of some rows [n] differ."""
+    remedy = "give the dataset that it was made of, in the same order"
+    if split.n_points != n_points:
+        raise RowsError(path, f"it has {split.n_points} rows, the dataset {n_points}", remedy)
+    differs = (labels != split.labels[rows]) & (labels != split.targets[rows])
+    if differs.any():
+        row = int(rows[differs][0])
+        raise FingerprintError(path, f"the dataset's label of row {row} is not {split.labels[row]}", remedy)
 
 
 def check_belongs(split: Split, path: str, fingerprint: str, labels: Sequence[int] | np.ndarray) -> None:

@@ -1,0 +1,1 @@
+"""Splits in the formats that other libraries read, and back: one file a consumer."""

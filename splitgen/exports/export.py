@@ -1,0 +1,93 @@
+"""What an exporter is given, and what all of them need."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from splitgen.errors import ExportError
+from splitgen.parquet import current_umask
+from splitgen.splits.split import Split
+
+CODES = {"train": 0, "validation": 1, "test": 2, "reserve": -1}  # of WILDS and its relatives; -1 is left out
+
+
+@dataclass(frozen=True)
+class Export:
+    """A split on its way out.
+
+    consumer: name of the exporter. out: file or folder to write.
+    images: folder with the images, where the split's ids are paths in it.
+    attributes: int64 [N] of an attribute that some formats record for each row; without one, the side of the
+        discovered task.
+    """
+
+    consumer: str
+    split: Split
+    out: Path
+    images: Path | None = None
+    attributes: np.ndarray | None = None
+
+    @property
+    def attribute_values(self) -> np.ndarray:
+        """The attribute of each row, int64 [N]."""
+        if self.attributes is not None:
+            return self.attributes
+        if np.isnan(self.split.margins).any():
+            raise ExportError(
+                self.consumer,
+                "it records an attribute for each row, and an imported split has no task margins",
+                "give --metadata TABLE --attribute-column NAME",
+            )
+        return (self.split.margins > 0).astype(np.int64)
+
+    def image_paths(self) -> list[PurePosixPath]:
+        """Path of each row's image below `images`, [N]. Raises `ExportError` where ids are no files there."""
+        if self.images is None:
+            raise ExportError(self.consumer, "it needs the images' files", "give --images FOLDER, the root of the ids")
+        paths = [PurePosixPath(key) for key in self.split.ids]
+        for path in paths:
+            if path.is_absolute() or ".." in path.parts or not (self.images / path).is_file():
+                raise ExportError(
+                    self.consumer,
+                    f"id '{path}' is no file in '{self.images}'",
+                    "give --images FOLDER, the root that the ids are relative to",
+                )
+        return paths
+
+
+def code_parts(split: Split) -> np.ndarray:
+    """0 train, 1 validation, 2 test, -1 reserve; int64 [N]."""
+    return np.array([CODES[part] for part in split.parts], dtype=np.int64)
+
+
+def find_parts(split: Split) -> list[str]:
+    """Parts that have rows, but for the reserve, which nobody uses."""
+    return [part for part, n_rows in split.counts().items() if n_rows and part != "reserve"]
+
+
+@contextlib.contextmanager
+def replacing_folder(export: Export) -> Iterator[Path]:
+    """A temporary folder that becomes `export.out` once the block has ended well.
+
+    Raises `ExportError` where out is there already, unless it is an empty folder.
+    """
+    out = export.out
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ExportError(export.consumer, f"'{out}' is there already", "give another --out")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+    try:
+        yield temporary
+        temporary.chmod(0o777 & ~current_umask())
+        if out.is_dir():
+            out.rmdir()
+        temporary.replace(out)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

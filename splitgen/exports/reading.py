@@ -1,0 +1,193 @@
+"""Splits that others made, as splitgen's own record, so that `verify`, `check` and `compare` can judge them.
+
+Rows that a file does not name are reserve: nobody uses them.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from splitgen._version import __version__
+from splitgen.data.dataset import ImageDataset
+from splitgen.errors import RowsError, SplitFileError
+from splitgen.splits.scores import make_target
+from splitgen.splits.split import PARTS, Split
+
+INDEX_COLUMNS = ("index",)
+ID_COLUMNS = ("id", "image_id", "img_filename", "filename")
+PART_COLUMNS = ("split", "partition")
+WORDS = {
+    **{part: part for part in PARTS},
+    **{"val": "validation", "valid": "validation", "dev": "validation"},
+    **{"0": "train", "1": "validation", "2": "test", "-1": "reserve"},
+}
+
+Rows = Mapping[str, np.ndarray]  # positions in the source by part
+
+
+def read_foreign_split(
+    path: Path | str, dataset: ImageDataset, target: str = "label", kind: str | None = None
+) -> Split:
+    """A split of the dataset from a file that splitgen did not write.
+
+    kind: a name of `READERS`; None goes by the file's suffix.
+    Raises `SplitFileError` for a file that cannot be read, `RowsError` for rows out of range, ids that the dataset
+    does not have, rows in two parts or named twice, and parts of an unknown name.
+    """
+    path = Path(path)
+    kind = kind or SUFFIXES.get(path.suffix)
+    if kind not in READERS:
+        problem = f"unknown format '{kind or path.suffix}'"
+        raise SplitFileError(str(path), problem, f"give --format, one of {', '.join(READERS)}")
+    try:
+        rows = READERS[kind](path, dataset)
+    except OSError as error:
+        raise SplitFileError(
+            str(path), f"cannot be read ({error.strerror or error})", "give an existing file"
+        ) from error
+    parts = place_rows(str(path), rows, dataset.n_points)
+    nothing = np.full(dataset.n_points, np.nan, dtype=np.float32)
+    values = make_target(dataset, target).values
+    metadata = {
+        "splitgen_version": __version__,
+        "dataset": {
+            "source": dataset.source,
+            "fingerprint": dataset.fingerprint,
+            "class_names": list(dataset.class_names),
+            "n_points": dataset.n_points,
+        },
+        "target": target,
+        "task": None,
+        "task_name": "imported",
+        "config": {"selection": {"target": target}},
+        "verification": None,
+    }
+    return Split(dataset.ids, dataset.labels, values, parts, nothing, nothing, metadata)
+
+
+def place_rows(path: str, rows: Rows, n_points: int) -> np.ndarray:
+    """The part of every row, [N] of `PARTS`. Raises `RowsError`."""
+    parts = np.full(n_points, "", dtype="<U10")
+    for part, given in rows.items():
+        bad = given[(given < 0) | (given >= n_points)]
+        if len(bad):
+            raise RowsError(path, f"row {int(bad[0])} in {part} is out of range", f"rows are 0..{n_points - 1}")
+        taken = given[parts[given] != ""]
+        if len(taken):
+            row = int(taken[0])
+            raise RowsError(path, f"row {row} is in {parts[row]} and in {part}", "every row goes to one part")
+        if len(np.unique(given)) < len(given):
+            values, counts = np.unique(given, return_counts=True)
+            raise RowsError(path, f"row {int(values[counts > 1][0])} stands twice in {part}", "name every row once")
+        parts[given] = part
+    for part in ("train", "test"):
+        if not (parts == part).any():
+            raise RowsError(path, f"no row is in {part}", "a split has train and test rows")
+    return np.where(parts == "", "reserve", parts)
+
+
+def read_table(path: Path, dataset: ImageDataset, frame: pd.DataFrame) -> Rows:
+    """Rows of a table with a column for the part, and one for the row's index or id."""
+    part_column = find_column(path, frame, PART_COLUMNS, "part")
+    by_index = next((name for name in INDEX_COLUMNS if name in frame.columns), None)
+    column = by_index or find_column(path, frame, ID_COLUMNS, "row")
+    words = [str(word).removesuffix(".0") for word in frame[part_column]]
+    unknown = next((word for word in words if word not in WORDS), None)
+    if unknown is not None:
+        raise RowsError(str(path), f"unknown part '{unknown}'", f"parts are {', '.join(WORDS)}")
+    positions = index_numbers(path, frame[column]) if by_index else look_up_ids(path, frame[column], dataset)
+    parts = np.array([WORDS[word] for word in words], dtype="<U10")
+    return {part: positions[parts == part] for part in PARTS}
+
+
+def find_column(path: Path, frame: pd.DataFrame, names: tuple[str, ...], what: str) -> str:
+    """The first of the names that the table has."""
+    for name in names:
+        if name in frame.columns:
+            return name
+    problem = f"no column for the {what} among {', '.join(map(str, frame.columns))}"
+    raise SplitFileError(str(path), problem, f"name it {' or '.join(names)}")
+
+
+def index_numbers(path: Path, column: pd.Series[Any]) -> np.ndarray:
+    """Whole numbers, int64 [n]."""
+    numbers = pd.to_numeric(column, errors="coerce")
+    if numbers.isna().any() or (numbers % 1 != 0).any():
+        raise RowsError(str(path), f"column '{column.name}' has a value that is no row number", "number rows from 0")
+    return numbers.to_numpy(np.int64)
+
+
+def look_up_ids(path: Path, column: pd.Series[Any], dataset: ImageDataset) -> np.ndarray:
+    """Positions of ids, int64 [n]."""
+    places = {key: index for index, key in enumerate(dataset.ids)}
+    keys = [str(key) for key in column]
+    unknown = next((key for key in keys if key not in places), None)
+    if unknown is not None:
+        raise RowsError(str(path), f"the dataset has no id '{unknown}'", f"its ids look like '{dataset.ids[0]}'")
+    return np.array([places[key] for key in keys], dtype=np.int64)
+
+
+def read_csv(path: Path, dataset: ImageDataset) -> Rows:
+    """CSV with a header: `index` or `id` (`image_id`, `filename`), and `split` or `partition`."""
+    try:
+        frame = pd.read_csv(path, dtype=dict.fromkeys(ID_COLUMNS, str))
+    except ValueError as error:  # pandas' parser errors and Unicode errors are among them
+        raise SplitFileError(str(path), f"it is no CSV ({str(error).splitlines()[0]})", "give a CSV file") from error
+    return read_table(path, dataset, frame)
+
+
+def read_json_lines(path: Path, dataset: ImageDataset) -> Rows:
+    """One JSON object a line, with the keys of the CSV's columns."""
+    try:
+        frame = pd.read_json(path, lines=True, dtype=dict.fromkeys(ID_COLUMNS, str), convert_dates=False)
+    except ValueError as error:
+        raise SplitFileError(str(path), "it is no JSON Lines file", "give one JSON object a line") from error
+    return read_table(path, dataset, frame)
+
+
+def read_npz(path: Path, dataset: ImageDataset) -> Rows:
+    """Arrays of positions named train, test, and as may be validation and reserve; or index and test_fold."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: np.asarray(file[name]) for name in file.files}
+    except (ValueError, EOFError, pickle.UnpicklingError) as error:
+        raise SplitFileError(str(path), "it is no npz file of arrays", "give arrays train and test") from error
+    if {"index", "test_fold"} <= set(arrays):
+        index, fold = arrays["index"], arrays["test_fold"]
+        arrays = {"train": index[fold == -1], "test": index[fold == 0]}
+    known = {name: rows for name, rows in arrays.items() if name in WORDS}
+    if not known or any(not np.issubdtype(rows.dtype, np.integer) for rows in known.values()):
+        problem = f"no whole numbers under train and test, but {', '.join(arrays) or 'nothing'}"
+        raise SplitFileError(str(path), problem, "give arrays train and test of row numbers")
+    return {WORDS[name]: rows.astype(np.int64).ravel() for name, rows in known.items()}
+
+
+def read_pairs(path: Path, dataset: ImageDataset) -> Rows:
+    """TaskDiscovery's `[task][split] -> (train_ids, test_ids)`: its first task and split."""
+    import torch
+
+    try:
+        found = torch.load(path, weights_only=True)
+        while not (isinstance(found, (tuple, list)) and len(found) == 2 and torch.is_tensor(found[0])):
+            found = found[next(iter(found))] if isinstance(found, dict) else found[0]
+        train, test = (part.numpy().astype(np.int64) for part in found)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, TypeError, KeyError, IndexError, StopIteration) as error:
+        remedy = "give what torch.load reads as [task][split] -> (train_ids, test_ids)"
+        raise SplitFileError(str(path), "it holds no pair of index tensors", remedy) from error
+    return {"train": train, "test": test}
+
+
+READERS: dict[str, Callable[[Path, ImageDataset], Rows]] = {
+    "csv": read_csv,
+    "jsonl": read_json_lines,
+    "npz": read_npz,
+    "celeba": read_csv,
+    "tensors": read_pairs,
+}
+SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".npz": "npz", ".pt": "tensors", ".pth": "tensors"}
