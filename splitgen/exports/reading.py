@@ -5,6 +5,7 @@ Rows that a file does not name are reserve: nobody uses them.
 
 from __future__ import annotations
 
+import json
 import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,7 +21,7 @@ from splitgen.splits.scores import make_target
 from splitgen.splits.split import PARTS, Split
 
 INDEX_COLUMNS = ("index",)
-ID_COLUMNS = ("id", "image_id", "img_filename", "filename")
+ID_COLUMNS = ("image_id", "img_filename", "filename", "id")  # SubpopBench has a number of its own as id
 PART_COLUMNS = ("split", "partition")
 WORDS = {
     **{part: part for part in PARTS},
@@ -145,7 +146,8 @@ def read_csv(path: Path, dataset: ImageDataset) -> Rows:
 def read_json_lines(path: Path, dataset: ImageDataset) -> Rows:
     """One JSON object a line, with the keys of the CSV's columns."""
     try:
-        frame = pd.read_json(path, lines=True, dtype=dict.fromkeys(ID_COLUMNS, str), convert_dates=False)
+        lines = path.read_text(encoding="utf-8").splitlines()
+        frame = pd.DataFrame([json.loads(line) for line in lines if line.strip()])
     except ValueError as error:
         raise SplitFileError(str(path), "it is no JSON Lines file", "give one JSON object a line") from error
     return read_table(path, dataset, frame)
