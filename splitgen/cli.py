@@ -202,6 +202,7 @@ def split(
 ) -> None:
     """Make and verify a split from saved tasks: another target, other sizes, another reserve."""
     given = locals()
+    from splitgen.settings import recall_settings
     from splitgen.tasks.tasks_file import read_tasks
 
     recorded = read_tasks(tasks_path).metadata
@@ -239,6 +240,7 @@ def verify(
 ) -> None:
     """Judge an existing index file."""
     given = locals() | {"model": model[0] if model else None}
+    from splitgen.settings import recall_settings
     from splitgen.splits.split import read_split
 
     split_path = in_folder(split_path, "split.parquet")
@@ -363,6 +365,61 @@ def import_(
     Screen(quiet).note(f"{', '.join(f'{part} {n}' for part, n in found.counts().items() if n)}; written to {out}")
 
 
+@app.command()
+def check(
+    splits: Annotated[list[Path] | None, typer.Argument(help="run folders or split.parquet files")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="as in make, several times [default: the split's own]", show_default=False)
+    ] = None,
+    predictions: Annotated[
+        Path | None, typer.Option(help="of a model trained elsewhere: Parquet or CSV, columns index|id, prediction")
+    ] = None,
+    control_predictions: Annotated[
+        Path | None, typer.Option(help="of the test rows, by models trained on random rows without them")
+    ] = None,
+    fail_under: Annotated[float | None, typer.Option(help="lowest test accuracy that passes")] = None,
+    fail_under_class: Annotated[float | None, typer.Option(help="the same for the worst class")] = None,
+    max_drop: Annotated[float | None, typer.Option(help="highest fair drop: recoverable - test accuracy")] = None,
+    max_gap: Annotated[float | None, typer.Option(help="highest gap: held-out train - test accuracy")] = None,
+    baseline: Annotated[
+        Path | None, typer.Option(help="earlier JSON or run.json: fail where test accuracy fell beyond noise")
+    ] = None,
+    warn_only: Annotated[bool, typer.Option("--warn-only", help="failed thresholds do not fail the call")] = False,
+    junit: Annotated[Path | None, typer.Option(help="write JUnit XML")] = None,
+    out: Annotated[Path | None, typer.Option(help="write the result as JSON")] = None,
+    dataset: Annotated[str | None, typer.Option(help="as in make [default: the split's own]")] = None,
+    seeds: Seeds = None,
+    seed: Seed = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    learning_rate: LearningRate = None,
+    optimizer: Optimizer = None,
+    root: Root = None,
+    image_size: ImageSize = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    config: Annotated[
+        Path | None, typer.Option(help="TOML with [tool.splitgen.check] [default: pyproject.toml]")
+    ] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Fail where a model is not robust on a split: exit code 1 for a threshold, 3 where it could not be judged."""
+    given = locals()
+    from splitgen.check.gate import choose_judge, hold_gate
+    from splitgen.check.settings import GATE_OPTIONS, choose_gate_settings
+    from splitgen.console import Screen
+
+    gate = choose_gate_settings({GATE_OPTIONS[name]: given[name] for name in GATE_OPTIONS}, config)
+    screen = Screen(quiet, as_json)
+    models, judge = choose_judge(
+        gate, screen, lambda: pick_device(device, threads), collect_settings({**given, "model": None})
+    )
+    exit_code, record = hold_gate(gate, models, judge, screen)
+    print_json(as_json, record)
+    raise typer.Exit(exit_code)
+
+
 def in_folder(path: Path, name: str) -> Path:
     """The file of a run folder, or the path itself."""
     return path / name if path.is_dir() else path
@@ -387,17 +444,6 @@ def collect_settings(given: dict[str, Any]) -> dict[str, Any]:
     settings["refinement"] = {"meta_steps": given.get("refine_steps")}
     if given.get("tasks") is not None:
         settings["discovery"] |= {"n_tasks": given["tasks"], "dim": given.get("dim") or given["tasks"]}
-    return settings
-
-
-def recall_settings(path: Path, recorded: dict[str, Any]) -> dict[str, Any]:
-    """Settings of the run that wrote a file: from the run.json beside it, else from its own metadata."""
-    folder = path if path.is_dir() else path.parent
-    settings: dict[str, Any] = dict(recorded.get("config", {}))
-    try:
-        settings["data"] = json.loads((folder / "run.json").read_text(encoding="utf-8"))["config"]["data"]
-    except (OSError, ValueError, KeyError, TypeError):
-        settings["data"] = {"dataset": recorded.get("dataset", {}).get("source", "digits")}
     return settings
 
 

@@ -71,6 +71,14 @@ class ExportError(SplitgenError):
         super().__init__(f"export to {consumer}: {problem}; {remedy}")
 
 
+class CheckError(SplitgenError):
+    """A gate cannot run."""
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        self.problem, self.remedy = problem, remedy
+        super().__init__(f"{problem}; {remedy}")
+
+
 class TasksFileError(SplitgenError):
     """A file is not a tasks file that this version can read."""
 

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,21 @@ def read_parquet(path: Path) -> tuple[pd.DataFrame, dict[str, Any] | None]:
     text = (table.schema.metadata or {}).get(METADATA_KEY)
     metadata = None if text is None else json.loads(text)
     return table.to_pandas(), metadata
+
+
+def read_frame(path: Path, text_columns: Sequence[str] = ()) -> pd.DataFrame:
+    """A table from a Parquet file (by its suffix) or CSV. text_columns: read as text, so that 007 stays 007.
+
+    Raises `ValueError`, which says why in one line.
+    """
+    if path.suffix == ".parquet":
+        return read_parquet(path)[0]
+    try:
+        return pd.read_csv(path, dtype=dict.fromkeys(text_columns, str))
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error.strerror})") from error
+    except ValueError as error:  # pandas' parser errors and Unicode errors are among them
+        raise ValueError(str(error).splitlines()[0]) from error
 
 
 def write_json(value: Mapping[str, Any], path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from splitgen.errors import MetadataError
-from splitgen.parquet import read_parquet
+from splitgen.parquet import read_frame
 
 ID_COLUMN = "id"
 
@@ -37,11 +37,9 @@ def read_metadata(path: Path, ids: Sequence[str]) -> pd.DataFrame:
     without one of the ids.
     """
     try:
-        frame = read_parquet(path)[0] if path.suffix == ".parquet" else pd.read_csv(path, dtype={ID_COLUMN: str})
-    except OSError as error:
-        raise MetadataError(str(path), f"cannot be read ({error.strerror})", "give a Parquet or CSV file") from error
-    except ValueError as error:  # pandas' parser errors and Unicode errors are among them
-        raise MetadataError(str(path), str(error).splitlines()[0], "give a Parquet or CSV file") from error
+        frame = read_frame(path, text_columns=(ID_COLUMN,))
+    except ValueError as error:
+        raise MetadataError(str(path), str(error), "give a Parquet or CSV file") from error
     if ID_COLUMN not in frame.columns:
         raise MetadataError(str(path), f"it has no column '{ID_COLUMN}'", f"its columns are {name_columns(frame)}")
     frame = frame.set_index(frame[ID_COLUMN].astype(str)).drop(columns=ID_COLUMN)

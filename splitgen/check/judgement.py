@@ -1,0 +1,149 @@
+"""What a model does on a split: figures by training it, or from predictions that were made elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from splitgen.errors import RowsError
+from splitgen.parquet import read_frame
+from splitgen.splits.split import Split
+
+if TYPE_CHECKING:
+    from splitgen.splits.verification import Verification
+
+PREDICTION_COLUMNS = ("prediction", "predicted")
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Figures of one model on one split.
+
+    model: its name, or the name of the file with its predictions.
+    figures: values by name, one a seed. n_test: rows of the test part. worst_class: name of the class with the
+        lowest test accuracy. why_missing: why a figure that is not there is not.
+    """
+
+    model: str
+    figures: dict[str, tuple[float, ...]]
+    n_test: int
+    worst_class: str
+    why_missing: str = "it was not measured"
+
+    @property
+    def means(self) -> dict[str, float]:
+        return {name: float(np.mean(values)) for name, values in self.figures.items()}
+
+
+def judge_by_verification(result: Verification, class_names: Sequence[str]) -> Judgement:
+    """The figures of a verification, and the gap between held-out train rows and test."""
+    figures = {name: figure.values for name, figure in result.figures.items()}
+    pairs = zip(figures["train_holdout_accuracy"], figures["test_accuracy"], strict=True)
+    figures["gap"] = tuple(holdout - test for holdout, test in pairs)
+    return Judgement(result.model, figures, result.n_test, class_names[result.worst_class])
+
+
+def judge_predictions(
+    split: Split, predictions: np.ndarray, model: str, control: np.ndarray | None = None
+) -> Judgement:
+    """Figures of predictions, by a model that was trained on the split's train rows.
+
+    predictions: int [N], -1 where a row has none; every test row needs one, and validation rows give the gap.
+    control: int [N], for the test rows by models of the same kind that were trained on random rows without them.
+    Raises `RowsError` where a test row has no prediction.
+    """
+    test = score_part(split, predictions, "test", model)
+    classes = {
+        int(c): float(test[split.labels[split.indices("test")] == c].mean())
+        for c in np.unique(split.labels[split.indices("test")])
+    }
+    worst = min(classes, key=classes.__getitem__)
+    figures = {"test_accuracy": float(test.mean()), "worst_class_accuracy": classes[worst]}
+    if len(split.indices("validation")) and (predictions[split.indices("validation")] >= 0).all():
+        figures["train_holdout_accuracy"] = float(score_part(split, predictions, "validation", model).mean())
+        figures["gap"] = figures["train_holdout_accuracy"] - figures["test_accuracy"]
+    if control is not None:
+        figures["recoverable_accuracy"] = float(score_part(split, control, "test", "control").mean())
+        figures["fair_drop"] = figures["recoverable_accuracy"] - figures["test_accuracy"]
+    why = (
+        "predictions of the validation part are needed for the gap, and --control-predictions for the drop: "
+        "of the test rows, by models that were trained on random rows without them"
+    )
+    return Judgement(
+        model, {name: (value,) for name, value in figures.items()}, len(test), name_class(split, worst), why
+    )
+
+
+def score_part(split: Split, predictions: np.ndarray, part: str, name: str) -> np.ndarray:
+    """Whether each row of a part is predicted right, bool [n]."""
+    rows = split.indices(part)
+    without = rows[predictions[rows] < 0]
+    if len(without):
+        problem = f"{len(without)} of {len(rows)} {part} rows have no prediction (first: row {int(without[0])})"
+        raise RowsError(name, problem, "predict every row of the part")
+    hits: np.ndarray = predictions[rows] == split.targets[rows]
+    return hits
+
+
+def name_class(split: Split, number: int) -> str:
+    names: list[str] = split.metadata["dataset"].get("class_names", [])
+    return names[number] if number < len(names) else str(number)
+
+
+def read_predictions(path: Path, split: Split) -> np.ndarray:
+    """Predictions of a Parquet or CSV file by row, int64 [N], -1 where a row has none.
+
+    Its columns: `index` (position in the source) or `id`, and `prediction` (a number of the target's classes).
+    Raises `RowsError` for a file that cannot be read, rows that the split does not have or that stand twice, and
+    predictions that are no class.
+    """
+    name, remedy = str(path), "give columns index (or id) and prediction"
+    try:
+        frame = read_frame(path, text_columns=("id",))
+    except ValueError as error:
+        raise RowsError(name, str(error), "give a Parquet or CSV file") from error
+    column = next((each for each in PREDICTION_COLUMNS if each in frame.columns), None)
+    if column is None or not {"index", "id"} & set(frame.columns):
+        raise RowsError(name, f"its columns are {', '.join(map(str, frame.columns)) or 'none'}", remedy)
+    rows = find_rows(name, frame, split)
+    values = frame[column]
+    if not np.issubdtype(np.asarray(values).dtype, np.number) or values.isna().any() or (values % 1 != 0).any():
+        raise RowsError(name, f"column '{column}' has values that are no class numbers", remedy)
+    classes = values.to_numpy(np.int64)
+    if classes.min() < 0 or classes.max() > split.targets.max():
+        shown = int(classes.min() if classes.min() < 0 else classes.max())
+        raise RowsError(name, f"prediction {shown} is no class", f"the target's are 0..{int(split.targets.max())}")
+    found = np.full(split.n_points, -1, dtype=np.int64)
+    found[rows] = classes
+    return found
+
+
+def find_rows(name: str, frame: Any, split: Split) -> np.ndarray:
+    """Positions of a table's rows in the source, int64 [n]."""
+    if "index" in frame.columns:
+        given = frame["index"].to_numpy()
+        known = np.isin(given, np.arange(split.n_points))
+        rows = np.where(known, given, 0).astype(np.int64)
+    else:
+        places = {key: place for place, key in enumerate(split.ids)}
+        given = frame["id"].astype(str).to_numpy()
+        known = np.array([key in places for key in given], dtype=bool)
+        rows = np.array([places.get(key, 0) for key in given], dtype=np.int64)
+    if not len(rows):
+        raise RowsError(name, "it has no rows", "give a prediction for every test row")
+    if not known.all():
+        raise RowsError(name, f"the split has no row {given[~known][0]!r}", f"rows are 0..{split.n_points - 1}")
+    values, counts = np.unique(rows, return_counts=True)
+    if counts.max() > 1:
+        raise RowsError(name, f"row {int(values[counts > 1][0])} stands twice", "give one prediction for each row")
+    return rows
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    return f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"

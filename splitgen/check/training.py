@@ -1,0 +1,59 @@
+"""Judging by training: the gate's figures are those of the verification."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from splitgen.check.judgement import Judgement, judge_by_verification
+from splitgen.config import RunConfig
+from splitgen.console import Screen
+from splitgen.data.dataset import ImageDataset
+from splitgen.data.sources import open_dataset
+from splitgen.models.registry import check_model, find_model
+from splitgen.settings import build_config, merge_settings, recall_settings
+from splitgen.splits.split import Split, check_belongs
+from splitgen.splits.verification import count_verification_fits, verify_split
+
+
+class Trainer:
+    """Trains models on splits; datasets are opened once.
+
+    given: nested settings, which win over those that a split's run recorded.
+    """
+
+    def __init__(self, screen: Screen, device: str, given: Mapping[str, Any]) -> None:
+        self.screen, self.device, self.given = screen, device, given
+        self.datasets: dict[Any, ImageDataset] = {}
+
+    def judge(self, split: Split, path: Path, model: str) -> Judgement:
+        """The figures of a model; "" for the one that the split was made with.
+
+        Raises `SplitgenError` where dataset, model or split do not serve.
+        """
+        config = build_config(merge_settings(recall_settings(path, split.metadata), self.given))
+        dataset = self.open(config)
+        check_belongs(split, str(path), dataset.fingerprint, dataset.labels)
+        factory = find_model(model or config.model)
+        check_model(factory, int(split.targets.max()) + 1, dataset.normalized_images(self.device, dataset.images[:2]))
+        counts = split.counts()
+        n_used = counts["train"] + counts["validation"] + counts["test"]
+        n_fits = count_verification_fits(n_used, counts["test"], config.verification)
+        with self.screen.progress(f"check {factory.name}", n_fits) as progress:
+            result = verify_split(
+                dataset,
+                split,
+                factory,
+                config.verification,
+                config.training,
+                seed=config.seed,
+                device=self.device,
+                on_fit=progress.advance,
+            )
+        return judge_by_verification(result, dataset.class_names)
+
+    def open(self, config: RunConfig) -> ImageDataset:
+        if config.data not in self.datasets:
+            self.datasets[config.data] = open_dataset(config.data)
+        return self.datasets[config.data]
