@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from splitgen._version import __version__
 
 if TYPE_CHECKING:
+    from splitgen.check.assertion import assert_robust as assert_robust
     from splitgen.config import AgreementConfig as AgreementConfig
     from splitgen.config import DataConfig as DataConfig
     from splitgen.config import DiscoveryConfig as DiscoveryConfig
@@ -63,6 +64,7 @@ MODULES = {
     ),
     "data.dataset": ("ImageDataset", "make_dataset"),
     "data.sources": ("open_dataset",),
+    "check.assertion": ("assert_robust",),
     "errors": ("SplitgenError",),
     "exports.reading": ("read_foreign_split",),
     "exports.registry": ("export_split",),

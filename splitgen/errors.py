@@ -71,6 +71,14 @@ class ExportError(SplitgenError):
         super().__init__(f"export to {consumer}: {problem}; {remedy}")
 
 
+class PredictionsError(SplitgenError):
+    """Predictions do not fit the split that they are for."""
+
+    def __init__(self, name: str, problem: str, remedy: str) -> None:
+        self.name, self.problem, self.remedy = name, problem, remedy
+        super().__init__(f"predictions '{name}': {problem}; {remedy}")
+
+
 class CheckError(SplitgenError):
     """A gate cannot run."""
 

@@ -52,7 +52,14 @@ def check_regression(baseline: Mapping[tuple[str, str], Earlier], split: str, ju
     """Is the test accuracy lower than it was, by more than noise explains?"""
     earlier = baseline.get((split, judgement.model)) or baseline.get(("", judgement.model))
     if earlier is None:
-        return Outcome("baseline", "test_accuracy", math.nan, None, False, "the baseline has no result of it")
+        return Outcome(
+            "baseline",
+            "test_accuracy",
+            math.nan,
+            None,
+            False,
+            f"the baseline has no result of {judgement.model} on {split}",
+        )
     now = judgement.figures["test_accuracy"]
     noise = Z * math.hypot(standard_error(now, judgement.n_test), standard_error(earlier.values, earlier.n_test))
     bound = float(np.mean(earlier.values)) - noise

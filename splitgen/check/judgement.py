@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from splitgen.errors import RowsError
+from splitgen.errors import PredictionsError
 from splitgen.parquet import read_frame
 from splitgen.splits.split import Split
 
 if TYPE_CHECKING:
     from splitgen.splits.verification import Verification
 
+WHY_MISSING = {
+    "gap": "it needs predictions of the split's validation rows, too",
+    "fair_drop": "it needs --control-predictions: of the test rows, by models trained on random rows without them",
+}
 PREDICTION_COLUMNS = ("prediction", "predicted")
 
 
@@ -26,14 +30,14 @@ class Judgement:
 
     model: its name, or the name of the file with its predictions.
     figures: values by name, one a seed. n_test: rows of the test part. worst_class: name of the class with the
-        lowest test accuracy. why_missing: why a figure that is not there is not.
+        lowest test accuracy. why_missing: by name, why a figure is not there.
     """
 
     model: str
     figures: dict[str, tuple[float, ...]]
     n_test: int
     worst_class: str
-    why_missing: str = "it was not measured"
+    why_missing: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def means(self) -> dict[str, float]:
@@ -55,7 +59,7 @@ def judge_predictions(
 
     predictions: int [N], -1 where a row has none; every test row needs one, and validation rows give the gap.
     control: int [N], for the test rows by models of the same kind that were trained on random rows without them.
-    Raises `RowsError` where a test row has no prediction.
+    Raises `PredictionsError` where a test row has no prediction.
     """
     test = score_part(split, predictions, "test", model)
     classes = {
@@ -70,12 +74,8 @@ def judge_predictions(
     if control is not None:
         figures["recoverable_accuracy"] = float(score_part(split, control, "test", "control").mean())
         figures["fair_drop"] = figures["recoverable_accuracy"] - figures["test_accuracy"]
-    why = (
-        "predictions of the validation part are needed for the gap, and --control-predictions for the drop: "
-        "of the test rows, by models that were trained on random rows without them"
-    )
     return Judgement(
-        model, {name: (value,) for name, value in figures.items()}, len(test), name_class(split, worst), why
+        model, {name: (value,) for name, value in figures.items()}, len(test), name_class(split, worst), WHY_MISSING
     )
 
 
@@ -85,7 +85,7 @@ def score_part(split: Split, predictions: np.ndarray, part: str, name: str) -> n
     without = rows[predictions[rows] < 0]
     if len(without):
         problem = f"{len(without)} of {len(rows)} {part} rows have no prediction (first: row {int(without[0])})"
-        raise RowsError(name, problem, "predict every row of the part")
+        raise PredictionsError(name, problem, "predict every row of the part")
     hits: np.ndarray = predictions[rows] == split.targets[rows]
     return hits
 
@@ -99,25 +99,27 @@ def read_predictions(path: Path, split: Split) -> np.ndarray:
     """Predictions of a Parquet or CSV file by row, int64 [N], -1 where a row has none.
 
     Its columns: `index` (position in the source) or `id`, and `prediction` (a number of the target's classes).
-    Raises `RowsError` for a file that cannot be read, rows that the split does not have or that stand twice, and
+    Raises `PredictionsError` for a file that cannot be read, rows that the split does not have or that stand twice, and
     predictions that are no class.
     """
     name, remedy = str(path), "give columns index (or id) and prediction"
     try:
         frame = read_frame(path, text_columns=("id",))
     except ValueError as error:
-        raise RowsError(name, str(error), "give a Parquet or CSV file") from error
+        raise PredictionsError(name, str(error), "give a Parquet or CSV file") from error
     column = next((each for each in PREDICTION_COLUMNS if each in frame.columns), None)
     if column is None or not {"index", "id"} & set(frame.columns):
-        raise RowsError(name, f"its columns are {', '.join(map(str, frame.columns)) or 'none'}", remedy)
+        raise PredictionsError(name, f"its columns are {', '.join(map(str, frame.columns)) or 'none'}", remedy)
     rows = find_rows(name, frame, split)
     values = frame[column]
     if not np.issubdtype(np.asarray(values).dtype, np.number) or values.isna().any() or (values % 1 != 0).any():
-        raise RowsError(name, f"column '{column}' has values that are no class numbers", remedy)
+        raise PredictionsError(name, f"column '{column}' has values that are no class numbers", remedy)
     classes = values.to_numpy(np.int64)
     if classes.min() < 0 or classes.max() > split.targets.max():
         shown = int(classes.min() if classes.min() < 0 else classes.max())
-        raise RowsError(name, f"prediction {shown} is no class", f"the target's are 0..{int(split.targets.max())}")
+        raise PredictionsError(
+            name, f"prediction {shown} is no class", f"the target's are 0..{int(split.targets.max())}"
+        )
     found = np.full(split.n_points, -1, dtype=np.int64)
     found[rows] = classes
     return found
@@ -135,12 +137,14 @@ def find_rows(name: str, frame: Any, split: Split) -> np.ndarray:
         known = np.array([key in places for key in given], dtype=bool)
         rows = np.array([places.get(key, 0) for key in given], dtype=np.int64)
     if not len(rows):
-        raise RowsError(name, "it has no rows", "give a prediction for every test row")
+        raise PredictionsError(name, "it has no rows", "give a prediction for every test row")
     if not known.all():
-        raise RowsError(name, f"the split has no row {given[~known][0]!r}", f"rows are 0..{split.n_points - 1}")
+        raise PredictionsError(name, f"the split has no row {given[~known][0]}", f"rows are 0..{split.n_points - 1}")
     values, counts = np.unique(rows, return_counts=True)
     if counts.max() > 1:
-        raise RowsError(name, f"row {int(values[counts > 1][0])} stands twice", "give one prediction for each row")
+        raise PredictionsError(
+            name, f"row {int(values[counts > 1][0])} stands twice", "give one prediction for each row"
+        )
     return rows
 
 

@@ -77,14 +77,16 @@ class Outcome:
         return f"{self.figure} {value}, must be {self.sign} {bound}"
 
 
-def check_figures(figures: Mapping[str, float], thresholds: Thresholds, why_missing: str) -> list[Outcome]:
-    """An outcome for each threshold. figures: means by name. why_missing: what to say of a figure that is not there."""
+def check_figures(
+    figures: Mapping[str, float], thresholds: Thresholds, why_missing: Mapping[str, str]
+) -> list[Outcome]:
+    """An outcome for each threshold. figures: means by name. why_missing: by name, why it is not there."""
     outcomes = []
     for name, bound in thresholds.given():
         figure = FIGURE_OF[name]
         value = figures.get(figure)
         if value is None or math.isnan(value):
-            outcomes.append(Outcome(name, figure, bound, None, False, why_missing))
+            outcomes.append(Outcome(name, figure, bound, None, False, why_missing.get(figure, "it was not measured")))
         else:
             passed = value <= bound if name.startswith("max") else value >= bound
             outcomes.append(Outcome(name, figure, bound, value, passed))

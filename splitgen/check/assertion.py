@@ -1,0 +1,78 @@
+"""The gate inside a test: `assert_robust`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from splitgen.check.judgement import Judgement, judge_by_verification, judge_predictions
+from splitgen.check.thresholds import Thresholds, check_figures
+from splitgen.errors import PredictionsError, SettingError
+from splitgen.splits.split import Split
+
+
+def assert_robust(
+    split: Split,
+    predictions: Any = None,
+    *,
+    model: Any = None,
+    dataset: Any = None,
+    control: Any = None,
+    seeds: int = 3,
+    **thresholds: float,
+) -> Judgement:
+    """Raise `AssertionError`, with all figures in its text, where a model misses a threshold on a split.
+
+    predictions: classes for the test rows in the order of `split.indices("test")`, or for all N rows; by a model that
+        was trained on `split.indices("train")`.
+    control: the same for the fair drop: by models that were trained on random rows without the test rows judged.
+    model, dataset: in place of predictions, what `find_model` and `open_dataset` gave: the model is trained, over so
+        many seeds.
+    thresholds: as of `Thresholds`: fail_under, fail_under_class, max_drop, max_gap.
+    Returns the figures. Raises `SettingError` where it is not said what to judge, or by what.
+    """
+    try:
+        bounds = Thresholds(**thresholds)
+    except TypeError as error:
+        raise SettingError(f"thresholds are {', '.join(Thresholds.__annotations__)}, got {list(thresholds)}") from error
+    if not list(bounds.given()):
+        raise SettingError(f"give a threshold: {', '.join(Thresholds.__annotations__)}")
+    if (predictions is None) == (model is None) or (model is None) != (dataset is None):
+        raise SettingError("give predictions, or a model together with its dataset")
+    if model is not None:
+        judgement = train_and_judge(split, model, dataset, seeds)
+    else:
+        by_row = None if control is None else place_predictions(split, control, "control")
+        judgement = judge_predictions(split, place_predictions(split, predictions, "predictions"), "model", by_row)
+    outcomes = check_figures(judgement.means, bounds, judgement.why_missing)
+    missed = [str(outcome) for outcome in outcomes if not outcome.passed]
+    if missed:
+        figures = ", ".join(f"{name} {mean:.3f}" for name, mean in judgement.means.items())
+        lines = [f"{judgement.model} is not robust on this split ({judgement.n_test} test rows):", *missed]
+        raise AssertionError("\n  ".join(lines) + f"\nworst class: {judgement.worst_class}; {figures}")
+    return judgement
+
+
+def place_predictions(split: Split, given: Any, name: str) -> np.ndarray:
+    """Predictions by row, int64 [N], -1 where a row has none. Raises `PredictionsError` for another length."""
+    classes = np.asarray(given)
+    test = split.indices("test")
+    if classes.shape == (split.n_points,):
+        return classes.astype(np.int64)
+    if classes.shape != (len(test),):
+        problem = f"shape {classes.shape}, the split has {len(test)} test rows of {split.n_points}"
+        raise PredictionsError(name, problem, "give one class for each test row, or for each row")
+    by_row = np.full(split.n_points, -1, dtype=np.int64)
+    by_row[test] = classes
+    return by_row
+
+
+def train_and_judge(split: Split, model: Any, dataset: Any, seeds: int) -> Judgement:
+    """Figures by training."""
+    from splitgen.config import VerificationConfig
+    from splitgen.splits.split import check_belongs
+    from splitgen.splits.verification import verify_split
+
+    check_belongs(split, "split", dataset.fingerprint, dataset.labels)
+    return judge_by_verification(verify_split(dataset, split, model, VerificationConfig(seeds)), dataset.class_names)
