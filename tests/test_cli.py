@@ -56,6 +56,28 @@ def test_even_a_few_meta_steps_make_the_model_fail_on_test_but_not_under_the_con
     assert figures["recoverable_accuracy"]["mean"] - figures["test_accuracy"]["mean"] > 0.05
 
 
+def test_a_split_goes_out_and_comes_back_as_the_same_rows(run_folder, tmp_path):
+    done = splitgen("export", run_folder, "--to", "csv", "--out", tmp_path / "split.csv")
+    assert done.returncode == 0, done.stderr
+    done = splitgen("import", tmp_path / "split.csv", "digits", "--out", tmp_path / "back.parquet")
+    assert done.returncode == 0, done.stderr
+    split, back = read_split(run_folder / "split.parquet"), read_split(tmp_path / "back.parquet")
+    assert np.array_equal(split.parts, back.parts)
+    assert "imported" in splitgen("show", tmp_path / "back.parquet").stdout
+    judged = splitgen("verify", tmp_path / "back.parquet", "--threads", "1", "--seeds", "2", "--epochs", "2")
+    assert "verdict:" in judged.stdout, judged.stderr
+
+
+def test_an_attribute_of_the_metadata_is_exported(run_folder, tmp_path):
+    pd.DataFrame({"id": range(1797), "site": np.arange(1797) % 3}).to_csv(tmp_path / "sites.csv", index=False)
+    common = ("export", run_folder, "--to", "wilds", "--out", tmp_path / "metadata.csv")
+    done = splitgen(*common, "--metadata", tmp_path / "sites.csv", "--attribute-column", "site")
+    assert done.returncode == 0, done.stderr
+    assert pd.read_csv(tmp_path / "metadata.csv")["attribute"].tolist() == (np.arange(1797) % 3).tolist()
+    done = splitgen(*common, "--attribute-column", "site")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+
+
 def test_the_same_seed_gives_the_same_bytes(run_folder, tmp_path):
     again = splitgen("make", "--out", tmp_path / "again", *SMALL, "--quiet")
     assert again.returncode == 0

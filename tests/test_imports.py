@@ -17,6 +17,8 @@ ALLOWED = {
     "models": BASE | {"models", "data"},
     "tasks": BASE | {"tasks", "models", "data"},
     "splits": BASE | {"splits", "models", "tasks", "data"},
+    "exports": BASE | {"exports", "splits", "data"},
+    "check": BASE | {"check", "splits", "models", "data", "settings", "console"},
 }
 
 
