@@ -243,7 +243,6 @@ def verify(
     from splitgen.settings import recall_settings
     from splitgen.splits.split import read_split
 
-    split_path = in_folder(split_path, "split.parquet")
     recorded = read_split(split_path).metadata
     run = open_new_run("verify", given, below=recall_settings(split_path, recorded), default_out=False)
     from splitgen import pipeline
@@ -304,7 +303,7 @@ def show(
     from splitgen.show import describe_split, print_split
     from splitgen.splits.split import read_split
 
-    found = read_split(in_folder(split_path, "split.parquet"))
+    found = read_split(split_path)
     print_split(Screen(as_json=as_json), found)
     print_json(as_json, describe_split(found))
 
@@ -327,7 +326,7 @@ def export(
     from splitgen.exports.registry import export_split
     from splitgen.splits.split import read_split
 
-    found = read_split(in_folder(split_path, "split.parquet"))
+    found = read_split(split_path)
     if (metadata is None) != (attribute_column is None):
         raise SettingError("--metadata and --attribute-column go together: the table, and its column")
     attributes = None
@@ -418,11 +417,6 @@ def check(
     exit_code, record = hold_gate(gate, models, judge, screen)
     print_json(as_json, record)
     raise typer.Exit(exit_code)
-
-
-def in_folder(path: Path, name: str) -> Path:
-    """The file of a run folder, or the path itself."""
-    return path / name if path.is_dir() else path
 
 
 # Command-line names that are settings, by the table of the TOML file that they belong to.

@@ -35,4 +35,4 @@ def splitgen_split(request: pytest.FixtureRequest) -> Split:
             "no split given: set splitgen_split in pytest's ini file, or give --splitgen-split PATH", pytrace=False
         )
     path = Path(given) if given is not None else request.config.rootpath / str(from_ini)
-    return read_split(path / "split.parquet" if path.is_dir() else path)
+    return read_split(path)

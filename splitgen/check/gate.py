@@ -17,7 +17,7 @@ from splitgen.console import Screen
 from splitgen.errors import SplitgenError
 from splitgen.parquet import replacing, write_json
 from splitgen.settings import merge_settings
-from splitgen.splits.split import Split, read_split
+from splitgen.splits.split import Split, find_index_file, read_split
 
 PASSED, FAILED, NOT_JUDGED = 0, 1, 3  # 2 is a usage error, as everywhere
 
@@ -79,10 +79,9 @@ def run_case(
 ) -> Case:
     """One split by one model."""
     start, digest = time.monotonic(), None
-    file = path / "split.parquet" if path.is_dir() else path
     try:
-        split = read_split(file)
-        digest = hash_file(file)
+        split = read_split(path)
+        digest = hash_file(find_index_file(path))
         judgement = judge(split, path, model)
     except SplitgenError as error:
         return Case(str(path), model, digest, time.monotonic() - start, problem=str(error))

@@ -101,12 +101,12 @@ def write_split(split: Split, path: Path | str) -> None:
 
 
 def read_split(path: Path | str) -> Split:
-    """Read an index file.
+    """Read an index file. path: the file, or the run folder that holds it.
 
     Raises `SplitFileError` for a file that is none, `SchemaVersionError` for another schema version,
     `RowsError` for rows that are doubled, missing or in an unknown part.
     """
-    path = Path(path)
+    path = find_index_file(Path(path))
     remedy = "give a split.parquet that splitgen wrote"
     try:
         frame, metadata = read_parquet(path)
@@ -128,6 +128,11 @@ def read_split(path: Path | str) -> Split:
         frame["margin"].to_numpy(np.float32),
         metadata,
     )
+
+
+def find_index_file(path: Path) -> Path:
+    """The index file of a run folder, or the path itself."""
+    return path / "split.parquet" if path.is_dir() else path
 
 
 def check_columns(path: str, frame: pd.DataFrame) -> None:

@@ -243,6 +243,29 @@ def test_the_example_project_passes_in_pytest_with_the_plugin(tmp_path):
     assert "1 passed, 1 xfailed" in done.stdout, done.stdout
 
 
+@pytest.mark.parametrize(("bound", "code"), [("0.5", 0), ("0.99", 1)])
+def test_the_github_action_passes_on_the_exit_code_and_writes_the_summary(predictions, tmp_path, bound, code):
+    yaml = pytest.importorskip("yaml")
+    action = Path(__file__).parents[2] / ".github" / "actions" / "splitgen-check" / "action.yml"
+    (step,) = yaml.safe_load(action.read_text())["runs"]["steps"]
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "SPLITS": str(SPLIT),
+        "ARGUMENTS": f"--predictions {predictions} --fail-under {bound}",
+        "JUNIT": "junit.xml",
+        "HERE": str(action.parent),
+        "GITHUB_OUTPUT": str(tmp_path / "output"),
+        "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
+    }
+    command = ["bash", "-eo", "pipefail", "-c", step["run"]]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert (tmp_path / "output").read_text() == f"exit-code={code}\n"
+    assert "splitgen check: " in (tmp_path / "summary.md").read_text()
+    assert (tmp_path / "junit.xml").is_file()
+
+
 def test_a_failed_assertion_tells_every_figure(split):
     test = split.indices("test")
     wrong = np.where(np.arange(len(test)) % 4, split.targets[test], (split.targets[test] + 1) % 10)
