@@ -1,6 +1,6 @@
 """Errors that a user can act on: each says what was given, what is allowed and what to do.
 
-Every class derives from `SplitgenError`; the command line prints its one line and exits with 2.
+Every class derives from `SplitgenError`; the command line prints its one line and exits with its code.
 The values that an error talks about stay on it as attributes, so that callers need not parse text.
 """
 
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 
 class SplitgenError(Exception):
-    """Base of all errors that splitgen raises on purpose."""
+    """Base of all errors that splitgen raises on purpose. exit_code: of the command that it ends."""
+
+    exit_code = 2
 
 
 class SourceError(SplitgenError):
@@ -80,7 +82,9 @@ class PredictionsError(SplitgenError):
 
 
 class CheckError(SplitgenError):
-    """A gate cannot run."""
+    """A gate cannot run, for want of what it compares with."""
+
+    exit_code = 3
 
     def __init__(self, problem: str, remedy: str) -> None:
         self.problem, self.remedy = problem, remedy

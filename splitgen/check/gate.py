@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,10 @@ def run_case(
         judgement = judge(split, path, model)
     except SplitgenError as error:
         return Case(str(path), model, digest, time.monotonic() - start, problem=str(error))
+    except Exception as error:  # a user's own model may raise anything, and must not end as "a threshold failed"
+        traceback.print_exc()
+        problem = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        return Case(str(path), model, digest, time.monotonic() - start, problem=problem)
     outcomes = check_figures(judgement.means, thresholds, judgement.why_missing)
     if baseline is not None:
         outcomes.append(check_regression(baseline, str(path), judgement))

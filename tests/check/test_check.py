@@ -184,7 +184,6 @@ def test_one_bad_split_does_not_keep_the_others_from_being_judged(predictions, t
         ((SPLIT, SPLIT, "--fail-under", "0.6", "--predictions", "p.csv"), "", "one model on one split"),
         ((SPLIT,), "fail_unter = 0.6", "unknown setting 'fail_unter'"),
         ((SPLIT,), 'models = "conv"\nfail_under = 0.6', "models must be a list of texts"),
-        ((SPLIT, "--fail-under", "0.6", "--baseline", "gone.json"), "", "cannot be read"),
     ],
 )
 def test_wrong_usage_is_exit_code_2_and_one_line(tmp_path, args, table, message):
@@ -211,6 +210,30 @@ def test_predictions_that_do_not_serve_are_exit_code_3(tmp_path, frame, message)
     done = check(SPLIT, "--predictions", "p.csv", "--fail-under", "0.1", cwd=tmp_path, COLUMNS="300")
     assert done.returncode == 3
     assert any(part in done.stdout for part in message.split("|"))
+
+
+@pytest.mark.parametrize(("content", "message"), [(None, "cannot be read"), ("[]", "holds no earlier result")])
+def test_a_baseline_that_cannot_be_read_is_exit_code_3_and_one_line(predictions, tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "before.json").write_text(content)
+    done = check(SPLIT, "--predictions", predictions, "--baseline", "before.json", cwd=tmp_path)
+    assert (done.returncode, len(done.stderr.splitlines())) == (3, 1)
+    assert message in done.stderr
+
+
+def test_a_model_of_the_user_that_breaks_in_training_is_exit_code_3_and_no_failed_threshold(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "import torch\n"
+        "class Net(torch.nn.Linear):\n"
+        "    def forward(self, images):\n"
+        "        if len(images) > 2: raise MemoryError('too many images')\n"
+        "        return super().forward(images.flatten(1))\n"
+        "def build(n_classes, in_channels): return Net(64, n_classes)\n"
+    )
+    common = ("--fail-under", "0.1", "--threads", "1", "--seeds", "2")
+    done = check(SPLIT, "--model", "mine:build", *common, cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "MemoryError: too many images" in done.stdout
 
 
 def test_an_earlier_result_is_a_baseline(split, predictions, tmp_path):
