@@ -17,12 +17,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from splitgen.data.dataset import describe_dataset
 from splitgen.discovering import run_discovery
 from splitgen.judging import judge_split
 from splitgen.parquet import write_parquet
 from splitgen.pipeline import share_budget
 from splitgen.report import print_comparison
-from splitgen.run import Run, close_run, describe_dataset, describe_settings
+from splitgen.run import Run, close_run, describe_settings
 from splitgen.splits.baselines import BASELINES, BaselineProblem
 from splitgen.splits.search import Candidate, SearchProblem
 from splitgen.splits.split import write_split

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 
 from splitgen._version import __version__
+from splitgen.data.dataset import describe_dataset
 from splitgen.random import stream_generator
 from splitgen.report import print_agreement
-from splitgen.run import Run, describe_dataset, describe_settings
+from splitgen.run import Run, describe_settings
 from splitgen.tasks.agreement import AgreementScore, binary_task_labels, score_prepared
 from splitgen.tasks.discovery import MetaStep, discover_tasks
 from splitgen.tasks.objectives import task_similarity

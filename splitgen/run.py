@@ -17,7 +17,7 @@ import torch
 from splitgen._version import __version__
 from splitgen.config import RunConfig
 from splitgen.console import Screen
-from splitgen.data.dataset import ImageDataset
+from splitgen.data.dataset import ImageDataset, describe_dataset
 from splitgen.data.sources import open_dataset
 from splitgen.errors import RunFolderError
 from splitgen.models.registry import ModelFactory, check_model, find_model
@@ -96,15 +96,6 @@ def next_out(parent: Path, name: str) -> Path:
     while (parent / f"{name}-{number:03d}").exists():
         number += 1
     return parent / f"{name}-{number:03d}"
-
-
-def describe_dataset(dataset: ImageDataset) -> dict[str, Any]:
-    return {
-        "source": dataset.source,
-        "fingerprint": dataset.fingerprint,
-        "class_names": list(dataset.class_names),
-        "n_points": dataset.n_points,
-    }
 
 
 def describe_environment(device: str) -> dict[str, Any]:

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 
 from splitgen._version import __version__
+from splitgen.data.dataset import describe_dataset
 from splitgen.discovering import foretell_left, score_tasks
-from splitgen.run import Run, describe_dataset, describe_settings
+from splitgen.run import Run, describe_settings
 from splitgen.splits.halving import Runner, choose_starts, refine_by_rounds
 from splitgen.splits.search import (
     Candidate,

@@ -62,13 +62,11 @@ def judge_predictions(
     Raises `PredictionsError` where a test row has no prediction.
     """
     test = score_part(split, predictions, "test", model)
-    classes = {
-        int(c): float(test[split.labels[split.indices("test")] == c].mean())
-        for c in np.unique(split.labels[split.indices("test")])
-    }
+    labels, validation = split.labels[split.indices("test")], split.indices("validation")
+    classes = {int(c): float(test[labels == c].mean()) for c in np.unique(labels)}
     worst = min(classes, key=classes.__getitem__)
     figures = {"test_accuracy": float(test.mean()), "worst_class_accuracy": classes[worst]}
-    if len(split.indices("validation")) and (predictions[split.indices("validation")] >= 0).all():
+    if len(validation) and (predictions[validation] >= 0).all():
         figures["train_holdout_accuracy"] = float(score_part(split, predictions, "validation", model).mean())
         figures["gap"] = figures["train_holdout_accuracy"] - figures["test_accuracy"]
     if control is not None:

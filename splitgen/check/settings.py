@@ -7,14 +7,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from splitgen.check.thresholds import Thresholds
+from splitgen.check.thresholds import FIGURE_OF, Thresholds
 from splitgen.errors import SettingError
 from splitgen.settings import read_toml
 
 DEFAULT_FILE = Path("pyproject.toml")
 LISTS = ("splits", "models")
 PATHS = ("predictions", "control_predictions", "baseline", "junit", "out")
-NUMBERS = ("fail_under", "fail_under_class", "max_drop", "max_gap")
+NUMBERS = tuple(FIGURE_OF)
 
 # Settings by the name that the command line has for them.
 GATE_OPTIONS = {

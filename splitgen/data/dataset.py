@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -84,6 +85,16 @@ class ImageDataset:
         std = own.std(dim=(0, 2, 3), keepdim=True).clamp_min(1e-6)
         chosen = own if images is None else images.to(device=device, dtype=torch.float32)
         return ((chosen - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+def describe_dataset(dataset: ImageDataset) -> dict[str, Any]:
+    """What a file says of the dataset that it belongs to."""
+    return {
+        "source": dataset.source,
+        "fingerprint": dataset.fingerprint,
+        "class_names": list(dataset.class_names),
+        "n_points": dataset.n_points,
+    }
 
 
 def make_dataset(

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from splitgen._version import __version__
-from splitgen.data.dataset import ImageDataset
+from splitgen.data.dataset import ImageDataset, describe_dataset
 from splitgen.errors import RowsError, SplitFileError
 from splitgen.splits.scores import make_target
 from splitgen.splits.split import PARTS, Split
@@ -57,12 +57,7 @@ def read_foreign_split(
     values = make_target(dataset, target).values
     metadata = {
         "splitgen_version": __version__,
-        "dataset": {
-            "source": dataset.source,
-            "fingerprint": dataset.fingerprint,
-            "class_names": list(dataset.class_names),
-            "n_points": dataset.n_points,
-        },
+        "dataset": describe_dataset(dataset),
         "target": target,
         "task": None,
         "task_name": "imported",
