@@ -159,6 +159,8 @@ def read_npz(path: Path, dataset: ImageDataset) -> Rows:
         index, fold = arrays["index"], arrays["test_fold"]
         arrays = {"train": index[fold == -1], "test": index[fold == 0]}
     known = {name: rows for name, rows in arrays.items() if name in WORDS}
+    if len({WORDS[name] for name in known}) < len(known):
+        raise RowsError(str(path), f"two of {', '.join(known)} name one part", f"name each once, of {', '.join(PARTS)}")
     if not known or any(not np.issubdtype(rows.dtype, np.integer) for rows in known.values()):
         problem = f"no whole numbers under train and test, but {', '.join(arrays) or 'nothing'}"
         raise SplitFileError(str(path), problem, "give arrays train and test of row numbers")

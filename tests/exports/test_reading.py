@@ -49,6 +49,13 @@ def test_rows_that_a_file_does_not_name_are_reserve(folder, tmp_path):
     }
 
 
+def test_two_names_of_one_part_are_refused_rather_than_one_lost(folder, tmp_path):
+    rows = np.arange(3)
+    np.savez(tmp_path / "mine.npz", train=rows, val=rows + 10, validation=rows + 20, test=rows + 30)
+    with pytest.raises(RowsError, match="two of train, val, validation, test name one part"):
+        read_foreign_split(tmp_path / "mine.npz", folder)
+
+
 def test_the_pair_of_a_named_task_and_split_is_found(folder, tmp_path):
     torch.save({"task3": [(torch.arange(10), torch.arange(10, 20))]}, tmp_path / "splits.pth")
     assert read_foreign_split(tmp_path / "splits.pth", folder).indices("test").tolist() == list(range(10, 20))
