@@ -22,7 +22,7 @@ from splitgen.discovering import run_discovery
 from splitgen.judging import judge_split
 from splitgen.parquet import write_parquet
 from splitgen.pipeline import share_budget
-from splitgen.report import print_comparison
+from splitgen.tables import print_comparison
 from splitgen.run import Run, close_run, describe_settings
 from splitgen.splits.baselines import BASELINES, BaselineProblem
 from splitgen.splits.search import Candidate, SearchProblem

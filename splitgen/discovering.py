@@ -12,7 +12,7 @@ import torch
 from splitgen._version import __version__
 from splitgen.data.dataset import describe_dataset
 from splitgen.random import stream_generator
-from splitgen.report import print_agreement
+from splitgen.tables import print_agreement
 from splitgen.run import Run, describe_settings
 from splitgen.tasks.agreement import AgreementScore, binary_task_labels, score_prepared
 from splitgen.tasks.discovery import MetaStep, discover_tasks

@@ -12,7 +12,7 @@ from splitgen.errors import SettingError
 from splitgen.models.registry import check_model, find_model
 from splitgen.models.training import count_epochs, steps_per_epoch
 from splitgen.parallel import count_workers
-from splitgen.report import print_transfer, print_verification
+from splitgen.tables import print_transfer, print_verification
 from splitgen.run import Run
 from splitgen.splits.split import Split, write_split
 from splitgen.splits.verification import Verification, count_verification_fits, verify_split
@@ -25,6 +25,7 @@ def run_verification(run: Run, split: Split) -> tuple[Split, Verification]:
     run.timed("verify", start)
     described = describe_verification(result)
     run.record["verification"] = described
+    run.record["confusion"] = {"test": result.test_confusion.tolist(), "random": result.random_confusion.tolist()}
     split = split.with_metadata(verification=described)
     print_verification(run.screen, described, run.dataset.class_names)
     if run.out is not None:
@@ -64,8 +65,9 @@ def judge_split(run: Run, split: Split) -> Verification:
 
 
 def describe_verification(result: Verification) -> dict[str, Any]:
-    """A verification as the JSON of a file has it."""
+    """A verification as the JSON of a file has it; without the confusions, which grow with the classes squared."""
     described = dataclasses.asdict(result)
+    del described["test_confusion"], described["random_confusion"]
     return {**described, "is_adversarial": result.is_adversarial, "verdict": result.verdict}
 
 

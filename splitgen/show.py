@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from splitgen.console import Screen
-from splitgen.report import print_verification
+from splitgen.tables import print_verification
 from splitgen.splits.split import PARTS, Split
 
 

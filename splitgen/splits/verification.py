@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -60,6 +60,8 @@ class Verification:
     model: the name of the model. figures: by the names of `FIGURES`; the two of the source's own test
     set only where it has one. worst_class: the class with the lowest mean test accuracy.
     imbalance: largest relative difference of a class's share of train or test from that of the source.
+    test_confusion, random_confusion: int64 [C, n_outputs], how often a row of each source class was predicted
+        as each output, summed over the seeds; on the test rows, and under the random split.
     """
 
     model: str
@@ -68,6 +70,8 @@ class Verification:
     imbalance: float
     n_train: int
     n_test: int
+    test_confusion: np.ndarray = field(compare=False)
+    random_confusion: np.ndarray = field(compare=False)
 
     @property
     def is_fair(self) -> bool:
@@ -111,9 +115,11 @@ class Judge:
     training: TrainingConfig
     own_test: tuple[torch.Tensor, torch.Tensor] | None
 
-    def hits(self, network: nn.Module, rows: torch.Tensor) -> torch.Tensor:
-        """Whether the network is right on each of the rows [n], on the CPU."""
-        return predict(network, self.images, rows) == self.targets[rows].cpu()
+    def confuse(self, predicted: torch.Tensor, rows: torch.Tensor) -> np.ndarray:
+        """How often a row of each class was predicted as each output, int64 [C, n_outputs]."""
+        pairs = self.labels[rows].cpu() * self.n_outputs + predicted
+        counts = torch.bincount(pairs, minlength=(int(self.labels.max()) + 1) * self.n_outputs)
+        return counts.reshape(-1, self.n_outputs).numpy()
 
 
 @dataclass(frozen=True)
@@ -165,7 +171,14 @@ def verify_split(
     figures = {name: summarize([run.figures[name] for run in runs]) for name in names}
     n_train_side = len(rows.train) + len(rows.validation)
     return Verification(
-        model.name, figures, int(np.nanargmin(per_class)), measure_imbalance(split), n_train_side, len(rows.test)
+        model.name,
+        figures,
+        int(np.nanargmin(per_class)),
+        measure_imbalance(split),
+        n_train_side,
+        len(rows.test),
+        np.sum([run.test_confusion for run in runs], axis=0),
+        np.sum([run.random_confusion for run in runs], axis=0),
     )
 
 
@@ -183,10 +196,12 @@ def prepare_own_test(dataset: ImageDataset, split: Split, device: str) -> tuple[
 
 @dataclass(frozen=True)
 class SeedRun:
-    """Figures of one seed by name, and the test accuracy of each source class [C] (NaN: none in test)."""
+    """Figures of one seed by name, the test accuracy of each source class [C] (NaN: none in test), and confusions."""
 
     figures: dict[str, float]
     class_accuracies: np.ndarray
+    test_confusion: np.ndarray
+    random_confusion: np.ndarray
 
 
 def plan_seed(judge: Judge, rows: Rows, config: VerificationConfig, seed: int, which: int) -> list[Trial]:
@@ -205,20 +220,31 @@ def plan_seed(judge: Judge, rows: Rows, config: VerificationConfig, seed: int, w
     ]
 
 
-def run_trial(judge: Judge, trial: Trial) -> dict[str, torch.Tensor]:
-    """Train, and tell by name which of the judged rows the network gets right, [n] each."""
+@dataclass(frozen=True)
+class TrialResult:
+    """By the names of the rows judged: which of them the network gets right, [n] each, and the confusions
+    int64 [C, n_outputs]. The source's own test set, where it was judged, is "own" and has hits alone."""
+
+    hits: dict[str, torch.Tensor]
+    confusions: dict[str, np.ndarray]
+
+
+def run_trial(judge: Judge, trial: Trial) -> TrialResult:
+    """Train on the rows of a trial, and judge."""
     network = fit(judge.model, judge.images, judge.targets, trial.train, judge.n_outputs, judge.training, trial.seed)
-    hits = {name: judge.hits(network, rows) for name, rows in trial.judged.items()}
+    predicted = {name: predict(network, judge.images, rows) for name, rows in trial.judged.items()}
+    hits = {name: predicted[name] == judge.targets[rows].cpu() for name, rows in trial.judged.items()}
+    confusions = {name: judge.confuse(predicted[name], rows) for name, rows in trial.judged.items()}
     if trial.on_own_test and judge.own_test is not None:
         images, targets = judge.own_test
         every = torch.arange(len(targets), device=images.device)
         hits["own"] = predict(network, images, every) == targets.cpu()
-    return hits
+    return TrialResult(hits, confusions)
 
 
-def summarize_seed(judge: Judge, rows: Rows, results: Sequence[dict[str, torch.Tensor]]) -> SeedRun:
+def summarize_seed(judge: Judge, rows: Rows, results: Sequence[TrialResult]) -> SeedRun:
     """The figures of one seed from what `run_trial` gave for its plan."""
-    on_split, on_random, *folds = results
+    on_split, on_random, *folds = (result.hits for result in results)
     class_accuracies = score_classes(judge, on_split["test"], rows.test)
     figures = {
         "train_holdout_accuracy": share(on_split["holdout"]),
@@ -231,7 +257,7 @@ def summarize_seed(judge: Judge, rows: Rows, results: Sequence[dict[str, torch.T
     if "own" in on_split:
         figures["source_test_accuracy"] = share(on_split["own"])
         figures["source_test_random_accuracy"] = share(on_random["own"])
-    return SeedRun(figures, class_accuracies)
+    return SeedRun(figures, class_accuracies, results[0].confusions["test"], results[1].confusions["random"])
 
 
 def share(hits: torch.Tensor) -> float:

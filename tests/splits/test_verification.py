@@ -72,7 +72,22 @@ def test_validation_rows_are_the_held_out_ones_and_the_seed_fixes_the_figures(di
     arguments = (digits, split_by(digits, parts), find_model("mlp"), config, TrainingConfig(epochs=2))
     first = verify_split(*arguments, on_fit=lambda: fits.append(1))
     assert len(fits) == 2 * (2 + count_folds(first.n_train + first.n_test, first.n_test))
-    assert first == verify_split(*arguments)
+    again = verify_split(*arguments)
+    assert first == again
+    assert np.array_equal(first.test_confusion, again.test_confusion)
+
+
+def test_the_confusions_tell_the_same_accuracies_as_the_figures(digits):
+    targets = (digits.labels >= 5).astype(np.int64)
+    split = split_by(digits, random_parts(digits), targets)
+    result = verify_split(digits, split, find_model("mlp"), TWO_SEEDS, TrainingConfig(epochs=2))
+    counts = np.bincount(digits.labels[split.indices("test")])
+    for confusion, name in ((result.test_confusion, "test_accuracy"), (result.random_confusion, "random_accuracy")):
+        assert confusion.shape == (10, 2)
+        assert confusion[np.arange(10), (np.arange(10) >= 5).astype(int)].sum() / confusion.sum() == pytest.approx(
+            result.figures[name].mean
+        )
+    assert np.array_equal(result.test_confusion.sum(axis=1), 2 * counts)
 
 
 def test_the_random_control_has_the_class_counts_of_the_split():
