@@ -260,6 +260,9 @@ def compare(
     group_column: GroupColumn = None,
     device: Device = "auto",
     threads: Threads = None,
+    splits: Annotated[
+        list[Path] | None, typer.Option("--split", help="an index file to judge too, several times", show_default=False)
+    ] = None,
     out: Out = None,
     config: Config = None,
     quiet: Quiet = False,
@@ -267,10 +270,11 @@ def compare(
 ) -> None:
     """Set discovered tasks beside every baseline: same sizes, same search, same judge."""
     given = locals()
+    splits = given.pop("splits") or []
     run = open_new_run("compare", given)
     from splitgen.compare import compare as compare_splitters
 
-    compare_splitters(run, parse_budget(budget))
+    compare_splitters(run, parse_budget(budget), splits)
     print_json(as_json, run.record)
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,16 +20,17 @@ import pyarrow as pa
 
 from splitgen.data.dataset import describe_dataset
 from splitgen.discovering import run_discovery
-from splitgen.judging import judge_split
+from splitgen.errors import SettingError
+from splitgen.judging import check_groups_known, judge_split
 from splitgen.parquet import write_parquet
 from splitgen.pipeline import share_budget
-from splitgen.tables import print_comparison
 from splitgen.run import Run, close_run, describe_settings
 from splitgen.splits.baselines import BASELINES, BaselineProblem
-from splitgen.splits.search import Candidate, SearchProblem
-from splitgen.splits.split import write_split
+from splitgen.splits.selection import count_parts
+from splitgen.splits.split import Split, check_belongs, read_split, write_split
 from splitgen.splits.verification import Verification
 from splitgen.splitting import build_split, find_best, find_cuts, make_search_problem, run_search
+from splitgen.tables import print_comparison
 
 DISCOVERED = "discovered"
 
@@ -48,10 +50,16 @@ class ComparisonRow:
     figures: Mapping[str, Any]
 
 
-def compare(run: Run, budget_seconds: float | None) -> None:
-    """Make and verify the split of every baseline and of discovery; print, and write comparison.parquet."""
+def compare(run: Run, budget_seconds: float | None, given: Sequence[Path] = ()) -> None:
+    """Make and verify the split of every baseline and of discovery; print, and write comparison.parquet.
+
+    given: index files that the same judge sees too, as they are. Raises `SplitFileError` for one of other data,
+    `SettingError` for one of another target.
+    """
+    splits = {str(path): read_given(run, path) for path in given}
     cuts = [*find_cuts(run), np.ones(run.dataset.n_classes, dtype=np.int64)]
-    rows = [compare_baseline(run, name, cuts) for name in BASELINES]
+    rows = [judge_row(run, name, split, 0.0) for name, split in splits.items()]
+    rows += [compare_baseline(run, name, cuts) for name in BASELINES]
     rows.append(compare_discovered(run, cuts, budget_seconds))
     rows.sort(key=lambda row: row.figures["test_accuracy"]["mean"])
     run.record["comparison"] = [asdict(row) for row in rows]
@@ -78,7 +86,8 @@ def compare_baseline(run: Run, name: str, cuts: list[np.ndarray]) -> ComparisonR
     )
     problem = make_search_problem(run, BASELINES[name](given))
     ranked = run_search(run, problem, cuts)
-    return judge_row(run, name, problem, ranked[0], time.process_time() - start, {"meta_steps": 0, "agreement": []})
+    split = keep_split(run, name, build_split(run, problem, ranked[0], {"meta_steps": 0, "agreement": []}))
+    return judge_row(run, name, split, time.process_time() - start)
 
 
 def compare_discovered(run: Run, cuts: list[np.ndarray], budget_seconds: float | None) -> ComparisonRow:
@@ -89,17 +98,36 @@ def compare_discovered(run: Run, cuts: list[np.ndarray], budget_seconds: float |
     tasks = run_discovery(run, for_discovery)
     problem = make_search_problem(run, tasks.margins)
     ranked = find_best(run, problem, tasks, cuts, for_refinement)
-    return judge_row(run, DISCOVERED, problem, ranked[0], time.process_time() - start, tasks.metadata)
+    split = keep_split(run, DISCOVERED, build_split(run, problem, ranked[0], tasks.metadata))
+    return judge_row(run, DISCOVERED, split, time.process_time() - start)
 
 
-def judge_row(
-    run: Run, name: str, problem: SearchProblem, best: Candidate, cpu_seconds: float, found: Mapping[str, Any]
-) -> ComparisonRow:
-    """Select, verify, and write the split of one row."""
-    split = build_split(run, problem, best, found)
-    result: Verification = judge_split(run, split)
+def read_given(run: Run, path: Path) -> Split:
+    """An index file of the run's data and target; where its sizes are not the run's, a note says so."""
+    split = read_split(path)
+    check_belongs(split, str(path), run.dataset.fingerprint, run.dataset.labels)
+    check_groups_known(run, split)
+    if not np.array_equal(split.targets, run.target.values):
+        found = split.metadata["target"]
+        raise SettingError(f"split '{path}' is of the target '{found}'; give --target {found}")
+    sizes = {part: int(n.sum()) for part, n in count_parts(run.dataset.class_counts, run.config.selection).items()}
+    counts = split.counts()
+    if run.dataset.groups is None and any(counts[part] != n for part, n in sizes.items()):
+        found = ", ".join(f"{part} {n}" for part, n in counts.items() if n)
+        run.screen.note(f"'{path}' has other sizes than the rest ({found}): its row does not compare with them")
+    return split
+
+
+def keep_split(run: Run, name: str, split: Split) -> Split:
+    """Write the split of a splitter into the run folder."""
     if run.out is not None:
         write_split(split, run.out / f"{re.sub('[^a-z]+', '-', name)}.parquet")
+    return split
+
+
+def judge_row(run: Run, name: str, split: Split, cpu_seconds: float) -> ComparisonRow:
+    """Verify the split of one row."""
+    result: Verification = judge_split(run, split)
     figures = {figure: asdict(value) for figure, value in result.figures.items()}
     return ComparisonRow(name, round(cpu_seconds, 1), result.imbalance, result.is_adversarial, figures)
 

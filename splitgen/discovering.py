@@ -12,8 +12,8 @@ import torch
 from splitgen._version import __version__
 from splitgen.data.dataset import describe_dataset
 from splitgen.random import stream_generator
-from splitgen.tables import print_agreement
 from splitgen.run import Run, describe_settings
+from splitgen.tables import print_agreement
 from splitgen.tasks.agreement import AgreementScore, binary_task_labels, score_prepared
 from splitgen.tasks.discovery import MetaStep, discover_tasks
 from splitgen.tasks.objectives import task_similarity

@@ -12,10 +12,10 @@ from splitgen.errors import SettingError
 from splitgen.models.registry import check_model, find_model
 from splitgen.models.training import count_epochs, steps_per_epoch
 from splitgen.parallel import count_workers
-from splitgen.tables import print_transfer, print_verification
 from splitgen.run import Run
 from splitgen.splits.split import Split, write_split
 from splitgen.splits.verification import Verification, count_verification_fits, verify_split
+from splitgen.tables import print_transfer, print_verification
 
 
 def run_verification(run: Run, split: Split) -> tuple[Split, Verification]:

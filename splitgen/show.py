@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from splitgen.console import Screen
-from splitgen.tables import print_verification
 from splitgen.splits.split import PARTS, Split
+from splitgen.tables import print_verification
 
 
 def describe_split(split: Split) -> dict[str, Any]:

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from splitgen import compare, read_split
+from splitgen import SelectionConfig, Split, compare, make_target, read_split, select_split, write_split
 from splitgen.console import Screen
+from splitgen.data.dataset import describe_dataset
+from splitgen.errors import SettingError
 from splitgen.run import open_run
 from splitgen.settings import build_config
 from splitgen.splits.baselines import BASELINES
+
+
+def write_plain_split(dataset, path: Path, target: str = "label") -> Path:
+    """Halves of every class by the number of the row, as others might split."""
+    margins = np.arange(dataset.n_points, dtype=np.float32) % 7
+    parts = select_split(margins, dataset.labels, dataset.ids, SelectionConfig()).parts
+    metadata = {"dataset": describe_dataset(dataset), "target": target, "verification": None}
+    targets = make_target(dataset, target).values
+    write_split(Split(dataset.ids, dataset.labels, targets, parts, margins, margins, metadata), path)
+    return path
 
 
 def test_compare_judges_every_row_alike_and_writes_its_splits(tmp_path, monkeypatch, capsys):
@@ -25,10 +38,11 @@ def test_compare_judges_every_row_alike_and_writes_its_splits(tmp_path, monkeypa
         "verification": {"seeds": 2},
     }
     run = open_run(build_config(settings), Screen(quiet=True), "cpu", tmp_path / "compared", "compare")
-    compare.compare(run, None)
+    compare.compare(run, None, [write_plain_split(run.dataset, tmp_path / "theirs.parquet")])
 
     frame = pd.read_parquet(tmp_path / "compared" / "comparison.parquet")
-    assert set(frame["splitter"]) == {"random", "principal components", "discovered"}
+    theirs = str(tmp_path / "theirs.parquet")
+    assert set(frame["splitter"]) == {"random", "principal components", "discovered", theirs}
     assert frame["test_accuracy"].is_monotonic_increasing
     by_name = frame.set_index("splitter")
     assert by_name.loc["random", "test_accuracy"] > by_name.loc["principal components", "test_accuracy"] + 0.05
@@ -42,4 +56,13 @@ def test_compare_judges_every_row_alike_and_writes_its_splits(tmp_path, monkeypa
         split = read_split(tmp_path / "compared" / f"{name}.parquet")
         counts.append(np.bincount(split.labels[split.parts == "train"]).tolist())
     assert counts[0] == counts[1] == counts[2]
-    assert by_name.loc["random", "cpu_seconds"] == pytest.approx(record["comparison"][-1]["cpu_seconds"])
+    recorded = {row["splitter"]: row for row in record["comparison"]}
+    assert by_name.loc["random", "cpu_seconds"] == pytest.approx(recorded["random"]["cpu_seconds"])
+    assert by_name.loc[theirs, "test_accuracy"] == pytest.approx(by_name.loc["random", "test_accuracy"], abs=0.1)
+
+
+def test_a_split_of_another_target_is_refused_before_any_work(digits, tmp_path):
+    path = write_plain_split(digits, tmp_path / "theirs.parquet", target="0,1,2")
+    run = open_run(build_config({}), Screen(quiet=True), "cpu", None, "compare")
+    with pytest.raises(SettingError, match="is of the target '0,1,2'; give --target 0,1,2"):
+        compare.compare(run, None, [path])

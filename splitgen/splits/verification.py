@@ -18,7 +18,6 @@ from functools import partial
 import numpy as np
 import torch
 from scipy import stats
-from torch import nn
 
 from splitgen.config import TrainingConfig, VerificationConfig, check
 from splitgen.data.dataset import ImageDataset

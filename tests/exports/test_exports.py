@@ -19,6 +19,7 @@ from torchvision.datasets import ImageFolder
 from splitgen import export_split
 from splitgen.errors import ExportError, FingerprintError, RowsError
 from splitgen.exports import huggingface, lightning, scikit_learn, wilds
+from splitgen.exports.fiftyone import tag_samples
 from splitgen.exports.registry import CALLS, EXPORTERS
 
 USED = ("train", "validation", "test")
@@ -231,6 +232,16 @@ def test_a_subset_has_the_rows_of_its_part(split, folder, images):
     for source in (folder, ImageFolder(images)):
         subset = split.subset(source, "train")
         assert [split.labels[i] for i in split.indices("train")] == [int(label) for _, label in subset]
+
+
+def test_fiftyone_finds_the_rows_by_their_tags(split, images):
+    fiftyone = pytest.importorskip("fiftyone", reason="not among the extras: it brings a database server")
+    dataset = fiftyone.Dataset.from_dir(str(images), dataset_type=fiftyone.types.ImageClassificationDirectoryTree)
+    tag_samples(split, dataset, images)
+    for part in USED:
+        tagged = {below(path) for path in dataset.match_tags(part).values("filepath")}
+        assert tagged == ids_of(split, part)
+    dataset.delete()
 
 
 def test_a_subset_of_other_data_is_refused(split, folder, digits, images):
