@@ -183,7 +183,7 @@ def split(
 ) -> None:
     """Make and verify a split from saved tasks: another target, other sizes, another reserve."""
     given = locals()
-    from splitgen.settings import recall_settings
+    from splitgen.recall import recall_settings
     from splitgen.tasks.tasks_file import read_tasks
 
     recorded = read_tasks(tasks_path).metadata
@@ -221,7 +221,7 @@ def verify(
 ) -> None:
     """Judge an existing index file."""
     given = locals() | {"model": model[0] if model else None}
-    from splitgen.settings import recall_settings
+    from splitgen.recall import recall_settings
     from splitgen.splits.split import read_split
 
     recorded = read_split(split_path).metadata
@@ -279,18 +279,62 @@ def compare(
 
 
 @app.command()
+def report(
+    path: Annotated[Path, typer.Argument(metavar="RUN", help="run folder or split.parquet")],
+    others: Annotated[
+        list[Path] | None, typer.Argument(metavar="[MORE]...", help="folders of verify and compare on the same data")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(help="as in make [default: the run's own]", show_default=False)] = None,
+    root: Root = None,
+    image_size: ImageSize = None,
+    metadata: MetadataTable = None,
+    out: Annotated[Path | None, typer.Option(help="file to write [default: RUN/report.html]")] = None,
+    config: Config = None,
+    quiet: Quiet = False,
+) -> None:
+    """Make report.html again: the split and its tasks in pictures and words, in one file."""
+    from splitgen.console import Screen
+    from splitgen.data.sources import open_dataset
+    from splitgen.recall import recall_run
+    from splitgen.reporting import report_folder
+
+    settings = choose_settings(locals(), recall_run(path))[1]
+    target = out or (path if path.is_dir() else path.parent) / "report.html"
+    given = settings.data.metadata
+    report_folder(open_dataset(settings.data), path, others or [], given, settings.seed, target)
+    Screen(quiet).note(f"written to {target}")
+
+
+@app.command()
 def show(
     split_path: Annotated[Path, typer.Argument(metavar="SPLIT", help="run folder or split.parquet")],
+    images: Annotated[
+        Path | None, typer.Option(help="folder to write contact sheets to, as PNG", show_default=False)
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(help="for --images [default: the run's own]")] = None,
+    root: Root = None,
+    image_size: ImageSize = None,
+    config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Print what an index file holds."""
+    """Print what an index file or a run holds; with --images, draw its datapoints."""
     from splitgen.console import Screen
-    from splitgen.show import describe_split, print_split
-    from splitgen.splits.split import read_split
+    from splitgen.recall import read_record, recall_run
+    from splitgen.show import describe_split, print_run, print_split
+    from splitgen.splits.split import check_belongs, read_split
 
-    found = read_split(split_path)
-    print_split(Screen(as_json=as_json), found)
+    found, screen = read_split(split_path), Screen(as_json=as_json)
+    print_split(screen, found)
+    print_run(screen, read_record(split_path))
     print_json(as_json, describe_split(found))
+    if images is not None:
+        from splitgen.data.sources import open_dataset
+        from splitgen.report.pictures import write_sheets
+
+        opened = open_dataset(choose_settings(locals(), recall_run(split_path))[1].data)
+        check_belongs(found, str(split_path), opened.fingerprint, opened.labels)
+        sheets = write_sheets(opened, found, images)
+        screen.note(f"{len(sheets)} contact sheets written to {images}")
 
 
 @app.command()
@@ -423,7 +467,9 @@ def open_new_run(
     if out is None and default_out:
         out = next_out(Path("splitgen-runs"), short_name(config.data.dataset))
     screen = Screen(given["quiet"], given["as_json"])
-    return open_run(config, screen, device, out, command)
+    run = open_run(config, screen, device, out, command)
+    run.record["command_line"] = ["splitgen", *sys.argv[1:]]
+    return run
 
 
 def print_json(wanted: bool, record: dict[str, Any]) -> None:

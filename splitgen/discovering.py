@@ -105,7 +105,7 @@ def score_tasks(run: Run, labels: Mapping[str, np.ndarray], stage: str) -> list[
         ]
     run.timed(stage, start)
     run.record[stage] = [dataclasses.asdict(score) for score in scores]
-    print_agreement(run.screen, scores)
+    print_agreement(run.screen, run.record[stage])
     return scores
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from splitgen.config import RunConfig
 from splitgen.discovering import run_discovery
 from splitgen.judging import check_groups_known, run_transfer, run_verification
+from splitgen.reporting import run_explanation, run_report
 from splitgen.run import Run, close_run
-from splitgen.splits.split import check_belongs, read_split
+from splitgen.splits.split import Split, check_belongs, read_split
 from splitgen.splitting import run_split
-from splitgen.tasks.tasks_file import check_tasks_belong, read_tasks
+from splitgen.tasks.tasks_file import SavedTasks, check_tasks_belong, read_tasks
 
 
 def without_stop(config: RunConfig, stage: str) -> RunConfig:
@@ -29,27 +30,32 @@ def share_budget(config: RunConfig, budget_seconds: float | None) -> tuple[float
 
 
 def make(run: Run, budget_seconds: float | None) -> None:
-    """Everything, from the dataset to a verified split."""
+    """Everything, from the dataset to a verified split and its report."""
     for_discovery, for_refinement = share_budget(run.config, budget_seconds)
     tasks = run_discovery(run, for_discovery)
-    split = run_split(run, tasks, for_refinement)
-    run_verification(run, split)
+    finish(run, run_split(run, tasks, for_refinement), tasks)
+
+
+def finish(run: Run, split: Split | None, tasks: SavedTasks) -> None:
+    """Verify the split, where there is one, explain the tasks, and write run.json and the report."""
+    if split is not None:
+        split, _ = run_verification(run, split)
+    explanations = run_explanation(run, split, tasks)
     close_run(run)
+    run_report(run, explanations)
 
 
 def discover(run: Run, budget_seconds: float | None) -> None:
     """Tasks only."""
-    run_discovery(run, budget_seconds)
-    close_run(run)
+    finish(run, None, run_discovery(run, budget_seconds))
 
 
 def resplit(run: Run, tasks_path: Path, budget_seconds: float | None) -> None:
     """Another split from saved tasks. budget_seconds: for refinement."""
     tasks = read_tasks(tasks_path)
     check_tasks_belong(tasks, str(tasks_path), run.dataset)
-    split = run_split(run, tasks, budget_seconds)
-    run_verification(run, split)
-    close_run(run)
+    run.record["tasks"] = str(tasks_path.resolve())
+    finish(run, run_split(run, tasks, budget_seconds), tasks)
 
 
 def verify(run: Run, split_path: Path, models: Sequence[str] = ()) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 import tomllib
 from collections.abc import Mapping
@@ -89,17 +88,6 @@ def convert(value: Any, hint: str, name: str, faults: list[str]) -> Any:
     elif not isinstance(value, str):
         faults.append(fault(name, value, "a text"))
     return value
-
-
-def recall_settings(path: Path, recorded: Mapping[str, Any]) -> Settings:
-    """Settings of the run that wrote a file: the dataset from the run.json beside it, the rest from its metadata."""
-    folder = path if path.is_dir() else path.parent
-    settings: Settings = dict(recorded.get("config", {}))
-    try:
-        settings["data"] = json.loads((folder / "run.json").read_text(encoding="utf-8"))["config"]["data"]
-    except (OSError, ValueError, KeyError, TypeError):
-        settings["data"] = {"dataset": recorded.get("dataset", {}).get("source", "digits")}
-    return settings
 
 
 def parse_duration(text: str) -> float:

@@ -6,7 +6,7 @@ from typing import Any
 
 from splitgen.console import Screen
 from splitgen.splits.split import PARTS, Split
-from splitgen.tables import print_verification
+from splitgen.tables import print_agreement, print_comparison, print_transfer, print_verification
 
 
 def describe_split(split: Split) -> dict[str, Any]:
@@ -31,6 +31,19 @@ def tell_origin(metadata: dict[str, Any]) -> list[str]:
         f"alignment {metadata['alignment']:.3f}; seed {metadata['seed']}; {metadata['meta_steps']} meta-steps; "
         f"{fingerprint}",
     ]
+
+
+def print_run(screen: Screen, record: dict[str, Any]) -> None:
+    """What run.json tells beyond the index file: agreement scores, the reading of the tasks, transfer, comparison."""
+    if record.get("agreement"):
+        print_agreement(screen, record["agreement"])
+    for explanation in record.get("explanations", []):
+        for sentence in explanation["sentences"]:
+            screen.say(sentence)
+    if record.get("transfer"):
+        print_transfer(screen, record["transfer"])
+    if record.get("comparison"):
+        print_comparison(screen, record["comparison"])
 
 
 def print_split(screen: Screen, split: Split) -> None:

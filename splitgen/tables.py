@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from splitgen.console import Screen
 
-if TYPE_CHECKING:
-    from splitgen.tasks.agreement import AgreementScore
+
+def tell_balance(class_balance: Sequence[float]) -> str:
+    """The share of side 1 of a binary task, or how many classes there are."""
+    return f"{class_balance[1]:.2f}" if len(class_balance) == 2 else f"{len(class_balance)}-way"
 
 
-def print_agreement(screen: Screen, scores: Sequence[AgreementScore]) -> None:
-    rows = []
-    for score in scores:
-        balance = (
-            f"{score.class_balance[1]:.2f}" if len(score.class_balance) == 2 else f"{len(score.class_balance)}-way"
-        )
-        rows.append(
-            [
-                score.task,
-                f"{score.agreement_score:.3f}",
-                f"{score.kappa:.3f}",
-                f"{score.train_accuracy:.3f}",
-                balance,
-                "yes" if score.fitted else "NO",
-            ]
-        )
+def print_agreement(screen: Screen, scores: Sequence[Mapping[str, Any]]) -> None:
+    """One row a task; scores: agreement scores as run.json has them."""
+    rows = [
+        [
+            score["task"],
+            *(f"{score[name]:.3f}" for name in ("agreement_score", "kappa", "train_accuracy")),
+            tell_balance(score["class_balance"]),
+            "yes" if score["fitted"] else "NO",
+        ]
+        for score in scores
+    ]
     screen.table("Agreement score", ["task", "agreement", "kappa", "train acc", "balance", "fitted"], rows)
 
 

@@ -18,7 +18,9 @@ ALLOWED = {
     "tasks": BASE | {"tasks", "models", "data"},
     "splits": BASE | {"splits", "models", "tasks", "data"},
     "exports": BASE | {"exports", "splits", "data"},
-    "check": BASE | {"check", "splits", "models", "data", "settings", "console"},
+    "explain": BASE | {"explain", "data"},
+    "report": BASE | {"report", "explain", "splits", "tasks", "data", "recall"},
+    "check": BASE | {"check", "splits", "models", "data", "settings", "recall", "console"},
 }
 
 

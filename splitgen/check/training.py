@@ -12,7 +12,8 @@ from splitgen.console import Screen
 from splitgen.data.dataset import ImageDataset
 from splitgen.data.sources import open_dataset
 from splitgen.models.registry import check_model, find_model
-from splitgen.settings import build_config, merge_settings, recall_settings
+from splitgen.recall import recall_settings
+from splitgen.settings import build_config, merge_settings
 from splitgen.splits.split import Split, check_belongs
 from splitgen.splits.verification import count_verification_fits, verify_split
 

@@ -1,0 +1,131 @@
+"""How closely an attribute of the datapoints goes with the two sides of a task: AUC and adjusted mutual information.
+
+AUC is the chance that of two datapoints, one from each side, the attribute tells which is which; 0.5 is chance.
+Of a categorical attribute it is the AUC of the share of side 1 in each category, counted on other datapoints
+than those it is used for, so that a column with many categories is not flattered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import adjusted_mutual_info_score, roc_auc_score
+
+CLASS, IMAGE, METADATA = "class", "image", "metadata"  # where an attribute is from
+CLASS_NAME = "class"
+MISSING = "(none)"
+MAX_CATEGORIES_OF_NUMBERS = 12  # numbers with no more values than this are categories
+N_BINS = 10  # of numbers, for mutual information
+FOLDS = 4
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """Something known of every datapoint.
+
+    values: [n], numbers or words. low, high: words for small and large numbers; empty where words say it.
+    """
+
+    name: str
+    origin: str
+    values: np.ndarray
+    low: str = ""
+    high: str = ""
+
+    @property
+    def is_categorical(self) -> bool:
+        return self.values.dtype == object
+
+
+@dataclass(frozen=True)
+class Association:
+    """How an attribute goes with the sides of a task.
+
+    auc: 0.5..1. ami: adjusted mutual information, 0 (none) to 1. side_0, side_1: what each side is more of, in words.
+    """
+
+    name: str
+    origin: str
+    auc: float
+    ami: float
+    side_0: str
+    side_1: str
+
+
+def list_metadata(frame: pd.DataFrame) -> list[Attribute]:
+    """The columns of a user's table as attributes: numbers as numbers, all else as categories.
+
+    A column with one value alone says nothing, and is left out.
+    """
+    return [read_column(str(name), frame[name]) for name in frame.columns if frame[name].nunique(dropna=False) > 1]
+
+
+def read_column(name: str, column: pd.Series[Any]) -> Attribute:
+    """One column as an attribute; dates count as numbers, and few different numbers as categories."""
+    if pd.api.types.is_datetime64_any_dtype(column):
+        column = column.map(lambda value: value.timestamp(), na_action="ignore").astype(float)  # NaT becomes NaN
+    is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+    if is_number and column.nunique() > MAX_CATEGORIES_OF_NUMBERS:
+        return Attribute(name, METADATA, column.to_numpy(float), f"low {name}", f"high {name}")
+    words = column.astype(object).where(column.notna(), MISSING).map(str)
+    return Attribute(name, METADATA, words.to_numpy(object))
+
+
+def associate(attribute: Attribute, sides: np.ndarray) -> Association | None:
+    """How the attribute goes with sides [n] of 0 and 1; None where it does not vary, or one side is empty.
+
+    Datapoints without a number are left out.
+    """
+    values, known = attribute.values, np.ones(len(sides), dtype=bool)
+    if not attribute.is_categorical:
+        known = np.isfinite(values)
+    values, sides = values[known], sides[known]
+    if len(np.unique(sides)) < 2 or len(pd.unique(values)) < 2:
+        return None
+    if attribute.is_categorical:
+        return associate_categories(attribute, values, sides)
+    auc = float(roc_auc_score(sides, values))
+    words = (attribute.low, attribute.high) if auc >= 0.5 else (attribute.high, attribute.low)
+    ami = measure_ami(sides, bin_numbers(values))
+    return Association(attribute.name, attribute.origin, max(auc, 1 - auc), ami, *words)
+
+
+def associate_categories(attribute: Attribute, values: np.ndarray, sides: np.ndarray) -> Association:
+    """The same for words."""
+    codes, categories = pd.factorize(values, sort=True)
+    auc = max(0.5, float(roc_auc_score(sides, score_categories(codes, len(categories), sides))))
+    counts = np.bincount(codes, minlength=len(categories))
+    rates = (np.bincount(codes, weights=sides, minlength=len(categories)) + sides.mean()) / (counts + 1)
+    words = [name_categories(attribute.name, categories, counts, rate) for rate in (1 - rates, rates)]
+    return Association(attribute.name, attribute.origin, auc, measure_ami(sides, codes), *words)
+
+
+def name_categories(name: str, categories: np.ndarray, counts: np.ndarray, rates: np.ndarray) -> str:
+    """The categories that lie on a side by more than chance, the surest first: "site a, b"."""
+    lean = (rates - np.average(rates, weights=counts)) * np.sqrt(counts)
+    chosen = [str(categories[k]) for k in np.argsort(-lean, kind="stable")[:3] if lean[k] > 0.5 * lean.max() > 0]
+    return f"{name} {', '.join(chosen)}"
+
+
+def score_categories(codes: np.ndarray, n_categories: int, sides: np.ndarray) -> np.ndarray:
+    """For each datapoint the share of side 1 in its category [n], counted on the other folds."""
+    folds, scores = np.arange(len(codes)) % FOLDS, np.empty(len(codes))
+    for fold in range(FOLDS):
+        rest, here = folds != fold, folds == fold
+        counts = np.bincount(codes[rest], minlength=n_categories)
+        ones = np.bincount(codes[rest], weights=sides[rest], minlength=n_categories)
+        scores[here] = ((ones + sides[rest].mean()) / (counts + 1))[codes[here]]
+    return scores
+
+
+def bin_numbers(values: np.ndarray) -> np.ndarray:
+    """Numbers [n] as the number of their tenth."""
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, N_BINS + 1)[1:-1]))
+    return np.searchsorted(edges, values, side="right")
+
+
+def measure_ami(sides: np.ndarray, codes: np.ndarray) -> float:
+    return max(0.0, float(adjusted_mutual_info_score(sides, codes)))

@@ -1,0 +1,190 @@
+"""The reading of a task in words: which attributes go with its sides, sorted, and what all of them tell together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+from splitgen.data.dataset import ImageDataset
+from splitgen.explain.attributes import (
+    CLASS,
+    CLASS_NAME,
+    IMAGE,
+    METADATA,
+    Association,
+    Attribute,
+    associate,
+    list_metadata,
+)
+from splitgen.explain.statistics import STATISTICS, measure_images
+from splitgen.random import stream_seed
+
+MAX_ROWS = 10_000  # drawn of a larger dataset: an AUC's standard error is then at most 0.006
+MAX_JOINT_ROWS = 4_000
+CLEAR_AUC, WEAK_AUC = 0.75, 0.60  # from the first on an attribute explains a task, from the second on it leans that way
+ORDER = (METADATA, IMAGE, CLASS)  # of attributes with the same AUC: what the user named first
+MIN_CLASS_ROWS = 30  # of each side, for a reading within a class
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of the datapoints that explanations look at.
+
+    rows: int64 [n], positions in the dataset, in random order. labels: int64 [n]. class_names: C.
+    attributes: each with its values for the same rows.
+    """
+
+    rows: np.ndarray
+    labels: np.ndarray
+    class_names: tuple[str, ...]
+    attributes: tuple[Attribute, ...]
+
+
+@dataclass(frozen=True)
+class ClassReading:
+    """What parts the two sides within one class: its strongest association."""
+
+    class_name: str
+    association: Association
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The reading of one task.
+
+    associations: strongest first. within_classes: classes with a clear one, strongest first.
+    joint_auc: of all image statistics together, cross-validated; None where there are none.
+    sentences: the reading in words.
+    """
+
+    task: str
+    n_rows: int
+    associations: tuple[Association, ...]
+    within_classes: tuple[ClassReading, ...]
+    joint_auc: float | None
+    sentences: tuple[str, ...]
+
+
+def gather_evidence(dataset: ImageDataset, metadata: pd.DataFrame | None = None, seed: int = 0) -> Evidence:
+    """Class, image statistics and the user's columns of at most `MAX_ROWS` datapoints.
+
+    metadata: one row a datapoint, in the dataset's order (`read_metadata`).
+    """
+    rows = np.random.default_rng(stream_seed(seed, "explain")).permutation(dataset.n_points)[:MAX_ROWS]
+    labels = dataset.labels[rows]
+    names = np.array(dataset.class_names, dtype=object)
+    attributes = [] if metadata is None else list_metadata(metadata.iloc[rows])
+    for name, values in measure_images(dataset.images[rows]).items():
+        words = STATISTICS.get(name)
+        low, high = (words.low, words.high) if words else ("", "")
+        attributes.append(Attribute(name, IMAGE, values if words else values.astype(object), low, high))
+    attributes.append(Attribute(CLASS_NAME, CLASS, names[labels]))
+    return Evidence(rows, labels, dataset.class_names, tuple(attributes))
+
+
+def explain_task(evidence: Evidence, name: str, sides: np.ndarray) -> Explanation:
+    """Read a task. sides: its labels 0 and 1 of all datapoints [N]."""
+    sides = sides[evidence.rows]
+    associations = rank_associations(evidence.attributes, sides)
+    within = read_classes(evidence, sides)
+    joint_auc = measure_joint(evidence, sides)
+    sentences = tuple(say(name, associations, joint_auc))
+    return Explanation(name, len(sides), tuple(associations), tuple(within), joint_auc, sentences)
+
+
+def rank_associations(attributes: Sequence[Attribute], sides: np.ndarray) -> list[Association]:
+    """The associations with sides [n], strongest first; equal to three digits, in the order of `ORDER`."""
+    found = [associate(attribute, sides) for attribute in attributes]
+    known = [association for association in found if association is not None]
+    return sorted(known, key=lambda a: (-round(a.auc, 3), ORDER.index(a.origin)))
+
+
+def read_classes(evidence: Evidence, sides: np.ndarray) -> list[ClassReading]:
+    """For each class with enough datapoints on both sides: its strongest association, where that is clear."""
+    readings = []
+    for label, class_name in enumerate(evidence.class_names):
+        mask = evidence.labels == label
+        if min(np.bincount(sides[mask], minlength=2)) < MIN_CLASS_ROWS:
+            continue
+        inside = [
+            Attribute(each.name, each.origin, each.values[mask], each.low, each.high)
+            for each in evidence.attributes
+            if each.origin != CLASS
+        ]
+        ranked = rank_associations(inside, sides[mask])
+        if ranked and ranked[0].auc >= CLEAR_AUC:
+            readings.append(ClassReading(class_name, ranked[0]))
+    return sorted(readings, key=lambda reading: -reading.association.auc)
+
+
+def measure_joint(evidence: Evidence, sides: np.ndarray) -> float | None:
+    """AUC of boosted trees on all numeric image statistics, each datapoint judged by trees that never saw it."""
+    columns = [each.values for each in evidence.attributes if each.origin == IMAGE and not each.is_categorical]
+    sides = sides[:MAX_JOINT_ROWS]
+    if not columns or np.bincount(sides, minlength=2).min() < MIN_CLASS_ROWS:
+        return None
+    table = np.stack(columns, axis=1)[:MAX_JOINT_ROWS]
+    trees = HistGradientBoostingClassifier(max_iter=40, max_leaf_nodes=15, early_stopping=False, random_state=0)
+    folds = StratifiedKFold(3)
+    probs = cross_val_predict(trees, table, sides, cv=folds, method="predict_proba")[:, 1]
+    return float(roc_auc_score(sides, probs))
+
+
+def say(name: str, associations: Sequence[Association], joint_auc: float | None) -> list[str]:
+    """The reading of a task in sentences."""
+    if not associations:
+        return [f"Nothing is known of the datapoints that could explain {name}."]
+    best = associations[0]
+    figures, subject = f"{best.name}, AUC {best.auc:.2f}", name[:1].upper() + name[1:]
+    if best.auc >= CLEAR_AUC:
+        lines = [f"{subject} separates {best.side_1} (side +) from {best.side_0} (side -): {figures}."]
+    elif best.auc >= WEAK_AUC:
+        lines = [f"{subject} leans to {best.side_1} on side + and {best.side_0} on side -, weakly: {figures}."]
+    else:
+        lines = [f"No single attribute explains {name}; the nearest is {figures}."]
+    lines += say_rest(associations)
+    if joint_auc is not None:
+        told = f"All image statistics together tell the side with an AUC of {joint_auc:.2f}"
+        lines.append(f"{told}: {judge_joint(joint_auc)}.")
+    return lines
+
+
+def say_rest(associations: Sequence[Association]) -> list[str]:
+    """The next attributes that lean the same way, and whether the sides depend on the class."""
+    lines = []
+    following = [each for each in associations[1:4] if each.auc >= WEAK_AUC and each.origin != CLASS]
+    if following:
+        listed = "; ".join(f"{each.name} (side + {each.side_1}, AUC {each.auc:.2f})" for each in following)
+        lines.append(f"Next: {listed}.")
+    of_class = next((each for each in associations if each.origin == CLASS), None)
+    if of_class is not None and of_class is not associations[0]:
+        degree = "does not depend" if of_class.auc < WEAK_AUC else "depends"
+        lines.append(f"The side {degree} on the class (AUC {of_class.auc:.2f}, mutual information {of_class.ami:.2f}).")
+    return lines
+
+
+def judge_joint(auc: float) -> str:
+    if auc >= 0.9:
+        return "they explain it almost wholly"
+    return "they explain part of it" if auc >= CLEAR_AUC else "it is mostly something that they do not measure"
+
+
+def describe_explanations(explanations: Sequence[Explanation], n_associations: int = 12) -> list[Mapping[str, object]]:
+    """As the JSON of a run has them, the strongest associations alone."""
+    return [
+        {
+            "task": each.task,
+            "n_rows": each.n_rows,
+            "sentences": list(each.sentences),
+            "joint_auc": each.joint_auc,
+            "associations": [vars(a) for a in each.associations[:n_associations]],
+            "within_classes": [{"class_name": r.class_name, **vars(r.association)} for r in each.within_classes],
+        }
+        for each in explanations
+    ]

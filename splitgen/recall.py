@@ -1,0 +1,43 @@
+"""What an earlier run recorded of itself: its settings, and its run.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from splitgen.errors import RunFolderError
+from splitgen.settings import Settings
+from splitgen.splits.split import find_index_file, read_split
+
+
+def recall_settings(path: Path, recorded: Mapping[str, Any]) -> Settings:
+    """Settings of the run that wrote a file: the dataset from the run.json beside it, the rest from its metadata."""
+    folder = path if path.is_dir() else path.parent
+    settings: Settings = dict(recorded.get("config", {}))
+    try:
+        settings["data"] = json.loads((folder / "run.json").read_text(encoding="utf-8"))["config"]["data"]
+    except (OSError, ValueError, KeyError, TypeError):
+        settings["data"] = {"dataset": recorded.get("dataset", {}).get("source", "digits")}
+    return settings
+
+
+def recall_run(path: Path) -> Settings:
+    """Settings of the run in a folder, or of the one that wrote an index file. Raises `SplitFileError`."""
+    if find_index_file(path).exists() or not path.is_dir():
+        return recall_settings(path, read_split(path).metadata)
+    return recall_settings(path, {"config": read_record(path).get("config", {})})
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """run.json of a folder; {} where there is none. Raises `RunFolderError` for one that cannot be read."""
+    try:
+        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, ValueError) as error:
+        raise RunFolderError(str(folder), f"its run.json cannot be read ({error})", "make the run again") from error
+    if not isinstance(record, dict):
+        raise RunFolderError(str(folder), "its run.json is no JSON object", "make the run again")
+    return record

@@ -1,0 +1,50 @@
+"""What a run folder holds, as far as it is there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from splitgen.errors import RunFolderError, TasksFileError
+from splitgen.recall import read_record
+from splitgen.splits.split import Split, read_split
+from splitgen.tasks.tasks_file import SavedTasks, read_tasks
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run folder, or an index file that stands alone.
+
+    split, tasks: None where the folder has none (`discover` makes no split). record: run.json, or {}.
+    """
+
+    path: Path
+    split: Split | None
+    tasks: SavedTasks | None
+    record: dict[str, Any]
+
+
+def read_run_folder(path: Path) -> RunFolder:
+    """Read a run folder or an index file. Raises `RunFolderError`, or the error of the file that is broken."""
+    if not path.is_dir():
+        return RunFolder(path, read_split(path), None, {})
+    record = read_record(path)
+    split = read_split(path) if (path / "split.parquet").exists() else None
+    tasks = read_run_tasks(path, record)
+    if split is None and tasks is None and not record:
+        raise RunFolderError(str(path), "it holds no run", "give the folder of a splitgen run, or a split.parquet")
+    return RunFolder(path, split, tasks, record)
+
+
+def read_run_tasks(path: Path, record: dict[str, Any]) -> SavedTasks | None:
+    """The folder's tasks, else those that its split was made of, where they are still there."""
+    if (path / "tasks.parquet").exists():
+        return read_tasks(path)
+    made_of = record.get("tasks")
+    if made_of is None:
+        return None
+    try:
+        return read_tasks(made_of)
+    except TasksFileError:
+        return None

@@ -1,0 +1,131 @@
+"""report.html: one self-contained page, from a run folder and its dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from splitgen._version import __version__
+from splitgen.data.dataset import ImageDataset
+from splitgen.explain.explanation import Explanation
+from splitgen.parquet import replacing
+from splitgen.report import sections
+from splitgen.report.charts import Chart, draw_accuracies, draw_histograms
+from splitgen.report.folder import RunFolder
+from splitgen.report.pictures import Album
+
+TEMPLATE = "report.html.jinja"
+STYLE_SHEET = "report.css"
+
+
+def write_report(
+    path: Path,
+    folder: RunFolder,
+    dataset: ImageDataset,
+    explanations: Sequence[Explanation],
+    others: Sequence[RunFolder] = (),
+) -> None:
+    """Write the page; an existing one is replaced in one step.
+
+    explanations: of `list_tasks(folder)`, in its order. others: folders of `verify` and `compare` on the same
+    data, whose tables are shown too.
+    """
+    text = render_report(folder, dataset, explanations, others)
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def render_report(
+    folder: RunFolder, dataset: ImageDataset, explanations: Sequence[Explanation], others: Sequence[RunFolder] = ()
+) -> str:
+    """The page as HTML. Everything that comes from files and data is escaped; markup of charts is our own."""
+    environment = Environment(
+        loader=PackageLoader("splitgen.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["markup"] = show_markup
+    style, *_ = environment.loader.get_source(environment, STYLE_SHEET)  # type: ignore[union-attr]
+    page = environment.get_template(TEMPLATE)
+    return page.render(style=Markup(style), **compose(folder, dataset, explanations, others))
+
+
+def show_markup(chart: Chart) -> Markup:
+    """The SVG of a chart as it is: matplotlib escaped the text in it."""
+    return Markup(chart.svg)
+
+
+def compose(
+    folder: RunFolder, dataset: ImageDataset, explanations: Sequence[Explanation], others: Sequence[RunFolder]
+) -> dict[str, Any]:
+    """All that the template prints."""
+    album, record = Album(dataset), folder.record
+    tasks = sections.list_tasks(folder)
+    verification = None if folder.split is None else folder.split.metadata.get("verification")
+    return {
+        "version": __version__,
+        "source": dataset.source,
+        "headline": sections.say_headline(folder.split, verification, dataset.source),
+        "verification": verification,
+        "accuracies": draw_accuracies(verification["figures"]) if verification else None,
+        "command": sections.say_command(record),
+        "reading": explanations[0].sentences if explanations else (),
+        "split": compose_split(folder, dataset, album),
+        "tasks": [
+            sections.show_task(album, dataset, margins, explanation, folder)
+            for margins, explanation in zip(tasks.values(), explanations, strict=True)
+        ],
+        "similarity": sections.draw_similarity(folder.tasks),
+        "curves": sections.draw_discovery(record),
+        "beside": compose_beside([record, *(other.record for other in others)]),
+        "settings": list_settings(folder),
+    }
+
+
+def compose_split(folder: RunFolder, dataset: ImageDataset, album: Album) -> dict[str, Any] | None:
+    """The split in pictures and numbers; None for a run without one."""
+    split, names = folder.split, dataset.class_names
+    if split is None:
+        return None
+    confusion = folder.record.get("confusion")
+    return {
+        "counts": {part: n for part, n in split.counts().items() if n},
+        "table": sections.tabulate_classes(split, names, confusion),
+        "classes": sections.show_classes(album, split, names),
+        "histograms": draw_histograms(sections.count_scores(split, names)) if np.ptp(split.scores) > 0 else None,
+        "confusions": sections.draw_confusions(split, names, confusion) if confusion else [],
+        "taken_for": sections.say_confusions(split, names, confusion) if confusion else [],
+    }
+
+
+def compose_beside(records: Sequence[Mapping[str, Any]]) -> list[Chart]:
+    """Transfer and comparison, of whichever records have them."""
+    transfer = [sections.draw_transfer(record["transfer"]) for record in records if record.get("transfer")]
+    comparison = [sections.draw_comparison(record["comparison"]) for record in records if record.get("comparison")]
+    return [*transfer[:1], *comparison[:1]]
+
+
+def list_settings(folder: RunFolder) -> list[tuple[str, str]]:
+    """Settings, environment and timings as names and values."""
+    record = folder.record
+    config = record.get("config") or ({} if folder.split is None else folder.split.metadata.get("config", {}))
+    named = {"environment": record.get("environment", {}), "seconds": record.get("seconds", {})}
+    return flatten("", {**config, **named})
+
+
+def flatten(prefix: str, values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Nested settings as dotted names."""
+    found: list[tuple[str, str]] = []
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found += flatten(f"{prefix}{name}.", value)
+        else:
+            found.append((f"{prefix}{name}", "-" if value is None else str(value)))
+    return found

@@ -1,0 +1,317 @@
+"""What each section of the report says, as records that the page's template prints."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from splitgen.data.dataset import ImageDataset
+from splitgen.explain.explanation import Explanation
+from splitgen.report import charts
+from splitgen.report.charts import Chart, Histogram
+from splitgen.report.folder import RunFolder
+from splitgen.report.pictures import Album, Picture, choose_class_strips, choose_classes, choose_side_strips
+from splitgen.splits.split import PARTS, Split
+from splitgen.tasks.tasks_file import SavedTasks
+
+MAX_TABLE_CLASSES = 40
+MAX_CONFUSIONS = 8
+MIN_CONFUSION = 0.10  # share of a class's test rows
+N_BINS = 30
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells as text; the first column names the row."""
+
+    headers: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Captioned:
+    """Pictures in a row under one title."""
+
+    title: str
+    pictures: Sequence[Picture]
+
+
+@dataclass(frozen=True)
+class ClassView:
+    """One class in pictures, from the most train-like datapoints to the most test-like."""
+
+    name: str
+    means: Sequence[Picture]
+    strips: Sequence[Captioned]
+
+
+@dataclass(frozen=True)
+class TaskView:
+    """One task: its figures in words, its reading, its two sides in pictures."""
+
+    name: str
+    figures: str
+    explanation: Explanation
+    associations: Table
+    within: Table | None
+    sides: Sequence[Captioned]
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def say_headline(split: Split | None, verification: Mapping[str, Any] | None, name: str) -> str:
+    """The verdict in one sentence, for a reader who knows none of the words."""
+    if split is None:
+        return f"Tasks discovered on {name}"
+    if verification is None:
+        return f"This split of {name} has not been verified yet."
+    figures = {figure: value["mean"] for figure, value in verification["figures"].items()}
+    test, recoverable = percent(figures["test_accuracy"]), percent(figures["recoverable_accuracy"])
+    if verification["is_adversarial"]:
+        return (
+            f"{verification['model']} gets {test} of the test rows right on this split of {name}, and {recoverable} of "
+            "the same rows when its training rows are drawn at random: the split makes it fail, not the rows."
+        )
+    return f"This split of {name} is no fair adversarial split for {verification['model']}."
+
+
+def say_command(record: Mapping[str, Any]) -> str | None:
+    """The command that gives the same bytes: a budget is replaced by the meta-steps that it allowed."""
+    words = list(record.get("command_line", []))
+    if not words:
+        return None
+    if "discovery" in record or "refinement_steps" in record:
+        words = drop_option(words, "--budget")
+        for option, steps in (
+            ("--meta-steps", record.get("discovery", {}).get("meta_steps")),
+            ("--refine-steps", record.get("refinement_steps")),
+        ):
+            if steps is not None:
+                words = [*drop_option(words, option), option, str(steps)]
+    return shlex.join(words)
+
+
+def drop_option(words: Sequence[str], option: str) -> list[str]:
+    """The words of a command line without an option and its value."""
+    kept, skip = [], False
+    for word in words:
+        if skip:
+            skip = False
+        elif word == option:
+            skip = True
+        elif not word.startswith(f"{option}="):
+            kept.append(word)
+    return kept
+
+
+def tabulate_classes(split: Split, names: Sequence[str], confusion: Mapping[str, Any] | None) -> Table:
+    """Rows of each part by class, and the accuracy on test and under the random split."""
+    shown = [part for part in PARTS if (split.parts == part).any()]
+    accuracies = {part: score_classes(split, np.array(c)) for part, c in (confusion or {}).items()}
+    headers = ["class", *shown, *(f"{part} accuracy" for part in accuracies)]
+    order: Sequence[int] = range(len(names))
+    if accuracies:
+        order = np.argsort(accuracies["test"], kind="stable").tolist()
+    rows = []
+    for c in order[:MAX_TABLE_CLASSES]:
+        counts = [str(int(((split.labels == c) & (split.parts == part)).sum())) for part in shown]
+        rows.append([names[c], *counts, *(percent(scores[c]) for scores in accuracies.values())])
+    total = [str(int((split.parts == part).sum())) for part in shown]
+    rows.append([f"all {len(names)} classes", *total, *("" for _ in accuracies)])
+    return Table(headers, rows)
+
+
+def map_targets(split: Split) -> dict[int, int]:
+    """The target of each source class."""
+    return {int(label): int(split.targets[split.labels == label][0]) for label in np.unique(split.labels)}
+
+
+def score_classes(split: Split, confusion: np.ndarray) -> np.ndarray:
+    """Accuracy of each class [C] from a confusion [C, n_outputs]; NaN for one without rows."""
+    right = np.array([confusion[c, target] for c, target in sorted(map_targets(split).items())], dtype=float)
+    totals = confusion.sum(axis=1)
+    return np.asarray(np.where(totals > 0, right / totals.clip(1), np.nan))
+
+
+def name_outputs(split: Split, names: Sequence[str], n_outputs: int) -> list[str]:
+    """What the target model's outputs stand for: the classes, or the two sides of a binary target."""
+    if split.metadata.get("target", "label") == "label":
+        return list(names)
+    return ["the rest", f"classes {split.metadata['target']}"][:n_outputs]
+
+
+def draw_confusions(split: Split, names: Sequence[str], confusion: Mapping[str, Any]) -> list[Chart]:
+    """What test rows are predicted as, beside the same under a random split."""
+    drawn = []
+    for part, title in (("test", "Predicted on adversarial test"), ("random", "Predicted under a random split")):
+        counts = np.array(confusion[part], dtype=float)
+        outputs = name_outputs(split, names, counts.shape[1])
+        accuracy = float(np.nanmean(score_classes(split, counts)))
+        text = f"Matrix of predictions by class, in percent of the class's rows; {percent(accuracy)} right on average."
+        drawn.append(charts.draw_matrix(f"confusion-{part}", title, text, share_rows(counts), names, outputs))
+    return drawn
+
+
+def share_rows(counts: Any) -> np.ndarray:
+    """Counts [C, n_outputs] as shares of their row; 0 in a row without any."""
+    table = np.array(counts, dtype=float)
+    return np.asarray(table / table.sum(axis=1, keepdims=True).clip(1))
+
+
+def say_confusions(split: Split, names: Sequence[str], confusion: Mapping[str, Any]) -> list[str]:
+    """Which classes are taken for which on test, the most frequent first, beside the random split."""
+    shares = {part: share_rows(counts) for part, counts in confusion.items()}
+    outputs, targets = name_outputs(split, names, shares["test"].shape[1]), map_targets(split)
+    wrong = shares["test"].copy()
+    for c, target in targets.items():
+        wrong[c, target] = 0
+    lines = []
+    for place in np.argsort(-wrong, axis=None, kind="stable")[:MAX_CONFUSIONS]:
+        c, output = np.unravel_index(place, wrong.shape)
+        if wrong[c, output] >= MIN_CONFUSION:
+            here, under = (percent(float(shares[part][c, output])) for part in ("test", "random"))
+            lines.append(
+                f"{names[c]} is taken for {outputs[output]}: {here} of its test rows ({under} under a random split)"
+            )
+    return lines
+
+
+def count_scores(split: Split, names: Sequence[str]) -> list[Histogram]:
+    """The histogram of the score in each class shown, with its thresholds."""
+    histograms = []
+    for c in choose_classes(np.bincount(split.labels, minlength=len(names))):
+        mine = split.labels == c
+        scores, parts = split.scores[mine], split.parts[mine]
+        edges = np.histogram_bin_edges(scores, N_BINS)
+        train_like = np.isin(parts, ("train", "validation"))
+        counts = {
+            "train": np.histogram(scores[train_like], edges)[0],
+            "reserve": np.histogram(scores[parts == "reserve"], edges)[0],
+            "test": np.histogram(scores[parts == "test"], edges)[0],
+        }
+        thresholds = (find_threshold(split, name, c) for name in ("train_thresholds", "test_thresholds"))
+        histograms.append(Histogram(names[c], edges, counts, *thresholds))
+    return histograms
+
+
+def find_threshold(split: Split, name: str, label: int) -> float | None:
+    """A recorded threshold of a class; None where the split was imported."""
+    values = split.metadata.get(name)
+    return None if values is None else float(values[label])
+
+
+def show_classes(album: Album, split: Split, names: Sequence[str]) -> list[ClassView]:
+    """Each class in pictures."""
+    views = []
+    for c in choose_classes(np.bincount(split.labels, minlength=len(names))):
+        strips = [Captioned(strip.title, album.pictures(strip)) for strip in choose_class_strips(split, c, names[c])]
+        means = [
+            album.mean(rows, f"mean of the {part} images of {names[c]}")
+            for part in ("train", "test")
+            if len(rows := np.flatnonzero((split.labels == c) & (split.parts == part)))
+        ]
+        views.append(ClassView(names[c], means, strips))
+    return views
+
+
+def list_tasks(folder: RunFolder) -> dict[str, np.ndarray]:
+    """Margins [N] of the tasks to show by name: the split's own first, then the discovered ones."""
+    tasks: dict[str, np.ndarray] = {}
+    split = folder.split
+    if split is not None and "class_sides" in split.metadata:
+        tasks[split.metadata.get("task_name", f"task {split.metadata['task']}")] = split.margins
+    if folder.tasks is not None:
+        for k in range(folder.tasks.n_tasks):
+            tasks.setdefault(f"task {k}", folder.tasks.margins[:, k])
+    return tasks
+
+
+def show_task(
+    album: Album, dataset: ImageDataset, margins: np.ndarray, explanation: Explanation, folder: RunFolder
+) -> TaskView:
+    """One task with its figures, its reading and its pictures."""
+    sides = choose_side_strips(margins, dataset.labels, dataset.ids, dataset.class_names)
+    rows = [
+        [a.name, a.origin, f"{a.auc:.3f}", f"{a.ami:.3f}", a.side_1, a.side_0] for a in explanation.associations[:12]
+    ]
+    within = [
+        [r.class_name, r.association.name, f"{r.association.auc:.3f}", r.association.side_1, r.association.side_0]
+        for r in explanation.within_classes[:MAX_TABLE_CLASSES]
+    ]
+    return TaskView(
+        explanation.task,
+        say_task_figures(explanation.task, margins, list_agreement(folder)),
+        explanation,
+        Table(["attribute", "from", "AUC", "mutual information", "side +", "side -"], rows),
+        Table(["class", "strongest attribute", "AUC", "side +", "side -"], within) if within else None,
+        [Captioned(strip.title, album.pictures(strip)) for strip in sides],
+    )
+
+
+def list_agreement(folder: RunFolder) -> list[Mapping[str, Any]]:
+    """The agreement scores of a run: of its tasks, of the target, of random labels."""
+    if folder.split is not None and folder.split.metadata.get("agreement"):
+        return list(folder.split.metadata["agreement"])
+    return [] if folder.tasks is None else list(folder.tasks.metadata.get("agreement", []))
+
+
+def say_task_figures(name: str, margins: np.ndarray, agreement: Sequence[Mapping[str, Any]]) -> str:
+    """Agreement score of a task beside the target's and a random task's, and its balance."""
+    scores = {each["task"]: each["agreement_score"] for each in agreement}
+    parts = [f"{percent(float((margins > 0).mean()))} of the datapoints on side +"]
+    if name in scores:
+        others = ", ".join(f"{other} {scores[other]:.3f}" for other in ("target", "random") if other in scores)
+        parts.insert(0, f"agreement score {scores[name]:.3f}" + (f" ({others})" if others else ""))
+    return "; ".join(parts)
+
+
+def draw_discovery(record: Mapping[str, Any]) -> list[Chart]:
+    """The curves of discovery and refinement, as far as run.json has them."""
+    drawn = []
+    history = record.get("discovery", {}).get("history", [])
+    if len(history) > 1:
+        curves = {name: [step[name] for step in history] for name in ("divergence", "agreement", "uniformity")}
+        text = f"Divergence, agreement and uniformity over {len(history)} meta-steps of discovery."
+        drawn.append(charts.draw_curves("discovery", "Discovery", text, curves))
+    runners = [each for each in record.get("refinement", []) if len(each["history"]) > 1]
+    if runners:
+        longest = max(runners, key=lambda each: len(each["history"]))["history"]
+        curves = {"failure (nats; lower is a stronger split)": [step["failure"] for step in longest]}
+        text = f"The failure that refinement drives down, over {len(longest)} meta-steps."
+        drawn.append(charts.draw_curves("refinement", "Refinement", text, curves))
+    return drawn
+
+
+def draw_similarity(tasks: SavedTasks | None) -> Chart | None:
+    """The similarity of all discovered tasks, where there are several."""
+    matrix = np.array([] if tasks is None else tasks.metadata.get("task_similarity", []))
+    if matrix.ndim != 2 or len(matrix) < 2:
+        return None
+    names = [f"task {k}" for k in range(len(matrix))]
+    text = f"The share of datapoints on which two of {len(names)} tasks, or one and the other's opposite, agree."
+    return charts.draw_matrix("similarity", "Similarity of the tasks", text, matrix, names, names)
+
+
+def draw_transfer(judged: Sequence[Mapping[str, Any]]) -> Chart:
+    """How one split fares with several models."""
+    bars = {
+        part: [each["figures"][f"{part}_accuracy"]["mean"] for each in judged]
+        for part in ("random", "recoverable", "test")
+    }
+    names = [each["model"] for each in judged]
+    text = "; ".join(f"{name}: test {value:.3f}" for name, value in zip(names, bars["test"], strict=True))
+    return charts.draw_bars("transfer", "One split, judged by each model from scratch", text, names, bars)
+
+
+def draw_comparison(rows: Sequence[Mapping[str, Any]]) -> Chart:
+    """Every splitter at equal sizes."""
+    bars = {part: [row["figures"][f"{part}_accuracy"]["mean"] for row in rows] for part in ("recoverable", "test")}
+    names = [row["splitter"] for row in rows]
+    text = "; ".join(f"{name}: test {value:.3f}" for name, value in zip(names, bars["test"], strict=True))
+    return charts.draw_bars("comparison", "Ways to split, at equal sizes", text, names, bars)
