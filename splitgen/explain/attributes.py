@@ -1,8 +1,8 @@
 """How closely an attribute of the datapoints goes with the two sides of a task: AUC and adjusted mutual information.
 
 AUC is the chance that of two datapoints, one from each side, the attribute tells which is which; 0.5 is chance.
-Of a categorical attribute it is the AUC of the share of side 1 in each category, counted on other datapoints
-than those it is used for, so that a column with many categories is not flattered.
+Of a categorical attribute it is the AUC of the share of side 1 in each category; where there are many categories,
+counted on other datapoints than those it is used for, so that they are not flattered.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ MISSING = "(none)"
 MAX_CATEGORIES_OF_NUMBERS = 12  # numbers with no more values than this are categories
 N_BINS = 10  # of numbers, for mutual information
 FOLDS = 4
+ROWS_PER_CATEGORY = 100  # from so many on, counting a category on its own rows flatters it by less than noise
 
 
 @dataclass(frozen=True)
@@ -96,9 +97,9 @@ def associate(attribute: Attribute, sides: np.ndarray) -> Association | None:
 def associate_categories(attribute: Attribute, values: np.ndarray, sides: np.ndarray) -> Association:
     """The same for words."""
     codes, categories = pd.factorize(values, sort=True)
-    auc = max(0.5, float(roc_auc_score(sides, score_categories(codes, len(categories), sides))))
+    auc = max(0.5, score_categories(codes, len(categories), sides))
     counts = np.bincount(codes, minlength=len(categories))
-    rates = (np.bincount(codes, weights=sides, minlength=len(categories)) + sides.mean()) / (counts + 1)
+    rates = rate_categories(codes, sides, len(categories))
     words = [name_categories(attribute.name, categories, counts, rate) for rate in (1 - rates, rates)]
     return Association(attribute.name, attribute.origin, auc, measure_ami(sides, codes), *words)
 
@@ -110,15 +111,24 @@ def name_categories(name: str, categories: np.ndarray, counts: np.ndarray, rates
     return f"{name} {', '.join(chosen)}"
 
 
-def score_categories(codes: np.ndarray, n_categories: int, sides: np.ndarray) -> np.ndarray:
-    """For each datapoint the share of side 1 in its category [n], counted on the other folds."""
-    folds, scores = np.arange(len(codes)) % FOLDS, np.empty(len(codes))
+def score_categories(codes: np.ndarray, n_categories: int, sides: np.ndarray) -> float:
+    """AUC of the share of side 1 in each datapoint's category; where categories are many, counted on other folds."""
+    if len(codes) >= ROWS_PER_CATEGORY * n_categories:
+        return float(roc_auc_score(sides, rate_categories(codes, sides, n_categories)[codes]))
+    folds, aucs = np.arange(len(codes)) % FOLDS, []
     for fold in range(FOLDS):
         rest, here = folds != fold, folds == fold
-        counts = np.bincount(codes[rest], minlength=n_categories)
-        ones = np.bincount(codes[rest], weights=sides[rest], minlength=n_categories)
-        scores[here] = ((ones + sides[rest].mean()) / (counts + 1))[codes[here]]
-    return scores
+        if len(np.unique(sides[here])) == 2:
+            rates = rate_categories(codes[rest], sides[rest], n_categories)
+            aucs.append(float(roc_auc_score(sides[here], rates[codes[here]])))
+    return float(np.mean(aucs)) if aucs else 0.5
+
+
+def rate_categories(codes: np.ndarray, sides: np.ndarray, n_categories: int) -> np.ndarray:
+    """The share of side 1 in each category, drawn a little to that of all."""
+    counts = np.bincount(codes, minlength=n_categories)
+    ones = np.bincount(codes, weights=sides, minlength=n_categories)
+    return np.asarray((ones + sides.mean()) / (counts + 1))
 
 
 def bin_numbers(values: np.ndarray) -> np.ndarray:

@@ -28,7 +28,8 @@ from splitgen.random import stream_seed
 MAX_ROWS = 10_000  # drawn of a larger dataset: an AUC's standard error is then at most 0.006
 MAX_JOINT_ROWS = 4_000
 CLEAR_AUC, WEAK_AUC = 0.75, 0.60  # from the first on an attribute explains a task, from the second on it leans that way
-ORDER = (METADATA, IMAGE, CLASS)  # of attributes with the same AUC: what the user named first
+TIE_AUC = 0.005
+ORDER = (METADATA, IMAGE, CLASS)  # of tied attributes: what the user named first
 MIN_CLASS_ROWS = 30  # of each side, for a reading within a class
 
 
@@ -99,10 +100,13 @@ def explain_task(evidence: Evidence, name: str, sides: np.ndarray) -> Explanatio
 
 
 def rank_associations(attributes: Sequence[Attribute], sides: np.ndarray) -> list[Association]:
-    """The associations with sides [n], strongest first; equal to three digits, in the order of `ORDER`."""
+    """The associations with sides [n], strongest first. The first is, of those within `TIE_AUC` of the strongest,
+    the first in `ORDER`: a difference so small is noise."""
     found = [associate(attribute, sides) for attribute in attributes]
-    known = [association for association in found if association is not None]
-    return sorted(known, key=lambda a: (-round(a.auc, 3), ORDER.index(a.origin)))
+    ranked = sorted((a for a in found if a is not None), key=lambda a: (-round(a.auc, 3), ORDER.index(a.origin)))
+    tied = [a for a in ranked if a.auc >= ranked[0].auc - TIE_AUC]
+    first = sorted(tied, key=lambda a: ORDER.index(a.origin))[:1]
+    return first + [a for a in ranked if a not in first]
 
 
 def read_classes(evidence: Evidence, sides: np.ndarray) -> list[ClassReading]:

@@ -76,6 +76,7 @@ def compose(
         "verification": verification,
         "accuracies": draw_accuracies(verification["figures"]) if verification else None,
         "command": sections.say_command(record),
+        "shortcut": sections.say_shortcut(folder.split, dataset.class_names, explanations),
         "reading": explanations[0].sentences if explanations else (),
         "split": compose_split(folder, dataset, album),
         "tasks": [

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from splitgen.data.dataset import ImageDataset
-from splitgen.explain.explanation import Explanation
+from splitgen.explain.explanation import CLEAR_AUC, WEAK_AUC, Explanation
 from splitgen.report import charts
 from splitgen.report.charts import Chart, Histogram
 from splitgen.report.folder import RunFolder
@@ -79,6 +79,29 @@ def say_headline(split: Split | None, verification: Mapping[str, Any] | None, na
             "the same rows when its training rows are drawn at random: the split makes it fail, not the rows."
         )
     return f"This split of {name} is no fair adversarial split for {verification['model']}."
+
+
+def say_shortcut(split: Split | None, names: Sequence[str], explanations: Sequence[Explanation]) -> str | None:
+    """Which classes train shows with which attribute, in one sentence; None where no attribute explains the task."""
+    if split is None or "class_sides" not in split.metadata or not explanations:
+        return None
+    best = next(iter(explanations[0].associations), None)
+    if best is None or best.auc < WEAK_AUC:
+        return None
+    sides = split.metadata["class_sides"]
+    shown = [
+        f"{list_names([names[c] for c, side in enumerate(sides) if side == sign])}: {words}"
+        for sign, words in ((1, best.side_1), (-1, best.side_0))
+        if sign in sides
+    ]
+    degree = "mostly shows" if best.auc >= CLEAR_AUC else "rather shows"
+    return f"Train {degree} {'; '.join(shown)}. Test shows the opposite."
+
+
+def list_names(names: Sequence[str], most: int = 8) -> str:
+    """Names in a row, of many the first and how many more."""
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
 def say_command(record: Mapping[str, Any]) -> str | None:
