@@ -30,6 +30,7 @@ MAX_JOINT_ROWS = 4_000
 CLEAR_AUC, WEAK_AUC = 0.75, 0.60  # from the first on an attribute explains a task, from the second on it leans that way
 TIE_AUC = 0.005
 ORDER = (METADATA, IMAGE, CLASS)  # of tied attributes: what the user named first
+N_STRONGEST, MAX_COLUMNS = 12, 40  # associations to show, and the user's columns beyond them
 MIN_CLASS_ROWS = 30  # of each side, for a reading within a class
 
 
@@ -179,15 +180,21 @@ def judge_joint(auc: float) -> str:
     return "they explain part of it" if auc >= CLEAR_AUC else "it is mostly something that they do not measure"
 
 
-def describe_explanations(explanations: Sequence[Explanation], n_associations: int = 12) -> list[Mapping[str, object]]:
-    """As the JSON of a run has them, the strongest associations alone."""
+def list_notable(explanation: Explanation) -> list[Association]:
+    """The strongest associations, and those of the user's own columns however weak: that, too, is an answer."""
+    strongest, rest = explanation.associations[:N_STRONGEST], explanation.associations[N_STRONGEST:]
+    return [*strongest, *[a for a in rest if a.origin == METADATA][:MAX_COLUMNS]]
+
+
+def describe_explanations(explanations: Sequence[Explanation]) -> list[Mapping[str, object]]:
+    """As the JSON of a run has them, with the notable associations alone."""
     return [
         {
             "task": each.task,
             "n_rows": each.n_rows,
             "sentences": list(each.sentences),
             "joint_auc": each.joint_auc,
-            "associations": [vars(a) for a in each.associations[:n_associations]],
+            "associations": [vars(a) for a in list_notable(each)],
             "within_classes": [{"class_name": r.class_name, **vars(r.association)} for r in each.within_classes],
         }
         for each in explanations

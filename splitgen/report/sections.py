@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from splitgen.data.dataset import ImageDataset
-from splitgen.explain.explanation import CLEAR_AUC, WEAK_AUC, Explanation
+from splitgen.explain.explanation import CLEAR_AUC, WEAK_AUC, Explanation, list_notable
 from splitgen.report import charts
 from splitgen.report.charts import Chart, Histogram
 from splitgen.report.folder import RunFolder
@@ -260,9 +260,7 @@ def show_task(
 ) -> TaskView:
     """One task with its figures, its reading and its pictures."""
     sides = choose_side_strips(margins, dataset.labels, dataset.ids, dataset.class_names)
-    rows = [
-        [a.name, a.origin, f"{a.auc:.3f}", f"{a.ami:.3f}", a.side_1, a.side_0] for a in explanation.associations[:12]
-    ]
+    rows = [[a.name, a.origin, f"{a.auc:.3f}", f"{a.ami:.3f}", a.side_1, a.side_0] for a in list_notable(explanation)]
     within = [
         [r.class_name, r.association.name, f"{r.association.auc:.3f}", r.association.side_1, r.association.side_0]
         for r in explanation.within_classes[:MAX_TABLE_CLASSES]

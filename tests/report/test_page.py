@@ -1,0 +1,134 @@
+"""The page: whole, self-contained, escaped, small, and made of whatever a folder holds."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from splitgen.errors import MetadataError, RunFolderError
+from splitgen.report.folder import read_run_folder
+from splitgen.report.sections import say_command, tabulate_classes
+from splitgen.reporting import report_folder
+
+
+class Reader(HTMLParser):
+    """Collects tags, attributes and text of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def page(hostile, run_folder, tmp_path_factory) -> str:
+    folder = tmp_path_factory.mktemp("page")
+    lamps = np.where(np.arange(hostile.n_points) % 2, "<u>on</u>", "off")
+    pd.DataFrame({"id": hostile.ids, "<lamp>": lamps}).to_parquet(folder / "attributes.parquet")
+    report_folder(hostile, run_folder, [], str(folder / "attributes.parquet"), 0, folder / "report.html")
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_page_is_one_small_file_that_asks_for_nothing_else(page):
+    assert len(page.encode()) < 5_000_000
+    read = Reader(page)
+    assert not {tag for tag, _ in read.tags} & {"script", "link", "iframe", "object", "audio", "video"}
+    sources = [attributes.get("src") or "" for _, attributes in read.tags]
+    assert all(source.startswith("data:image/") for source in sources if source)
+    assert not re.search(r"url\((?!#)", page)
+
+
+def test_names_ids_and_metadata_are_text_and_never_markup(page):
+    read = Reader(page)
+    assert not any(name.startswith("on") for _, attributes in read.tags for name in attributes)
+    assert not {tag for tag, _ in read.tags} & {"b", "i", "u", "lamp"}
+    assert '<script>alert("0")</script> $x^2$' in read.text
+    assert "<lamp>" in read.text
+
+
+def test_the_page_tells_the_story(page):
+    text = Reader(page).text
+    for said in (
+        "Verdict:",
+        "What the split exploits",
+        "The split, in pictures",
+        "Predicted on adversarial test",
+        "Predicted under a random split",
+        "Datapoint score by class",
+        "Similarity of the tasks",
+        "One split, judged by each model from scratch",
+        "Ways to split, at equal sizes",
+        "splitgen make digits --meta-steps 3 --refine-steps 0",
+        "agreement score 0.900 (target 0.900, random 0.900)",
+    ):
+        assert said in text, said
+
+
+def test_every_image_has_words_and_ids_of_charts_are_their_own(page):
+    read = Reader(page)
+    images = [attributes for tag, attributes in read.tags if tag == "img"]
+    assert len(images) > 200
+    assert all(attributes["alt"] for attributes in images)
+    ids = [attributes["id"] for _, attributes in read.tags if attributes.get("id")]
+    assert len(ids) == len(set(ids))
+    referred = set(re.findall(r'(?:href="#|url\(#)([^")]+)', page))
+    assert referred <= set(ids)
+
+
+def test_an_index_file_alone_and_a_folder_without_a_split_have_a_page_too(hostile, run_folder, tmp_path):
+    report_folder(hostile, run_folder / "split.parquet", [], None, 0, tmp_path / "split.html")
+    assert "Similarity of the tasks" not in (tmp_path / "split.html").read_text()
+    shutil.copy(run_folder / "tasks.parquet", tmp_path)
+    report_folder(hostile, tmp_path, [], None, 0, tmp_path / "tasks.html")
+    text = (tmp_path / "tasks.html").read_text()
+    assert "Tasks discovered on" in text
+    assert "The split, in pictures" not in text
+
+
+def test_figures_of_other_folders_are_shown_beside(hostile, run_folder, tmp_path):
+    report_folder(hostile, run_folder / "split.parquet", [run_folder], None, 0, tmp_path / "report.html")
+    assert "Ways to split, at equal sizes" in (tmp_path / "report.html").read_text()
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(RunFolderError, match="it holds no run; give the folder"):
+        read_run_folder(tmp_path)
+
+
+def test_metadata_that_does_not_fit_leaves_the_old_page(hostile, run_folder, tmp_path):
+    (tmp_path / "report.html").write_text("old")
+    (tmp_path / "wrong.csv").write_text("id,a\n0,1\n")
+    with pytest.raises(MetadataError):
+        report_folder(hostile, run_folder, [], str(tmp_path / "wrong.csv"), 0, tmp_path / "report.html")
+    assert (tmp_path / "report.html").read_text() == "old"
+
+
+def test_the_table_of_classes_agrees_with_the_figures(run_folder):
+    folder = read_run_folder(run_folder)
+    names = folder.split.metadata["dataset"]["class_names"]
+    table = tabulate_classes(folder.split, names, folder.record["confusion"])
+    *rows, total = table.rows
+    assert [float(row[-2].split()[0]) for row in rows] == sorted(float(row[-2].split()[0]) for row in rows)
+    test = table.headers.index("test")
+    weighted = sum(int(row[test]) * float(row[-2].split()[0]) for row in rows) / int(total[test])
+    figure = folder.record["verification"]["figures"]["test_accuracy"]["mean"]
+    assert weighted == pytest.approx(100 * figure, abs=0.1)
+
+
+def test_a_command_is_repeated_with_steps_for_its_budget():
+    record = {"command_line": ["splitgen", "make", "my data", "--budget=9m", "--refine-steps", "5"]}
+    done = {"discovery": {"meta_steps": 7}, "refinement_steps": 4}
+    assert say_command(record | done) == "splitgen make 'my data' --meta-steps 7 --refine-steps 4"
+    assert say_command({}) is None
