@@ -12,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from splitgen.data.dataset import ImageDataset
+from splitgen.data.statistics import STATISTICS, measure_images
 from splitgen.explain.attributes import (
     CLASS,
     CLASS_NAME,
@@ -22,7 +23,6 @@ from splitgen.explain.attributes import (
     associate,
     list_metadata,
 )
-from splitgen.explain.statistics import STATISTICS, measure_images
 from splitgen.random import stream_seed
 
 MAX_ROWS = 10_000  # drawn of a larger dataset: an AUC's standard error is then at most 0.006

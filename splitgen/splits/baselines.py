@@ -18,6 +18,7 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
 from splitgen.config import TrainingConfig
+from splitgen.data.statistics import measure_images
 from splitgen.models.registry import ModelFactory, build_network
 from splitgen.models.training import fit, predict_probs
 from splitgen.parallel import map_threads
@@ -85,6 +86,13 @@ def principal_components(problem: BaselineProblem) -> np.ndarray:
     return found
 
 
+def image_statistics(problem: BaselineProblem) -> np.ndarray:
+    """Brightness, contrast, ink, edges, symmetry and the like: every statistic that differs between images."""
+    measured = measure_images(problem.images)
+    numbers = [values for values in measured.values() if values.dtype.kind == "f" and values.std() > 0]
+    return np.stack(numbers, axis=1).astype(np.float64)
+
+
 def clusters_within_class(problem: BaselineProblem) -> np.ndarray:
     """Two k-means clusters in each class: how much nearer a datapoint is to the larger one's centre."""
     pixels = problem.pixels
@@ -144,6 +152,7 @@ BASELINES: dict[str, Baseline] = {
     "random": random_margins,
     "untrained network": untrained_network,
     "principal components": principal_components,
+    "image statistics": image_statistics,
     "clusters within class": clusters_within_class,
     "highest loss": highest_loss,
 }

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from splitgen.explain import statistics
-from splitgen.explain.statistics import STATISTICS, measure_images
+from splitgen.data import statistics
+from splitgen.data.statistics import STATISTICS, measure_images
 
 SIZE = 12
 
