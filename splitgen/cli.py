@@ -300,8 +300,7 @@ def report(
 
     settings = choose_settings(locals(), recall_run(path))[1]
     target = out or (path if path.is_dir() else path.parent) / "report.html"
-    given = settings.data.metadata
-    report_folder(open_dataset(settings.data), path, others or [], given, settings.seed, target)
+    report_folder(open_dataset(settings.data), path, others or [], settings.seed, target)
     Screen(quiet).note(f"written to {target}")
 
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from splitgen.data.dataset import ImageDataset
-from splitgen.data.metadata import read_metadata
 from splitgen.explain.explanation import Explanation, describe_explanations, explain_task, gather_evidence
 from splitgen.report.folder import RunFolder, read_run_folder
 from splitgen.report.page import write_report
@@ -20,13 +19,9 @@ from splitgen.tasks.tasks_file import SavedTasks, check_tasks_belong
 MAX_TASKS = 8  # explained in words and pictures
 
 
-def explain_tasks(dataset: ImageDataset, folder: RunFolder, metadata: str | None, seed: int) -> list[Explanation]:
-    """The reading of each task that a run folder holds, the split's own first.
-
-    metadata: path of the user's table. Raises `MetadataError`.
-    """
-    frame = None if metadata is None else read_metadata(Path(metadata), dataset.ids)
-    evidence = gather_evidence(dataset, frame, seed)
+def explain_tasks(dataset: ImageDataset, folder: RunFolder, seed: int) -> list[Explanation]:
+    """The reading of each task that a run folder holds, the split's own first."""
+    evidence = gather_evidence(dataset, seed)
     tasks = list(list_tasks(folder).items())[:MAX_TASKS]
     return [explain_task(evidence, name, binary_task_labels(margins)) for name, margins in tasks]
 
@@ -35,7 +30,7 @@ def run_explanation(run: Run, split: Split | None, tasks: SavedTasks) -> list[Ex
     """Explain the tasks of a run in words, print those of the first, and keep all in the run's record."""
     start = time.monotonic()
     folder = RunFolder(run.out or Path(), split, tasks, run.record)
-    explanations = explain_tasks(run.dataset, folder, run.config.data.metadata, run.config.seed)
+    explanations = explain_tasks(run.dataset, folder, run.config.seed)
     run.timed("explain", start)
     run.record["explanations"] = describe_explanations(explanations)
     for sentence in explanations[0].sentences:
@@ -50,9 +45,7 @@ def run_report(run: Run, explanations: Sequence[Explanation]) -> None:
         run.screen.say(f"report: {run.out / 'report.html'}")
 
 
-def report_folder(
-    dataset: ImageDataset, path: Path, others: Sequence[Path], metadata: str | None, seed: int, out: Path
-) -> None:
+def report_folder(dataset: ImageDataset, path: Path, others: Sequence[Path], seed: int, out: Path) -> None:
     """Make the report of a run folder, or of an index file, again.
 
     others: folders of `verify` and `compare` on the same data. Raises the error of a file that does not fit.
@@ -61,7 +54,7 @@ def report_folder(
     beside = [read_run_folder(other) for other in others]
     for each in [folder, *beside]:
         check_fits(each, dataset)
-    explanations = explain_tasks(dataset, folder, metadata, seed)
+    explanations = explain_tasks(dataset, folder, seed)
     write_report(out, folder, dataset, explanations, beside)
 
 

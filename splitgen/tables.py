@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from splitgen.console import Screen
+from splitgen.splits.figures import FIGURES
 
 
 def tell_balance(class_balance: Sequence[float]) -> str:
@@ -36,7 +37,7 @@ def print_verification(screen: Screen, described: dict[str, Any], class_names: t
             f"{figure['low']:.3f} to {figure['high']:.3f}",
             " ".join(f"{value:.3f}" for value in figure["values"]),
         ]
-        for name, figure in described["figures"].items()
+        for name, figure in sorted(described["figures"].items(), key=lambda item: FIGURES.index(item[0]))
     ]
     title = f"Accuracy of {described['model']}, train {described['n_train']}, test {described['n_test']}"
     screen.table(title, ["figure", "mean", "95 % interval", "each seed"], rows)

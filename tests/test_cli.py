@@ -35,7 +35,8 @@ def run_folder(tmp_path_factory) -> Path:
 
 
 def test_make_on_digits_writes_the_run_folder_with_every_figure(run_folder):
-    assert {path.name for path in run_folder.iterdir()} == {"split.parquet", "tasks.parquet", "run.json", "checkpoint"}
+    files = {"split.parquet", "tasks.parquet", "run.json", "report.html", "checkpoint"}
+    assert {path.name for path in run_folder.iterdir()} == files
     split = read_split(run_folder / "split.parquet")
     assert split.counts() == {"train": 899, "validation": 0, "test": 898, "reserve": 0}
     figures = split.metadata["verification"]["figures"]
@@ -100,6 +101,24 @@ def test_split_makes_another_split_of_saved_tasks_and_show_prints_it(run_folder,
     assert max(map(len, shown.stdout.splitlines())) <= 80
     machine = json.loads(splitgen("show", tmp_path / "other", "--json").stdout)
     assert machine["counts"]["test"] == 359
+
+
+def test_report_is_made_again_with_the_users_columns_and_show_draws_and_tells(run_folder, tmp_path):
+    pd.DataFrame({"id": range(1797), "site": np.arange(1797) % 3}).to_csv(tmp_path / "sites.csv", index=False)
+    page = tmp_path / "page.html"
+    done = splitgen("report", run_folder, "--metadata", tmp_path / "sites.csv", "--out", page)
+    assert done.returncode == 0, done.stderr
+    assert "<td>site</td><td>metadata</td>" in page.read_text()
+    assert "site" not in (run_folder / "report.html").read_text()
+    shown = splitgen("show", run_folder, "--images", tmp_path / "sheets")
+    assert "All image statistics together tell the side" in " ".join(shown.stdout.split())
+    assert "Agreement score" in shown.stdout
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+    assert len(list((tmp_path / "sheets").glob("class-*.png"))) == 10
+    record = json.loads((run_folder / "run.json").read_text())
+    again = record["command_line"]
+    assert again[:2] == ["splitgen", "make"]
+    assert record["explanations"][0]["sentences"][0] in " ".join(shown.stdout.split())
 
 
 def test_verify_judges_a_file_with_another_model_and_prints_json(run_folder):
@@ -242,6 +261,9 @@ BAD_INPUTS = [
     (["split", "empty"], "cannot be read"),
     (["verify", "other.parquet"], "no splitgen metadata"),
     (["show", "missing.parquet"], "cannot be read"),
+    (["report", "missing.parquet"], "cannot be read"),
+    (["report", "empty"], "it holds no run"),
+    (["make", "--metadata", "nowhere.csv"], "cannot be read"),
 ]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 from splitgen.data.metadata import Groups
@@ -36,6 +37,7 @@ class ImageDataset:
     fingerprint: SHA-256 over the source's own bytes, ids and labels.
     own_test: the source's own test set, where it has one; it takes part in the verification alone.
     groups: rows that must not be torn apart; None where every row stands for itself.
+    metadata: the user's table, one row a datapoint in their order; None where there is none.
     """
 
     source: str
@@ -46,6 +48,7 @@ class ImageDataset:
     fingerprint: str
     own_test: OwnTest | None = None
     groups: Groups | None = None
+    metadata: pd.DataFrame | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -53,20 +53,21 @@ def read_metadata(path: Path, ids: Sequence[str]) -> pd.DataFrame:
     return frame.loc[list(ids)]
 
 
-def read_groups(path: Path, column: str, ids: Sequence[str]) -> Groups:
-    """The groups that a column of a metadata table makes. Raises `MetadataError`."""
-    return Groups(column, read_codes(path, column, ids))
-
-
 def read_codes(path: Path, column: str, ids: Sequence[str]) -> np.ndarray:
-    """The values of a column of a metadata table as numbers 0, 1, ... in sorted order; int64 [N], in the order of
-    `ids`. Raises `MetadataError`."""
-    frame = read_metadata(path, ids)
+    """`code_column` of a table in a file, in the order of `ids`. Raises `MetadataError`."""
+    return code_column(read_metadata(path, ids), path, column)
+
+
+def code_column(frame: pd.DataFrame, path: Path, column: str) -> np.ndarray:
+    """The values of a column as numbers 0, 1, ... in sorted order, int64 [N]. path: of the table, for errors.
+
+    Raises `MetadataError` for a column that is not there, or is empty for a datapoint.
+    """
     if column not in frame.columns:
         raise MetadataError(str(path), f"it has no column '{column}'", f"its columns are {name_columns(frame)}")
     is_empty = frame[column].isna().to_numpy()
     if is_empty.any():
-        first = ids[int(np.flatnonzero(is_empty)[0])]
+        first = frame.index[int(np.flatnonzero(is_empty)[0])]
         raise MetadataError(str(path), f"column '{column}' is empty for id '{first}'", "give every datapoint a value")
     values = frame[column] if pd.api.types.is_numeric_dtype(frame[column]) else frame[column].astype(str)
     codes, _ = pd.factorize(values, sort=True)

@@ -18,7 +18,7 @@ from PIL import Image, UnidentifiedImageError
 
 from splitgen.config import DataConfig
 from splitgen.data.dataset import ImageDataset, OwnTest, make_dataset
-from splitgen.data.metadata import read_groups
+from splitgen.data.metadata import Groups, code_column, read_metadata
 from splitgen.errors import SourceError
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"}
@@ -225,6 +225,9 @@ def open_dataset(config: DataConfig) -> ImageDataset:
         allowed = "digits, idx:FOLDER, torchvision:NAME, folder:PATH or npz:FILE"
         raise SourceError(config.dataset, "unknown dataset", f"use {allowed}")
     dataset = SOURCES[kind](argument, config)
-    if config.group_column is None or config.metadata is None:
+    if config.metadata is None:
         return dataset
-    return replace(dataset, groups=read_groups(Path(config.metadata), config.group_column, dataset.ids))
+    path, column = Path(config.metadata), config.group_column
+    metadata = read_metadata(path, dataset.ids)
+    groups = None if column is None else Groups(column, code_column(metadata, path, column))
+    return replace(dataset, metadata=metadata, groups=groups)

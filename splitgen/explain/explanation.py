@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
@@ -73,15 +72,12 @@ class Explanation:
     sentences: tuple[str, ...]
 
 
-def gather_evidence(dataset: ImageDataset, metadata: pd.DataFrame | None = None, seed: int = 0) -> Evidence:
-    """Class, image statistics and the user's columns of at most `MAX_ROWS` datapoints.
-
-    metadata: one row a datapoint, in the dataset's order (`read_metadata`).
-    """
+def gather_evidence(dataset: ImageDataset, seed: int = 0) -> Evidence:
+    """Class, image statistics and the columns of the user's table, of at most `MAX_ROWS` datapoints."""
     rows = np.random.default_rng(stream_seed(seed, "explain")).permutation(dataset.n_points)[:MAX_ROWS]
     labels = dataset.labels[rows]
     names = np.array(dataset.class_names, dtype=object)
-    attributes = [] if metadata is None else list_metadata(metadata.iloc[rows])
+    attributes = [] if dataset.metadata is None else list_metadata(dataset.metadata.iloc[rows])
     for name, values in measure_images(dataset.images[rows]).items():
         words = STATISTICS.get(name)
         low, high = (words.low, words.high) if words else ("", "")

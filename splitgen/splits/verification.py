@@ -25,21 +25,12 @@ from splitgen.models.registry import ModelFactory
 from splitgen.models.training import fit, predict
 from splitgen.parallel import map_threads
 from splitgen.random import stream_generator, stream_seed
+from splitgen.splits.figures import FIGURES
 from splitgen.splits.sampling import Rows, count_folds, draw_folds, draw_random_split, hold_out
 from splitgen.splits.split import Split
 
 RECOVERABLE_MARGIN = 0.03  # how far recoverable may lie below random (METHOD.md section 4)
 CONFIDENCE = 0.95
-FIGURES = (
-    "train_holdout_accuracy",
-    "test_accuracy",
-    "worst_class_accuracy",
-    "random_accuracy",
-    "recoverable_accuracy",
-    "fair_drop",
-    "source_test_accuracy",
-    "source_test_random_accuracy",
-)
 
 
 @dataclass(frozen=True)

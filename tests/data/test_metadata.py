@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from splitgen import DataConfig, open_dataset
-from splitgen.data.metadata import read_groups, read_metadata
+from splitgen.data.metadata import Groups, read_codes, read_metadata
 from splitgen.errors import MetadataError, SettingError
 from splitgen.settings import build_config
 
@@ -34,7 +34,7 @@ def test_ids_are_texts_so_leading_zeros_stay_and_whole_numbers_match_row_numbers
 
 def test_groups_are_numbered_by_the_sorted_values_of_the_column(tmp_path):
     path = write(tmp_path, {"id": IDS, "patient": ["zoe", "abe", "zoe"]})
-    groups = read_groups(path, "patient", IDS)
+    groups = Groups("patient", read_codes(path, "patient", IDS))
     assert (groups.column, groups.codes.tolist(), groups.n_groups) == ("patient", [1, 0, 1], 2)
 
 
@@ -50,7 +50,7 @@ def test_groups_are_numbered_by_the_sorted_values_of_the_column(tmp_path):
 )
 def test_a_table_that_does_not_fit_is_refused_in_one_line(tmp_path, rows, message):
     with pytest.raises(MetadataError) as caught:
-        read_groups(write(tmp_path, rows), "patient", IDS)
+        read_codes(write(tmp_path, rows), "patient", IDS)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 

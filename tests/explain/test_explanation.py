@@ -15,7 +15,7 @@ NOISE = 0.1  # share of the datapoints that the task puts on the other side than
 
 
 def plant(digits, kind: str, seed: int):
-    """Digits in colour with something planted in a random half of them: dataset, table of columns, planted side [N]."""
+    """Digits in colour with something planted in a random half of them: the dataset, and the planted side [N]."""
     random = np.random.default_rng(seed)
     planted = random.integers(0, 2, digits.n_points)
     where = torch.from_numpy(planted == 1)
@@ -29,7 +29,7 @@ def plant(digits, kind: str, seed: int):
     else:
         table["site"] = np.where(planted == 1, "north", "south")
         images[where] += 10
-    return replace(digits, images=images), table, planted
+    return replace(digits, images=images, metadata=table), planted
 
 
 @pytest.mark.parametrize(
@@ -38,9 +38,9 @@ def plant(digits, kind: str, seed: int):
 def test_the_planted_attribute_is_named_first_for_every_seed(digits, kind, names):
     first = []
     for seed in range(10):
-        dataset, table, planted = plant(digits, kind, seed)
+        dataset, planted = plant(digits, kind, seed)
         flipped = np.random.default_rng([1, seed]).random(digits.n_points) < NOISE
-        explanation = explain_task(gather_evidence(dataset, table, seed), "task 0", planted ^ flipped)
+        explanation = explain_task(gather_evidence(dataset, seed), "task 0", planted ^ flipped)
         first.append(explanation.associations[0].name)
         assert first[-1] in explanation.sentences[0]
     assert sum(name in names for name in first) >= 9, first

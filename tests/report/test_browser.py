@@ -42,7 +42,7 @@ CHART_CONTRAST = """() => {
 @pytest.fixture(scope="module")
 def report(hostile, run_folder, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("browser") / "report.html"
-    report_folder(hostile, run_folder, [], None, 0, path)
+    report_folder(hostile, run_folder, [], 0, path)
     return path
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from splitgen.errors import MetadataError, RunFolderError
+from splitgen.data.metadata import read_metadata
+from splitgen.errors import FingerprintError, RunFolderError
 from splitgen.report.folder import read_run_folder
 from splitgen.report.sections import say_command, tabulate_classes
 from splitgen.reporting import report_folder
@@ -37,7 +39,8 @@ def page(hostile, run_folder, tmp_path_factory) -> str:
     folder = tmp_path_factory.mktemp("page")
     lamps = np.where(np.arange(hostile.n_points) % 2, "<u>on</u>", "off")
     pd.DataFrame({"id": hostile.ids, "<lamp>": lamps}).to_parquet(folder / "attributes.parquet")
-    report_folder(hostile, run_folder, [], str(folder / "attributes.parquet"), 0, folder / "report.html")
+    attributes = read_metadata(folder / "attributes.parquet", hostile.ids)
+    report_folder(replace(hostile, metadata=attributes), run_folder, [], 0, folder / "report.html")
     return (folder / "report.html").read_text(encoding="utf-8")
 
 
@@ -88,17 +91,17 @@ def test_every_image_has_words_and_ids_of_charts_are_their_own(page):
 
 
 def test_an_index_file_alone_and_a_folder_without_a_split_have_a_page_too(hostile, run_folder, tmp_path):
-    report_folder(hostile, run_folder / "split.parquet", [], None, 0, tmp_path / "split.html")
+    report_folder(hostile, run_folder / "split.parquet", [], 0, tmp_path / "split.html")
     assert "Similarity of the tasks" not in (tmp_path / "split.html").read_text()
     shutil.copy(run_folder / "tasks.parquet", tmp_path)
-    report_folder(hostile, tmp_path, [], None, 0, tmp_path / "tasks.html")
+    report_folder(hostile, tmp_path, [], 0, tmp_path / "tasks.html")
     text = (tmp_path / "tasks.html").read_text()
     assert "Tasks discovered on" in text
     assert "The split, in pictures" not in text
 
 
 def test_figures_of_other_folders_are_shown_beside(hostile, run_folder, tmp_path):
-    report_folder(hostile, run_folder / "split.parquet", [run_folder], None, 0, tmp_path / "report.html")
+    report_folder(hostile, run_folder / "split.parquet", [run_folder], 0, tmp_path / "report.html")
     assert "Ways to split, at equal sizes" in (tmp_path / "report.html").read_text()
 
 
@@ -107,11 +110,10 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
         read_run_folder(tmp_path)
 
 
-def test_metadata_that_does_not_fit_leaves_the_old_page(hostile, run_folder, tmp_path):
+def test_a_folder_of_other_data_is_refused_and_leaves_the_old_page(digits, run_folder, tmp_path):
     (tmp_path / "report.html").write_text("old")
-    (tmp_path / "wrong.csv").write_text("id,a\n0,1\n")
-    with pytest.raises(MetadataError):
-        report_folder(hostile, run_folder, [], str(tmp_path / "wrong.csv"), 0, tmp_path / "report.html")
+    with pytest.raises(FingerprintError):
+        report_folder(replace(digits, fingerprint="sha256:0"), run_folder, [], 0, tmp_path / "report.html")
     assert (tmp_path / "report.html").read_text() == "old"
 
 
