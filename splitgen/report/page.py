@@ -72,7 +72,7 @@ def compose(
     return {
         "version": __version__,
         "source": dataset.source,
-        "headline": sections.say_headline(folder.split, verification, dataset.source),
+        "headline": sections.say_headline(folder, verification, dataset.source),
         "verification": verification,
         "accuracies": draw_accuracies(verification["figures"]) if verification else None,
         "command": sections.say_command(record),

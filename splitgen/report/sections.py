@@ -65,10 +65,10 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def say_headline(split: Split | None, verification: Mapping[str, Any] | None, name: str) -> str:
+def say_headline(folder: RunFolder, verification: Mapping[str, Any] | None, name: str) -> str:
     """The verdict in one sentence, for a reader who knows none of the words."""
-    if split is None:
-        return f"Tasks discovered on {name}"
+    if folder.split is None:
+        return f"Results on {name}" if folder.tasks is None else f"Tasks discovered on {name}"
     if verification is None:
         return f"This split of {name} has not been verified yet."
     figures = {figure: value["mean"] for figure, value in verification["figures"].items()}
