@@ -88,6 +88,17 @@ def measure_symmetry(luma: torch.Tensor, axis: int) -> torch.Tensor:
     return 1 - (luma - luma.flip(axis)).abs().mean(dim=(1, 2)) / (2 * spread).clamp_min(EPSILON)
 
 
+def measure_edges(canvas: Canvas) -> torch.Tensor:
+    """Mean gradient in proportion to the contrast: how much there is to see, bright or dim."""
+    return canvas.gradient.mean(dim=(1, 2)) / canvas.luma.std(dim=(1, 2)).clamp_min(EPSILON)
+
+
+def measure_foreground(canvas: Canvas) -> torch.Tensor:
+    """Mean brightness of what is inked."""
+    is_ink = canvas.ink > 0
+    return (canvas.luma * is_ink).sum(dim=(1, 2)) / is_ink.sum(dim=(1, 2)).clamp_min(1)
+
+
 def measure_sharpness(canvas: Canvas) -> torch.Tensor:
     """Second differences in proportion to first ones: high where edges are sudden."""
     kernel = torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]]) / 4
@@ -138,7 +149,8 @@ STATISTICS: dict[str, Statistic] = {
     "green": Statistic(measure_excess(1), "least green", "most green", needs_colour=True),
     "blue": Statistic(measure_excess(2), "least blue", "most blue", needs_colour=True),
     "saturation": Statistic(lambda c: c.chroma.mean(dim=(1, 2)), "pale", "colourful", needs_colour=True),
-    "background": Statistic(lambda c: c.background, "dark at the border", "bright at the border"),
+    "background brightness": Statistic(lambda c: c.background, "dark at the border", "bright at the border"),
+    "foreground brightness": Statistic(measure_foreground, "dark in the foreground", "bright in the foreground"),
     "ink mass": Statistic(lambda c: c.ink.mean(dim=(1, 2)), "little ink", "much ink"),
     "ink area": Statistic(lambda c: (c.ink > 0).float().mean(dim=(1, 2)), "a small inked area", "a large inked area"),
     "ink centre across": Statistic(lambda c: c.ink_moments["x"], "ink to the left", "ink to the right"),
@@ -154,7 +166,7 @@ STATISTICS: dict[str, Statistic] = {
     "slant": Statistic(
         lambda c: -c.ink_moments["xy"] / c.ink_moments["yy"].clamp_min(EPSILON), "leaning left", "leaning right"
     ),
-    "edge density": Statistic(lambda c: c.gradient.mean(dim=(1, 2)), "plain", "rich in edges"),
+    "edge density": Statistic(measure_edges, "plain", "rich in edges"),
     "sharpness": Statistic(measure_sharpness, "soft", "sharp"),
     "left-right symmetry": Statistic(lambda c: measure_symmetry(c.luma, 2), "lopsided", "the same left and right"),
     "top-bottom symmetry": Statistic(

@@ -59,7 +59,7 @@ class ClassReading:
 class Explanation:
     """The reading of one task.
 
-    associations: strongest first. within_classes: classes with a clear one, strongest first.
+    associations: strongest first. within_classes: the strongest of each class with enough datapoints on both sides.
     joint_auc: of all image statistics together, cross-validated; None where there are none.
     sentences: the reading in words.
     """
@@ -92,7 +92,7 @@ def explain_task(evidence: Evidence, name: str, sides: np.ndarray) -> Explanatio
     associations = rank_associations(evidence.attributes, sides)
     within = read_classes(evidence, sides)
     joint_auc = measure_joint(evidence, sides)
-    sentences = tuple(say(name, associations, joint_auc))
+    sentences = tuple(say(name, associations, within, joint_auc))
     return Explanation(name, len(sides), tuple(associations), tuple(within), joint_auc, sentences)
 
 
@@ -107,7 +107,7 @@ def rank_associations(attributes: Sequence[Attribute], sides: np.ndarray) -> lis
 
 
 def read_classes(evidence: Evidence, sides: np.ndarray) -> list[ClassReading]:
-    """For each class with enough datapoints on both sides: its strongest association, where that is clear."""
+    """For each class with enough datapoints on both sides, in the order of the classes: its strongest association."""
     readings = []
     for label, class_name in enumerate(evidence.class_names):
         mask = evidence.labels == label
@@ -119,9 +119,9 @@ def read_classes(evidence: Evidence, sides: np.ndarray) -> list[ClassReading]:
             if each.origin != CLASS
         ]
         ranked = rank_associations(inside, sides[mask])
-        if ranked and ranked[0].auc >= CLEAR_AUC:
+        if ranked:
             readings.append(ClassReading(class_name, ranked[0]))
-    return sorted(readings, key=lambda reading: -reading.association.auc)
+    return readings
 
 
 def measure_joint(evidence: Evidence, sides: np.ndarray) -> float | None:
@@ -137,7 +137,9 @@ def measure_joint(evidence: Evidence, sides: np.ndarray) -> float | None:
     return float(roc_auc_score(sides, probs))
 
 
-def say(name: str, associations: Sequence[Association], joint_auc: float | None) -> list[str]:
+def say(
+    name: str, associations: Sequence[Association], within: Sequence[ClassReading], joint_auc: float | None
+) -> list[str]:
     """The reading of a task in sentences."""
     if not associations:
         return [f"Nothing is known of the datapoints that could explain {name}."]
@@ -149,31 +151,49 @@ def say(name: str, associations: Sequence[Association], joint_auc: float | None)
         lines = [f"{subject} leans to {best.side_1} on side + and {best.side_0} on side -, weakly: {figures}."]
     else:
         lines = [f"No single attribute explains {name}; the nearest is {figures}."]
-    lines += say_rest(associations)
+    lines += [*say_following(associations), *say_within(within), *say_class(associations)]
     if joint_auc is not None:
-        told = f"All image statistics together tell the side with an AUC of {joint_auc:.2f}"
+        told = f"All image statistics together tell the side of unseen datapoints with an AUC of {joint_auc:.2f}"
         lines.append(f"{told}: {judge_joint(joint_auc)}.")
     return lines
 
 
-def say_rest(associations: Sequence[Association]) -> list[str]:
-    """The next attributes that lean the same way, and whether the sides depend on the class."""
-    lines = []
+def say_following(associations: Sequence[Association]) -> list[str]:
+    """The next attributes that go the same way."""
     following = [each for each in associations[1:4] if each.auc >= WEAK_AUC and each.origin != CLASS]
-    if following:
-        listed = "; ".join(f"{each.name} (side + {each.side_1}, AUC {each.auc:.2f})" for each in following)
-        lines.append(f"Next: {listed}.")
+    listed = ", ".join(f"{each.side_1} (AUC {each.auc:.2f})" for each in following)
+    return [f"Side + is also {listed}."] if following else []
+
+
+def say_within(within: Sequence[ClassReading]) -> list[str]:
+    """The attribute that is clear in most classes, and how clear."""
+    aucs: dict[str, list[float]] = {}
+    for reading in within:
+        if reading.association.auc >= CLEAR_AUC:
+            aucs.setdefault(reading.association.name, []).append(reading.association.auc)
+    if not aucs:
+        return []
+    name = max(aucs, key=lambda each: len(aucs[each]))
+    low, high = min(aucs[name]), max(aucs[name])
+    span = f"{low:.2f}" if len(aucs[name]) == 1 else f"{low:.2f} to {high:.2f}"
+    return [f"Within a class it is {name} that parts them in {len(aucs[name])} of {len(within)} classes (AUC {span})."]
+
+
+def say_class(associations: Sequence[Association]) -> list[str]:
+    """Whether the sides follow the class."""
     of_class = next((each for each in associations if each.origin == CLASS), None)
-    if of_class is not None and of_class is not associations[0]:
-        degree = "does not depend" if of_class.auc < WEAK_AUC else "depends"
-        lines.append(f"The side {degree} on the class (AUC {of_class.auc:.2f}, mutual information {of_class.ami:.2f}).")
-    return lines
+    if of_class is None or of_class is associations[0]:
+        return []
+    figures = f"AUC {of_class.auc:.2f}, mutual information {of_class.ami:.2f}"
+    if of_class.auc < WEAK_AUC:
+        return [f"The classes lie on both sides alike ({figures})."]
+    return [f"The sides also follow the class: {of_class.side_1} on side +, {of_class.side_0} on side - ({figures})."]
 
 
 def judge_joint(auc: float) -> str:
     if auc >= 0.9:
-        return "they explain it almost wholly"
-    return "they explain part of it" if auc >= CLEAR_AUC else "it is mostly something that they do not measure"
+        return "they predict it almost wholly"
+    return "they predict part of it" if auc >= CLEAR_AUC else "it is mostly something that they do not measure"
 
 
 def list_notable(explanation: Explanation) -> list[Association]:

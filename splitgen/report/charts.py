@@ -107,7 +107,7 @@ def draw_accuracies(figures: Mapping[str, Any]) -> Chart:
             error = [[max(0, each["mean"] - each["low"])], [max(0, each["high"] - each["mean"])]]
             axes.barh(place, each["mean"], 0.6, color=COLOURS[colour], xerr=error, ecolor=COLOURS["ink"], capsize=3)
             axes.text(0.01, place - 0.48, f"{label} {100 * each['mean']:.1f} %", va="center", fontsize=9)
-        axes.set(xlim=(0, 1.05), ylim=(3.5, -0.75), yticks=[], xlabel="accuracy, with 95 % interval")
+        axes.set(xlim=(0, 1.05), ylim=(3.5, -0.75), yticks=[], xlabel="accuracy, with 95 % t-interval over seeds")
         axes.spines["left"].set_visible(False)
         values = ", ".join(f"{label} {figures[name]['mean']:.3f}" for name, label, _ in shown)
         return render(figure, "accuracies", "Accuracy", f"Mean accuracy over the seeds: {values}.")
@@ -136,6 +136,7 @@ def draw_histograms(histograms: Sequence[Histogram]) -> Chart:
             axes.set_visible(False)
         parts = [part for part in ("train", "reserve", "test") if any(each.counts[part].sum() for each in histograms)]
         figure.legend(*legend_of(parts), loc="outside upper center", ncols=3, fontsize=9)
+        figure.supxlabel("datapoint score: low is test-like, high is train-like", fontsize=9)
         text = (
             f"Histograms of the datapoint score for {len(histograms)} classes: test lies at low scores, train at high "
             "ones, lines mark the thresholds between them."

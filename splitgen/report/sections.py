@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from splitgen.data.dataset import ImageDataset
-from splitgen.explain.explanation import CLEAR_AUC, WEAK_AUC, Explanation, list_notable
+from splitgen.explain.explanation import CLEAR_AUC, WEAK_AUC, ClassReading, Explanation, list_notable
 from splitgen.report import charts
 from splitgen.report.charts import Chart, Histogram
 from splitgen.report.folder import RunFolder
@@ -88,14 +88,17 @@ def say_shortcut(split: Split | None, names: Sequence[str], explanations: Sequen
     best = next(iter(explanations[0].associations), None)
     if best is None or best.auc < WEAK_AUC:
         return None
+    degree = "mostly" if best.auc >= CLEAR_AUC else "rather"
     sides = split.metadata["class_sides"]
     shown = [
-        f"{list_names([names[c] for c, side in enumerate(sides) if side == sign])}: {words}"
+        f"{list_names([names[c] for c, side in enumerate(sides) if side == sign])} are {degree} {words}"
         for sign, words in ((1, best.side_1), (-1, best.side_0))
         if sign in sides
     ]
-    degree = "mostly shows" if best.auc >= CLEAR_AUC else "rather shows"
-    return f"Train {degree} {'; '.join(shown)}. Test shows the opposite."
+    return (
+        f"In train, {'; '.join(shown)}. In test it is the other way round: what {best.name} told of the class in "
+        "train misleads there."
+    )
 
 
 def list_names(names: Sequence[str], most: int = 8) -> str:
@@ -262,17 +265,32 @@ def show_task(
     sides = choose_side_strips(margins, dataset.labels, dataset.ids, dataset.class_names)
     rows = [[a.name, a.origin, f"{a.auc:.3f}", f"{a.ami:.3f}", a.side_1, a.side_0] for a in list_notable(explanation)]
     within = [
-        [r.class_name, r.association.name, f"{r.association.auc:.3f}", r.association.side_1, r.association.side_0]
+        [r.class_name, r.association.name, f"{r.association.auc:.3f}", *order_sides(r, folder, dataset, margins)]
         for r in explanation.within_classes[:MAX_TABLE_CLASSES]
     ]
+    places = ["in train", "in test"] if is_split_task(folder, margins) else ["side +", "side -"]
     return TaskView(
         explanation.task,
         say_task_figures(explanation.task, margins, list_agreement(folder)),
         explanation,
         Table(["attribute", "from", "AUC", "mutual information", "side +", "side -"], rows),
-        Table(["class", "strongest attribute", "AUC", "side +", "side -"], within) if within else None,
+        Table(["class", "strongest attribute", "AUC", *places], within) if within else None,
         [Captioned(strip.title, album.pictures(strip)) for strip in sides],
     )
+
+
+def is_split_task(folder: RunFolder, margins: np.ndarray) -> bool:
+    """Whether these are the margins that the folder's split was made of."""
+    return folder.split is not None and "class_sides" in folder.split.metadata and margins is folder.split.margins
+
+
+def order_sides(reading: ClassReading, folder: RunFolder, dataset: ImageDataset, margins: np.ndarray) -> list[str]:
+    """The words of a class for train and test where the split was made of the task, else for side + and side -."""
+    words = [reading.association.side_1, reading.association.side_0]
+    if folder.split is not None and is_split_task(folder, margins):
+        side = folder.split.metadata["class_sides"][dataset.class_names.index(reading.class_name)]
+        return words[::side]
+    return words
 
 
 def list_agreement(folder: RunFolder) -> list[Mapping[str, Any]]:
@@ -303,7 +321,7 @@ def draw_discovery(record: Mapping[str, Any]) -> list[Chart]:
     runners = [each for each in record.get("refinement", []) if len(each["history"]) > 1]
     if runners:
         longest = max(runners, key=lambda each: len(each["history"]))["history"]
-        curves = {"failure (nats; lower is a stronger split)": [step["failure"] for step in longest]}
+        curves = {"failure (the lower, the more the model fails on test)": [step["failure"] for step in longest]}
         text = f"The failure that refinement drives down, over {len(longest)} meta-steps."
         drawn.append(charts.draw_curves("refinement", "Refinement", text, curves))
     return drawn

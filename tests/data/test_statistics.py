@@ -46,7 +46,8 @@ ALL, MIDDLE, BEGIN, END = slice(None), slice(4, 8), slice(0, 4), slice(8, 12)
 PAIRS = {
     "brightness": (paint(MIDDLE, MIDDLE, 90), paint(MIDDLE, MIDDLE, 200)),
     "contrast": (paint(MIDDLE, ALL, 90), paint(MIDDLE, ALL, 200)),
-    "background": (paint(MIDDLE, MIDDLE), paint(ALL, ALL)),
+    "background brightness": (paint(MIDDLE, MIDDLE), paint(ALL, ALL)),
+    "foreground brightness": (paint(MIDDLE, MIDDLE, 90), paint(MIDDLE, MIDDLE, 200)),
     "ink mass": (paint(MIDDLE, MIDDLE, 90), paint(MIDDLE, MIDDLE, 200)),
     "ink area": (paint(MIDDLE, MIDDLE), paint(slice(3, 9), MIDDLE)),
     "ink centre across": (paint(MIDDLE, slice(1, 4)), paint(MIDDLE, slice(8, 11))),
