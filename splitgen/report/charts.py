@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 WIDTH = 4.6  # inches: a phone's width, so that text keeps its size there
 MAX_NAME = 16  # letters of a class name on an axis
 MAX_ANNOTATED = 12  # rows of a matrix up to which its numbers stand in it
+MAX_MATRIX = 24  # rows of a matrix
 # Placeholder in the SVG -> CSS variable of the page.
 COLOURS = {
     "ink": "#010101",
@@ -168,7 +169,7 @@ def legend_of(parts: Sequence[str]) -> tuple[list[Any], list[str]]:
 def draw_matrix(
     name: str, title: str, text: str, shares: np.ndarray, rows: Sequence[str], columns: Sequence[str]
 ) -> Chart:
-    """A matrix of shares 0..1 as a heat map; small ones with their numbers, large ones without names too."""
+    """A matrix of shares 0..1, of at most `MAX_MATRIX` rows, as a heat map; a small one with its numbers."""
     with drawing(name):
         height = 1.0 + WIDTH * 0.72 * min(1.0, len(rows) / len(columns) + 0.1)
         figure = Figure((WIDTH, height), layout="constrained")
@@ -181,10 +182,9 @@ def draw_matrix(
                     colour = "white" if shares[y, x] > 0.55 else "black"
                     label = f"{100 * shares[y, x]:.0f}"
                     axes.text(x + 0.5, y + 0.5, label, ha="center", va="center", color=colour, fontsize=8)
-        if max(len(rows), len(columns)) <= 2 * MAX_ANNOTATED:
-            slanted: dict[str, Any] = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"}
-            axes.set_xticks(np.arange(len(columns)) + 0.5, [shorten(c) for c in columns], **slanted)
-            axes.set_yticks(np.arange(len(rows)) + 0.5, [shorten(r) for r in rows])
+        slanted: dict[str, Any] = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"}
+        axes.set_xticks(np.arange(len(columns)) + 0.5, [shorten(c) for c in columns], **slanted)
+        axes.set_yticks(np.arange(len(rows)) + 0.5, [shorten(r) for r in rows])
         axes.tick_params(length=0)
         return render(figure, name, title, text)
 

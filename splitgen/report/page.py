@@ -14,7 +14,7 @@ from splitgen._version import __version__
 from splitgen.data.dataset import ImageDataset
 from splitgen.explain.explanation import Explanation
 from splitgen.parquet import replacing
-from splitgen.report import sections
+from splitgen.report import classes, sections
 from splitgen.report.charts import Chart, draw_accuracies, draw_histograms
 from splitgen.report.folder import RunFolder
 from splitgen.report.pictures import Album
@@ -98,11 +98,11 @@ def compose_split(folder: RunFolder, dataset: ImageDataset, album: Album) -> dic
     confusion = folder.record.get("confusion")
     return {
         "counts": {part: n for part, n in split.counts().items() if n},
-        "table": sections.tabulate_classes(split, names, confusion),
+        "table": classes.tabulate_classes(split, names, confusion),
         "classes": sections.show_classes(album, split, names),
         "histograms": draw_histograms(sections.count_scores(split, names)) if np.ptp(split.scores) > 0 else None,
-        "confusions": sections.draw_confusions(split, names, confusion) if confusion else [],
-        "taken_for": sections.say_confusions(split, names, confusion) if confusion else [],
+        "confusions": classes.draw_confusions(split, names, confusion) if confusion else [],
+        "taken_for": classes.say_confusions(split, names, confusion) if confusion else [],
     }
 
 

@@ -12,24 +12,14 @@ import numpy as np
 from splitgen.data.dataset import ImageDataset
 from splitgen.explain.explanation import CLEAR_AUC, WEAK_AUC, ClassReading, Explanation, list_notable
 from splitgen.report import charts
-from splitgen.report.charts import Chart, Histogram
+from splitgen.report.charts import MAX_MATRIX, Chart, Histogram
+from splitgen.report.classes import MAX_TABLE_CLASSES, Table, percent
 from splitgen.report.folder import RunFolder
 from splitgen.report.pictures import Album, Picture, choose_class_strips, choose_classes, choose_side_strips
-from splitgen.splits.split import PARTS, Split
+from splitgen.splits.split import Split
 from splitgen.tasks.tasks_file import SavedTasks
 
-MAX_TABLE_CLASSES = 40
-MAX_CONFUSIONS = 8
-MIN_CONFUSION = 0.10  # share of a class's test rows
 N_BINS = 30
-
-
-@dataclass(frozen=True)
-class Table:
-    """Cells as text; the first column names the row."""
-
-    headers: Sequence[str]
-    rows: Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -59,10 +49,6 @@ class TaskView:
     associations: Table
     within: Table | None
     sides: Sequence[Captioned]
-
-
-def percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
 
 
 def say_headline(folder: RunFolder, verification: Mapping[str, Any] | None, name: str) -> str:
@@ -136,78 +122,6 @@ def drop_option(words: Sequence[str], option: str) -> list[str]:
     return kept
 
 
-def tabulate_classes(split: Split, names: Sequence[str], confusion: Mapping[str, Any] | None) -> Table:
-    """Rows of each part by class, and the accuracy on test and under the random split."""
-    shown = [part for part in PARTS if (split.parts == part).any()]
-    accuracies = {part: score_classes(split, np.array(c)) for part, c in (confusion or {}).items()}
-    headers = ["class", *shown, *(f"{part} accuracy" for part in accuracies)]
-    order: Sequence[int] = range(len(names))
-    if accuracies:
-        order = np.argsort(accuracies["test"], kind="stable").tolist()
-    rows = []
-    for c in order[:MAX_TABLE_CLASSES]:
-        counts = [str(int(((split.labels == c) & (split.parts == part)).sum())) for part in shown]
-        rows.append([names[c], *counts, *(percent(scores[c]) for scores in accuracies.values())])
-    total = [str(int((split.parts == part).sum())) for part in shown]
-    rows.append([f"all {len(names)} classes", *total, *("" for _ in accuracies)])
-    return Table(headers, rows)
-
-
-def map_targets(split: Split) -> dict[int, int]:
-    """The target of each source class."""
-    return {int(label): int(split.targets[split.labels == label][0]) for label in np.unique(split.labels)}
-
-
-def score_classes(split: Split, confusion: np.ndarray) -> np.ndarray:
-    """Accuracy of each class [C] from a confusion [C, n_outputs]; NaN for one without rows."""
-    right = np.array([confusion[c, target] for c, target in sorted(map_targets(split).items())], dtype=float)
-    totals = confusion.sum(axis=1)
-    return np.asarray(np.where(totals > 0, right / totals.clip(1), np.nan))
-
-
-def name_outputs(split: Split, names: Sequence[str], n_outputs: int) -> list[str]:
-    """What the target model's outputs stand for: the classes, or the two sides of a binary target."""
-    if split.metadata.get("target", "label") == "label":
-        return list(names)
-    return ["the rest", f"classes {split.metadata['target']}"][:n_outputs]
-
-
-def draw_confusions(split: Split, names: Sequence[str], confusion: Mapping[str, Any]) -> list[Chart]:
-    """What test rows are predicted as, beside the same under a random split."""
-    drawn = []
-    for part, title in (("test", "Predicted on adversarial test"), ("random", "Predicted under a random split")):
-        counts = np.array(confusion[part], dtype=float)
-        outputs = name_outputs(split, names, counts.shape[1])
-        accuracy = float(np.nanmean(score_classes(split, counts)))
-        text = f"Matrix of predictions by class, in percent of the class's rows; {percent(accuracy)} right on average."
-        drawn.append(charts.draw_matrix(f"confusion-{part}", title, text, share_rows(counts), names, outputs))
-    return drawn
-
-
-def share_rows(counts: Any) -> np.ndarray:
-    """Counts [C, n_outputs] as shares of their row; 0 in a row without any."""
-    table = np.array(counts, dtype=float)
-    return np.asarray(table / table.sum(axis=1, keepdims=True).clip(1))
-
-
-def say_confusions(split: Split, names: Sequence[str], confusion: Mapping[str, Any]) -> list[str]:
-    """Which classes are taken for which on test, the most frequent first, beside the random split."""
-    shares = {part: share_rows(counts) for part, counts in confusion.items()}
-    outputs, targets = name_outputs(split, names, shares["test"].shape[1]), map_targets(split)
-    wrong = shares["test"].copy()
-    for c, target in targets.items():
-        wrong[c, target] = 0
-    lines = []
-    for place in np.argsort(-wrong, axis=None, kind="stable")[:MAX_CONFUSIONS]:
-        c, output = np.unravel_index(place, wrong.shape)
-        if wrong[c, output] >= MIN_CONFUSION:
-            here, under = (percent(float(shares[part][c, output])) for part in ("test", "random"))
-            lines.append(
-                f"{names[c]} is taken for {outputs[output]}: {here} of its test rows ({under} under a random split)"
-            )
-    return lines
-
-
 def count_scores(split: Split, names: Sequence[str]) -> list[Histogram]:
     """The histogram of the score in each class shown, with its thresholds."""
     histograms = []
@@ -247,11 +161,16 @@ def show_classes(album: Album, split: Split, names: Sequence[str]) -> list[Class
 
 
 def list_tasks(folder: RunFolder) -> dict[str, np.ndarray]:
-    """Margins [N] of the tasks to show by name: the split's own first, then the discovered ones."""
+    """Margins [N] of the tasks to show by name: the split's own first, then the discovered ones.
+
+    A split that was made of no task, but imported, is read itself: train is side +, all else side -.
+    """
     tasks: dict[str, np.ndarray] = {}
     split = folder.split
     if split is not None and "class_sides" in split.metadata:
         tasks[split.metadata.get("task_name", f"task {split.metadata['task']}")] = split.margins
+    elif split is not None:
+        tasks["train against test"] = np.select([split.parts == "test", split.parts == "reserve"], [-1.0, 0.0], 1.0)
     if folder.tasks is not None:
         for k in range(folder.tasks.n_tasks):
             tasks.setdefault(f"task {k}", folder.tasks.margins[:, k])
@@ -332,6 +251,7 @@ def draw_similarity(tasks: SavedTasks | None) -> Chart | None:
     matrix = np.array([] if tasks is None else tasks.metadata.get("task_similarity", []))
     if matrix.ndim != 2 or len(matrix) < 2:
         return None
+    matrix = matrix[:MAX_MATRIX, :MAX_MATRIX]
     names = [f"task {k}" for k in range(len(matrix))]
     text = f"The share of datapoints on which two of {len(names)} tasks, or one and the other's opposite, agree."
     return charts.draw_matrix("similarity", "Similarity of the tasks", text, matrix, names, names)

@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from splitgen import Split
 from splitgen.data.metadata import read_metadata
 from splitgen.errors import FingerprintError, RunFolderError
+from splitgen.report.classes import draw_confusions, tabulate_classes
 from splitgen.report.folder import read_run_folder
-from splitgen.report.sections import say_command, tabulate_classes
+from splitgen.report.sections import say_command
 from splitgen.reporting import report_folder
 
 
@@ -127,6 +129,21 @@ def test_the_table_of_classes_agrees_with_the_figures(run_folder):
     weighted = sum(int(row[test]) * float(row[-2].split()[0]) for row in rows) / int(total[test])
     figure = folder.record["verification"]["figures"]["test_accuracy"]["mean"]
     assert weighted == pytest.approx(100 * figure, abs=0.1)
+
+
+def test_of_many_classes_the_matrix_shows_the_worst():
+    n = 60
+    labels = np.repeat(np.arange(n), 2)
+    parts = np.array(["train", "test"] * n)
+    scores = np.zeros(2 * n, np.float32)
+    split = Split(tuple(map(str, range(2 * n))), labels, labels, parts, scores, scores, {"target": "label"})
+    confusion = np.eye(n, dtype=int) * 5
+    confusion[40:50] = np.eye(n, dtype=int)[:10]
+    names = [f"class {c}" for c in range(n)]
+    chart, _ = draw_confusions(split, names, {"test": confusion, "random": np.eye(n, dtype=int)})
+    assert "the 24 with the lowest accuracy" in chart.text
+    assert "class 45" in chart.svg
+    assert "class 59" not in chart.svg
 
 
 def test_a_command_is_repeated_with_steps_for_its_budget():
