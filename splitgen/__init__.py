@@ -25,10 +25,16 @@ if TYPE_CHECKING:
     from splitgen.data.dataset import make_dataset as make_dataset
     from splitgen.data.sources import open_dataset as open_dataset
     from splitgen.errors import SplitgenError as SplitgenError
+    from splitgen.explain.explanation import Explanation as Explanation
+    from splitgen.explain.explanation import explain_task as explain_task
+    from splitgen.explain.explanation import gather_evidence as gather_evidence
     from splitgen.exports.reading import read_foreign_split as read_foreign_split
     from splitgen.exports.registry import export_split as export_split
     from splitgen.models.registry import ModelFactory as ModelFactory
     from splitgen.models.registry import find_model as find_model
+    from splitgen.report.folder import RunFolder as RunFolder
+    from splitgen.report.folder import read_run_folder as read_run_folder
+    from splitgen.report.page import write_report as write_report
     from splitgen.splits.scores import Target as Target
     from splitgen.splits.scores import make_target as make_target
     from splitgen.splits.scores import score_datapoints as score_datapoints
@@ -66,9 +72,12 @@ MODULES = {
     "data.sources": ("open_dataset",),
     "check.assertion": ("assert_robust",),
     "errors": ("SplitgenError",),
+    "explain.explanation": ("Explanation", "explain_task", "gather_evidence"),
     "exports.reading": ("read_foreign_split",),
     "exports.registry": ("export_split",),
     "models.registry": ("ModelFactory", "find_model"),
+    "report.folder": ("RunFolder", "read_run_folder"),
+    "report.page": ("write_report",),
     "splits.scores": ("Target", "make_target", "score_datapoints"),
     "splits.selection": ("Selection", "select_split"),
     "splits.split": ("Split", "read_split", "write_split"),
