@@ -51,6 +51,7 @@ class Evidence:
 class ClassReading:
     """What parts the two sides within one class: its strongest association."""
 
+    label: int
     class_name: str
     association: Association
 
@@ -120,7 +121,7 @@ def read_classes(evidence: Evidence, sides: np.ndarray) -> list[ClassReading]:
         ]
         ranked = rank_associations(inside, sides[mask])
         if ranked:
-            readings.append(ClassReading(class_name, ranked[0]))
+            readings.append(ClassReading(label, class_name, ranked[0]))
     return readings
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from splitgen.data.dataset import ImageDataset
+from splitgen.explain.attributes import CLASS
 from splitgen.explain.explanation import CLEAR_AUC, WEAK_AUC, ClassReading, Explanation, list_notable
 from splitgen.report import charts
 from splitgen.report.charts import MAX_MATRIX, Chart, Histogram
@@ -72,7 +73,7 @@ def say_shortcut(split: Split | None, names: Sequence[str], explanations: Sequen
     if split is None or "class_sides" not in split.metadata or not explanations:
         return None
     best = next(iter(explanations[0].associations), None)
-    if best is None or best.auc < WEAK_AUC:
+    if best is None or best.auc < WEAK_AUC or best.origin == CLASS:
         return None
     degree = "mostly" if best.auc >= CLEAR_AUC else "rather"
     sides = split.metadata["class_sides"]
@@ -184,7 +185,7 @@ def show_task(
     sides = choose_side_strips(margins, dataset.labels, dataset.ids, dataset.class_names)
     rows = [[a.name, a.origin, f"{a.auc:.3f}", f"{a.ami:.3f}", a.side_1, a.side_0] for a in list_notable(explanation)]
     within = [
-        [r.class_name, r.association.name, f"{r.association.auc:.3f}", *order_sides(r, folder, dataset, margins)]
+        [r.class_name, r.association.name, f"{r.association.auc:.3f}", *order_sides(r, folder, margins)]
         for r in explanation.within_classes[:MAX_TABLE_CLASSES]
     ]
     places = ["in train", "in test"] if is_split_task(folder, margins) else ["side +", "side -"]
@@ -203,12 +204,11 @@ def is_split_task(folder: RunFolder, margins: np.ndarray) -> bool:
     return folder.split is not None and "class_sides" in folder.split.metadata and margins is folder.split.margins
 
 
-def order_sides(reading: ClassReading, folder: RunFolder, dataset: ImageDataset, margins: np.ndarray) -> list[str]:
+def order_sides(reading: ClassReading, folder: RunFolder, margins: np.ndarray) -> list[str]:
     """The words of a class for train and test where the split was made of the task, else for side + and side -."""
     words = [reading.association.side_1, reading.association.side_0]
     if folder.split is not None and is_split_task(folder, margins):
-        side = folder.split.metadata["class_sides"][dataset.class_names.index(reading.class_name)]
-        return words[::side]
+        return words[:: folder.split.metadata["class_sides"][reading.label]]
     return words
 
 
