@@ -13,7 +13,6 @@ from splitgen.report.page import write_report
 from splitgen.report.sections import list_tasks
 from splitgen.run import Run
 from splitgen.splits.split import Split, check_belongs
-from splitgen.tasks.agreement import binary_task_labels
 from splitgen.tasks.tasks_file import SavedTasks, check_tasks_belong
 
 MAX_TASKS = 8  # explained in words and pictures
@@ -23,7 +22,7 @@ def explain_tasks(dataset: ImageDataset, folder: RunFolder, seed: int) -> list[E
     """The reading of each task that a run folder holds, the split's own first."""
     evidence = gather_evidence(dataset, seed)
     tasks = list(list_tasks(folder).items())[:MAX_TASKS]
-    return [explain_task(evidence, name, binary_task_labels(margins)) for name, margins in tasks]
+    return [explain_task(evidence, name, margins) for name, margins in tasks]
 
 
 def run_explanation(run: Run, split: Split | None, tasks: SavedTasks) -> list[Explanation]:

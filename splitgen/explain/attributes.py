@@ -1,8 +1,10 @@
 """How closely an attribute of the datapoints goes with the two sides of a task: AUC and adjusted mutual information.
 
 AUC is the chance that of two datapoints, one from each side, the attribute tells which is which; 0.5 is chance.
-Of a categorical attribute it is the AUC of the share of side 1 in each category; where there are many categories,
-counted on other datapoints than those it is used for, so that they are not flattered.
+Of a categorical attribute it is taken the other way: the categories that lean to side 1 are one group, and the AUC is
+that of the task margin for telling the groups apart. A discovered task is halved within each class, so that even one
+which reads a category off the image puts a few datapoints on the wrong side; that must not count against it. Where
+there are many categories, the groups are made on other datapoints than those they are used for.
 """
 
 from __future__ import annotations
@@ -75,29 +77,30 @@ def read_column(name: str, column: pd.Series[Any]) -> Attribute:
     return Attribute(name, METADATA, words.to_numpy(object))
 
 
-def associate(attribute: Attribute, sides: np.ndarray) -> Association | None:
-    """How the attribute goes with sides [n] of 0 and 1; None where it does not vary, or one side is empty.
-
-    Datapoints without a number are left out.
+def associate(attribute: Attribute, margins: np.ndarray) -> Association | None:
+    """How the attribute goes with a task's margins [n], above 0 on side 1; None where it does not vary, or one side
+    is empty. Datapoints without a number are left out.
     """
-    values, known = attribute.values, np.ones(len(sides), dtype=bool)
+    values, known = attribute.values, np.ones(len(margins), dtype=bool)
     if not attribute.is_categorical:
         known = np.isfinite(values)
-    values, sides = values[known], sides[known]
+    values, margins = values[known], margins[known]
+    sides = (margins > 0).astype(np.int64)
     if len(np.unique(sides)) < 2 or len(pd.unique(values)) < 2:
         return None
     if attribute.is_categorical:
-        return associate_categories(attribute, values, sides)
+        return associate_categories(attribute, values, margins)
     auc = float(roc_auc_score(sides, values))
     words = (attribute.low, attribute.high) if auc >= 0.5 else (attribute.high, attribute.low)
     ami = measure_ami(sides, bin_numbers(values))
     return Association(attribute.name, attribute.origin, max(auc, 1 - auc), ami, *words)
 
 
-def associate_categories(attribute: Attribute, values: np.ndarray, sides: np.ndarray) -> Association:
+def associate_categories(attribute: Attribute, values: np.ndarray, margins: np.ndarray) -> Association:
     """The same for words."""
     codes, categories = pd.factorize(values, sort=True)
-    auc = max(0.5, score_categories(codes, len(categories), sides))
+    sides = (margins > 0).astype(np.int64)
+    auc = max(0.5, score_categories(codes, len(categories), margins))
     counts = np.bincount(codes, minlength=len(categories))
     rates = rate_categories(codes, sides, len(categories))
     words = [name_categories(attribute.name, categories, counts, rate) for rate in (1 - rates, rates)]
@@ -111,17 +114,27 @@ def name_categories(name: str, categories: np.ndarray, counts: np.ndarray, rates
     return f"{name} {', '.join(chosen)}"
 
 
-def score_categories(codes: np.ndarray, n_categories: int, sides: np.ndarray) -> float:
-    """AUC of the share of side 1 in each datapoint's category; where categories are many, counted on other folds."""
+def score_categories(codes: np.ndarray, n_categories: int, margins: np.ndarray) -> float:
+    """AUC of the margins [n] for the categories that lean to side 1; where these are many, found on other folds."""
     if len(codes) >= ROWS_PER_CATEGORY * n_categories:
-        return float(roc_auc_score(sides, rate_categories(codes, sides, n_categories)[codes]))
+        return score_group(group_categories(codes, margins, n_categories)[codes], margins)
     folds, aucs = np.arange(len(codes)) % FOLDS, []
     for fold in range(FOLDS):
         rest, here = folds != fold, folds == fold
-        if len(np.unique(sides[here])) == 2:
-            rates = rate_categories(codes[rest], sides[rest], n_categories)
-            aucs.append(float(roc_auc_score(sides[here], rates[codes[here]])))
-    return float(np.mean(aucs)) if aucs else 0.5
+        groups = group_categories(codes[rest], margins[rest], n_categories)
+        aucs.append(score_group(groups[codes[here]], margins[here]))
+    return float(np.mean(aucs))
+
+
+def score_group(group: np.ndarray, margins: np.ndarray) -> float:
+    """AUC of the margins [n] for a group [n] of booleans; 0.5 where all or none are in it."""
+    return 0.5 if group.all() or not group.any() else float(roc_auc_score(group, margins))
+
+
+def group_categories(codes: np.ndarray, margins: np.ndarray, n_categories: int) -> np.ndarray:
+    """Whether each category [n_categories] has more of side 1 than all datapoints together."""
+    sides = (margins > 0).astype(np.int64)
+    return np.asarray(rate_categories(codes, sides, n_categories) > sides.mean())
 
 
 def rate_categories(codes: np.ndarray, sides: np.ndarray, n_categories: int) -> np.ndarray:

@@ -87,39 +87,39 @@ def gather_evidence(dataset: ImageDataset, seed: int = 0) -> Evidence:
     return Evidence(rows, labels, dataset.class_names, tuple(attributes))
 
 
-def explain_task(evidence: Evidence, name: str, sides: np.ndarray) -> Explanation:
-    """Read a task. sides: its labels 0 and 1 of all datapoints [N]."""
-    sides = sides[evidence.rows]
-    associations = rank_associations(evidence.attributes, sides)
-    within = read_classes(evidence, sides)
-    joint_auc = measure_joint(evidence, sides)
+def explain_task(evidence: Evidence, name: str, margins: np.ndarray) -> Explanation:
+    """Read a task. margins: of all datapoints [N], above 0 on side +."""
+    margins = margins[evidence.rows]
+    associations = rank_associations(evidence.attributes, margins)
+    within = read_classes(evidence, margins)
+    joint_auc = measure_joint(evidence, (margins > 0).astype(np.int64))
     sentences = tuple(say(name, associations, within, joint_auc))
-    return Explanation(name, len(sides), tuple(associations), tuple(within), joint_auc, sentences)
+    return Explanation(name, len(margins), tuple(associations), tuple(within), joint_auc, sentences)
 
 
-def rank_associations(attributes: Sequence[Attribute], sides: np.ndarray) -> list[Association]:
-    """The associations with sides [n], strongest first. The first is, of those within `TIE_AUC` of the strongest,
+def rank_associations(attributes: Sequence[Attribute], margins: np.ndarray) -> list[Association]:
+    """The associations with margins [n], strongest first. The first is, of those within `TIE_AUC` of the strongest,
     the first in `ORDER`: a difference so small is noise."""
-    found = [associate(attribute, sides) for attribute in attributes]
+    found = [associate(attribute, margins) for attribute in attributes]
     ranked = sorted((a for a in found if a is not None), key=lambda a: (-round(a.auc, 3), ORDER.index(a.origin)))
     tied = [a for a in ranked if a.auc >= ranked[0].auc - TIE_AUC]
     first = sorted(tied, key=lambda a: ORDER.index(a.origin))[:1]
     return first + [a for a in ranked if a not in first]
 
 
-def read_classes(evidence: Evidence, sides: np.ndarray) -> list[ClassReading]:
+def read_classes(evidence: Evidence, margins: np.ndarray) -> list[ClassReading]:
     """For each class with enough datapoints on both sides, in the order of the classes: its strongest association."""
     readings = []
     for label, class_name in enumerate(evidence.class_names):
         mask = evidence.labels == label
-        if min(np.bincount(sides[mask], minlength=2)) < MIN_CLASS_ROWS:
+        if min(np.bincount(margins[mask] > 0, minlength=2)) < MIN_CLASS_ROWS:
             continue
         inside = [
             Attribute(each.name, each.origin, each.values[mask], each.low, each.high)
             for each in evidence.attributes
             if each.origin != CLASS
         ]
-        ranked = rank_associations(inside, sides[mask])
+        ranked = rank_associations(inside, margins[mask])
         if ranked:
             readings.append(ClassReading(label, class_name, ranked[0]))
     return readings

@@ -1,6 +1,6 @@
 """Is a planted shortcut discovered, and named first? `splitgen make`, from images to report, on digits in colour.
 
-    python tests/benchmarks/planted_shortcuts.py --seeds 10 --threads 1 [--kinds patch brightness site]
+    python tests/benchmarks/planted_shortcuts.py --seeds 10 --threads 1 --tasks 1 [--kinds patch brightness site]
 
 In a random half of the images something is planted that has nothing to do with the class: a red instead of a
 blue patch in a corner; a shift of brightness; a shift of brightness that a column `site` of the user's table
@@ -32,20 +32,33 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--tasks", type=int, default=1)
     parser.add_argument("--kinds", nargs="*", default=list(KINDS), choices=list(KINDS))
     options = parser.parse_args()
     print("| planted | seed | the split's task | all tasks |\n|---|---|---|---|", flush=True)
     for kind in options.kinds:
-        named = [measure(kind, seed, options.threads) for seed in range(options.seeds)]
+        named = [measure(kind, seed, options) for seed in range(options.seeds)]
         print(f"| {kind} | named first | {sum(named)} of {options.seeds} | |", flush=True)
 
 
-def measure(kind: str, seed: int, threads: int) -> bool:
+def measure(kind: str, seed: int, given: argparse.Namespace) -> bool:
     """One run; prints its row, and tells whether the planted attribute is named first."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         plant(kind, seed, folder)
-        options = ["--seed", seed, "--threads", threads, "--refine-steps", 0, "--seeds", 2, "--quiet"]
+        options = [
+            "--seed",
+            seed,
+            "--threads",
+            given.threads,
+            "--refine-steps",
+            0,
+            "--seeds",
+            2,
+            "--quiet",
+            "--tasks",
+            given.tasks,
+        ]
         files = [f"npz:{folder / 'planted.npz'}", "--metadata", folder / "columns.csv", "--out", folder / "run"]
         command = [sys.executable, "-m", "splitgen", "make", *map(str, [*files, *options])]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

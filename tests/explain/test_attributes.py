@@ -33,6 +33,15 @@ def test_a_category_that_follows_the_side_is_named_for_it():
     assert (found.side_1, found.side_0) == ("site north", "site south")
 
 
+def test_datapoints_that_halving_put_on_the_wrong_side_do_not_count_against_a_category():
+    """A task that reads the site off the image, halved where the site is not."""
+    site = np.array(["north"] * 180 + ["south"] * 220, dtype=object)
+    margins = np.where(site == "north", 5.0, -5.0) + np.random.default_rng(0).normal(size=400)
+    found = associate(Attribute("site", METADATA, site), margins - np.median(margins))
+    assert found.auc == pytest.approx(1.0)
+    assert found.ami < 1
+
+
 def test_a_column_with_another_value_for_each_row_tells_nothing():
     sides = np.random.default_rng(0).integers(0, 2, 400)
     names = np.array([f"patient {k}" for k in range(400)], dtype=object)
