@@ -15,14 +15,11 @@ from splitgen.run import Run
 from splitgen.splits.split import Split, check_belongs
 from splitgen.tasks.tasks_file import SavedTasks, check_tasks_belong
 
-MAX_TASKS = 8  # explained in words and pictures
-
 
 def explain_tasks(dataset: ImageDataset, folder: RunFolder, seed: int) -> list[Explanation]:
     """The reading of each task that a run folder holds, the split's own first."""
     evidence = gather_evidence(dataset, seed)
-    tasks = list(list_tasks(folder).items())[:MAX_TASKS]
-    return [explain_task(evidence, name, margins) for name, margins in tasks]
+    return [explain_task(evidence, name, margins) for name, margins in list_tasks(folder).items()]
 
 
 def run_explanation(run: Run, split: Split | None, tasks: SavedTasks) -> list[Explanation]:
@@ -38,7 +35,7 @@ def run_explanation(run: Run, split: Split | None, tasks: SavedTasks) -> list[Ex
 
 
 def run_report(run: Run, explanations: Sequence[Explanation]) -> None:
-    """report.html of a run whose folder is written."""
+    """report.html of a run whose folder is written; read back, so that `splitgen report` gives the same page."""
     if run.out is not None:
         write_report(run.out / "report.html", read_run_folder(run.out), run.dataset, explanations)
         run.screen.say(f"report: {run.out / 'report.html'}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from splitgen.splits.split import Split
 from splitgen.tasks.tasks_file import SavedTasks
 
 N_BINS = 30
+MAX_TASKS = 8  # explained in words and pictures
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,7 @@ def show_classes(album: Album, split: Split, names: Sequence[str]) -> list[Class
 
 
 def list_tasks(folder: RunFolder) -> dict[str, np.ndarray]:
-    """Margins [N] of the tasks to show by name: the split's own first, then the discovered ones.
+    """Margins [N] of the tasks to show by name, at most `MAX_TASKS`: the split's own first, then the discovered ones.
 
     A split that was made of no task, but imported, is read itself: train is side +, all else side -.
     """
@@ -175,7 +177,7 @@ def list_tasks(folder: RunFolder) -> dict[str, np.ndarray]:
     if folder.tasks is not None:
         for k in range(folder.tasks.n_tasks):
             tasks.setdefault(f"task {k}", folder.tasks.margins[:, k])
-    return tasks
+    return dict(itertools.islice(tasks.items(), MAX_TASKS))
 
 
 def show_task(

@@ -11,13 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from splitgen import Split
+from splitgen import Split, write_tasks
+from splitgen.data.dataset import describe_dataset
 from splitgen.data.metadata import read_metadata
 from splitgen.errors import FingerprintError, RunFolderError
 from splitgen.report.classes import draw_confusions, tabulate_classes
 from splitgen.report.folder import read_run_folder
 from splitgen.report.sections import say_command
 from splitgen.reporting import report_folder
+from splitgen.tasks.tasks_file import SavedTasks
 
 
 class Reader(HTMLParser):
@@ -100,6 +102,15 @@ def test_an_index_file_alone_and_a_folder_without_a_split_have_a_page_too(hostil
     text = (tmp_path / "tasks.html").read_text()
     assert "Tasks discovered on" in text
     assert "The split, in pictures" not in text
+
+
+def test_of_many_tasks_the_first_are_shown(hostile, tmp_path):
+    margins = np.random.default_rng(0).normal(size=(hostile.n_points, 10)).astype(np.float32)
+    write_tasks(SavedTasks(margins, {"dataset": describe_dataset(hostile)}), tmp_path / "tasks.parquet")
+    report_folder(hostile, tmp_path, [], 0, tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text()
+    assert "<h3>task 7</h3>" in text
+    assert "<h3>task 8</h3>" not in text
 
 
 def test_figures_of_other_folders_are_shown_beside(hostile, run_folder, tmp_path):
