@@ -17,8 +17,8 @@ def recall_settings(path: Path, recorded: Mapping[str, Any]) -> Settings:
     folder = path if path.is_dir() else path.parent
     settings: Settings = dict(recorded.get("config", {}))
     try:
-        settings["data"] = json.loads((folder / "run.json").read_text(encoding="utf-8"))["config"]["data"]
-    except (OSError, ValueError, KeyError, TypeError):
+        settings["data"] = read_record(folder)["config"]["data"]
+    except (RunFolderError, KeyError, TypeError):
         settings["data"] = {"dataset": recorded.get("dataset", {}).get("source", "digits")}
     return settings
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -114,11 +114,7 @@ def read_classes(evidence: Evidence, margins: np.ndarray) -> list[ClassReading]:
         mask = evidence.labels == label
         if min(np.bincount(margins[mask] > 0, minlength=2)) < MIN_CLASS_ROWS:
             continue
-        inside = [
-            Attribute(each.name, each.origin, each.values[mask], each.low, each.high)
-            for each in evidence.attributes
-            if each.origin != CLASS
-        ]
+        inside = [replace(each, values=each.values[mask]) for each in evidence.attributes if each.origin != CLASS]
         ranked = rank_associations(inside, margins[mask])
         if ranked:
             readings.append(ClassReading(label, class_name, ranked[0]))

@@ -33,7 +33,6 @@ COLOURS = {
     "random": "#010106",
     "recoverable": "#010107",
     "reserve": "#010108",
-    "paper": "#010109",
 }
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",

@@ -20,7 +20,6 @@ from splitgen.report.folder import RunFolder
 from splitgen.report.pictures import Album
 
 TEMPLATE = "report.html.jinja"
-STYLE_SHEET = "report.css"
 
 
 def write_report(
@@ -52,9 +51,7 @@ def render_report(
         lstrip_blocks=True,
     )
     environment.filters["markup"] = show_markup
-    style, *_ = environment.loader.get_source(environment, STYLE_SHEET)  # type: ignore[union-attr]
-    page = environment.get_template(TEMPLATE)
-    return page.render(style=Markup(style), **compose(folder, dataset, explanations, others))
+    return environment.get_template(TEMPLATE).render(compose(folder, dataset, explanations, others))
 
 
 def show_markup(chart: Chart) -> Markup:
