@@ -96,6 +96,30 @@ def associate(attribute: Attribute, margins: np.ndarray) -> Association | None:
     return Association(attribute.name, attribute.origin, max(auc, 1 - auc), ami, *words)
 
 
+def orient(attribute: Attribute, margins: np.ndarray) -> np.ndarray:
+    """The attribute as numbers [n] that are higher on side 1 of a task's margins [n]: of words, 1 for the categories
+    that lean to side 1 and 0 for the others; NaN where a number is missing."""
+    if attribute.is_categorical:
+        codes, categories = pd.factorize(attribute.values, sort=True)
+        return group_categories(codes, margins, len(categories))[codes].astype(float)
+    known = np.isfinite(attribute.values)
+    sides = margins > 0
+    is_higher = len(np.unique(sides[known])) < 2 or roc_auc_score(sides[known], attribute.values[known]) >= 0.5
+    return np.asarray(attribute.values if is_higher else -attribute.values, dtype=float)
+
+
+def score_oriented(attribute: Attribute, oriented: np.ndarray, margins: np.ndarray) -> float | None:
+    """The association's AUC over some of the datapoints [m], in the direction that `orient` found over all of them:
+    below 0.5 where these go the other way. None where one side is empty or the attribute does not vary."""
+    known = np.isfinite(oriented)
+    oriented, margins = oriented[known], margins[known]
+    if len(np.unique(margins > 0)) < 2 or len(np.unique(oriented)) < 2:
+        return None
+    if attribute.is_categorical:
+        return score_group(oriented > 0, margins)
+    return float(roc_auc_score(margins > 0, oriented))
+
+
 def associate_categories(attribute: Attribute, values: np.ndarray, margins: np.ndarray) -> Association:
     """The same for words."""
     codes, categories = pd.factorize(values, sort=True)

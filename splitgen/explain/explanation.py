@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.stats import rankdata
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
@@ -21,6 +23,8 @@ from splitgen.explain.attributes import (
     Attribute,
     associate,
     list_metadata,
+    orient,
+    score_oriented,
 )
 from splitgen.random import stream_seed
 
@@ -28,7 +32,9 @@ MAX_ROWS = 10_000  # drawn of a larger dataset: an AUC's standard error is then 
 MAX_JOINT_ROWS = 4_000
 CLEAR_AUC, WEAK_AUC = 0.75, 0.60  # from the first on an attribute explains a task, from the second on it leans that way
 TIE_AUC = 0.005
+LIKE_CORRELATION = 0.9  # of two attributes' ranks
 ORDER = (METADATA, IMAGE, CLASS)  # of tied attributes: what the user named first
+MAX_WITHIN = 3  # attributes that a sentence about the classes names
 N_STRONGEST, MAX_COLUMNS = 12, 40  # associations to show, and the user's columns beyond them
 MIN_CLASS_ROWS = 30  # of each side, for a reading within a class
 
@@ -49,11 +55,16 @@ class Evidence:
 
 @dataclass(frozen=True)
 class ClassReading:
-    """What parts the two sides within one class: its strongest association."""
+    """What parts the two sides within one class: its strongest association.
+
+    follows: AUC within the class of the task's strongest attribute, in the direction that it has over all classes:
+        below 0.5 the class goes the other way. None where that attribute does not vary, or is the class itself.
+    """
 
     label: int
     class_name: str
     association: Association
+    follows: float | None
 
 
 @dataclass(frozen=True)
@@ -91,34 +102,54 @@ def explain_task(evidence: Evidence, name: str, margins: np.ndarray) -> Explanat
     """Read a task. margins: of all datapoints [N], above 0 on side +."""
     margins = margins[evidence.rows]
     associations = rank_associations(evidence.attributes, margins)
-    within = read_classes(evidence, margins)
+    within = read_classes(evidence, margins, associations[0].name) if associations else []
     joint_auc = measure_joint(evidence, (margins > 0).astype(np.int64))
-    sentences = tuple(say(name, associations, within, joint_auc))
+    distinct = drop_likes(associations, evidence.attributes)
+    sentences = tuple(say(name, distinct, within, joint_auc))
     return Explanation(name, len(margins), tuple(associations), tuple(within), joint_auc, sentences)
 
 
-def rank_associations(attributes: Sequence[Attribute], margins: np.ndarray) -> list[Association]:
+def rank_associations(
+    attributes: Sequence[Attribute], margins: np.ndarray, leader: str | None = None
+) -> list[Association]:
     """The associations with margins [n], strongest first. The first is, of those within `TIE_AUC` of the strongest,
-    the first in `ORDER`: a difference so small is noise."""
+    the one named `leader`, else the first in `ORDER`: a difference so small is noise."""
     found = [associate(attribute, margins) for attribute in attributes]
     ranked = sorted((a for a in found if a is not None), key=lambda a: (-round(a.auc, 3), ORDER.index(a.origin)))
     tied = [a for a in ranked if a.auc >= ranked[0].auc - TIE_AUC]
-    first = sorted(tied, key=lambda a: ORDER.index(a.origin))[:1]
+    first = sorted(tied, key=lambda a: (a.name != leader, ORDER.index(a.origin)))[:1]
     return first + [a for a in ranked if a not in first]
 
 
-def read_classes(evidence: Evidence, margins: np.ndarray) -> list[ClassReading]:
-    """For each class with enough datapoints on both sides, in the order of the classes: its strongest association."""
+def read_classes(evidence: Evidence, margins: np.ndarray, leader: str) -> list[ClassReading]:
+    """Each class with enough datapoints on both sides, in the order of the classes. leader: the attribute that is the
+    strongest over all of them."""
     readings = []
+    leading = next(each for each in evidence.attributes if each.name == leader)
+    oriented = orient(leading, margins)
     for label, class_name in enumerate(evidence.class_names):
         mask = evidence.labels == label
         if min(np.bincount(margins[mask] > 0, minlength=2)) < MIN_CLASS_ROWS:
             continue
         inside = [replace(each, values=each.values[mask]) for each in evidence.attributes if each.origin != CLASS]
-        ranked = rank_associations(inside, margins[mask])
+        ranked = rank_associations(inside, margins[mask], leader)
         if ranked:
-            readings.append(ClassReading(label, class_name, ranked[0]))
+            follows = None if leading.origin == CLASS else score_oriented(leading, oriented[mask], margins[mask])
+            readings.append(ClassReading(label, class_name, ranked[0], follows))
     return readings
+
+
+def drop_likes(associations: Sequence[Association], attributes: Sequence[Attribute]) -> list[Association]:
+    """The associations without those whose attribute says nearly the same as a stronger one's: numbers whose ranks
+    correlate by `LIKE_CORRELATION` or more. Of brightness and ink on a black ground, one is enough."""
+    numbers = {each.name: rankdata(each.values) for each in attributes if not each.is_categorical}
+    kept: list[Association] = []
+    for association in associations:
+        ranks = numbers.get(association.name)
+        others = [numbers[each.name] for each in kept if each.name in numbers]
+        if ranks is None or all(abs(np.corrcoef(ranks, other)[0, 1]) < LIKE_CORRELATION for other in others):
+            kept.append(association)
+    return kept
 
 
 def measure_joint(evidence: Evidence, sides: np.ndarray) -> float | None:
@@ -163,17 +194,19 @@ def say_following(associations: Sequence[Association]) -> list[str]:
 
 
 def say_within(within: Sequence[ClassReading]) -> list[str]:
-    """The attribute that is clear in most classes, and how clear."""
-    aucs: dict[str, list[float]] = {}
-    for reading in within:
-        if reading.association.auc >= CLEAR_AUC:
-            aucs.setdefault(reading.association.name, []).append(reading.association.auc)
-    if not aucs:
+    """The attributes that part the sides within classes: in how many each is the strongest, and how strong."""
+    clear = [each.association for each in within if each.association.auc >= CLEAR_AUC]
+    if not clear:
         return []
-    name = max(aucs, key=lambda each: len(aucs[each]))
-    low, high = min(aucs[name]), max(aucs[name])
-    span = f"{low:.2f}" if len(aucs[name]) == 1 else f"{low:.2f} to {high:.2f}"
-    return [f"Within a class it is {name} that parts them in {len(aucs[name])} of {len(within)} classes (AUC {span})."]
+    counts = Counter(each.name for each in clear).most_common()
+    parts = [f"{name} ({n} of {len(within)})" for name, n in counts[:MAX_WITHIN]]
+    if len(counts) > MAX_WITHIN:
+        parts.append(f"others ({sum(n for _, n in counts[MAX_WITHIN:])})")
+    if len(clear) < len(within):
+        parts.append(f"nothing clear ({len(within) - len(clear)})")
+    low, high = (f"{bound(each.auc for each in clear):.2f}" for bound in (min, max))
+    span = low if low == high else f"{low} to {high}"
+    return [f"Within a class the strongest is {', '.join(parts)}; AUC {span}."]
 
 
 def say_class(associations: Sequence[Association]) -> list[str]:
@@ -183,13 +216,13 @@ def say_class(associations: Sequence[Association]) -> list[str]:
         return []
     figures = f"AUC {of_class.auc:.2f}, mutual information {of_class.ami:.2f}"
     if of_class.auc < WEAK_AUC:
-        return [f"The classes lie on both sides alike ({figures})."]
+        return [f"It is not the class: about as many datapoints of each class lie on side + as on side - ({figures})."]
     return [f"The sides also follow the class: {of_class.side_1} on side +, {of_class.side_0} on side - ({figures})."]
 
 
 def judge_joint(auc: float) -> str:
     if auc >= 0.9:
-        return "they predict it almost wholly"
+        return "they predict it well"
     return "they predict part of it" if auc >= CLEAR_AUC else "it is mostly something that they do not measure"
 
 
@@ -208,7 +241,9 @@ def describe_explanations(explanations: Sequence[Explanation]) -> list[Mapping[s
             "sentences": list(each.sentences),
             "joint_auc": each.joint_auc,
             "associations": [vars(a) for a in list_notable(each)],
-            "within_classes": [{"class_name": r.class_name, **vars(r.association)} for r in each.within_classes],
+            "within_classes": [
+                {"class_name": r.class_name, "follows": r.follows, **vars(r.association)} for r in each.within_classes
+            ],
         }
         for each in explanations
     ]

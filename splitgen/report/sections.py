@@ -71,22 +71,30 @@ def say_headline(folder: RunFolder, verification: Mapping[str, Any] | None, name
 
 
 def say_shortcut(split: Split | None, names: Sequence[str], explanations: Sequence[Explanation]) -> str | None:
-    """Which classes train shows with which attribute, in one sentence; None where no attribute explains the task."""
+    """Which classes train shows with which attribute, and which classes do not follow; None where no attribute
+    explains the task, or no class shows it clearly."""
     if split is None or "class_sides" not in split.metadata or not explanations:
         return None
     best = next(iter(explanations[0].associations), None)
     if best is None or best.auc < WEAK_AUC or best.origin == CLASS:
         return None
-    degree = "mostly" if best.auc >= CLEAR_AUC else "rather"
+    follows = {reading.label: reading.follows or 0.0 for reading in explanations[0].within_classes}
+    clear = [follows.get(c, 0.0) >= CLEAR_AUC for c in range(len(names))]
     sides = split.metadata["class_sides"]
     shown = [
-        f"{list_names([names[c] for c, side in enumerate(sides) if side == sign])} are {degree} {words}"
+        f"{list_names(members)} {'is' if len(members) == 1 else 'are'} mostly {words}"
         for sign, words in ((1, best.side_1), (-1, best.side_0))
-        if sign in sides
+        if (members := [names[c] for c, side in enumerate(sides) if side == sign and clear[c]])
     ]
+    if not shown:
+        return None
+    own = {r.label: r.association.name for r in explanations[0].within_classes if r.association.auc >= CLEAR_AUC}
+    own = {c: "the other way round" if name == best.name else name for c, name in own.items()}
+    rest = [names[c] + (f" (there {own[c]})" if c in own else "") for c in range(len(names)) if not clear[c]]
+    but = f" It is not clear in {list_names(rest)}." if rest else ""
     return (
         f"In train, {'; '.join(shown)}. In test it is the other way round: what {best.name} told of the class in "
-        "train misleads there."
+        f"train misleads there.{but}"
     )
 
 

@@ -15,9 +15,11 @@ from splitgen import Split, write_tasks
 from splitgen.data.dataset import describe_dataset
 from splitgen.data.metadata import read_metadata
 from splitgen.errors import FingerprintError, RunFolderError
+from splitgen.explain.attributes import Association
+from splitgen.explain.explanation import ClassReading, Explanation
 from splitgen.report.classes import draw_confusions, tabulate_classes
 from splitgen.report.folder import read_run_folder
-from splitgen.report.sections import say_command
+from splitgen.report.sections import say_command, say_shortcut
 from splitgen.reporting import report_folder
 from splitgen.tasks.tasks_file import SavedTasks
 
@@ -155,6 +157,24 @@ def test_of_many_classes_the_matrix_shows_the_worst():
     assert "the 24 with the lowest accuracy" in chart.text
     assert "class 45" in chart.svg
     assert "class 59" not in chart.svg
+
+
+def test_the_main_sentence_names_a_class_only_where_its_own_datapoints_show_it():
+    """Side + is bright in classes a and b; c goes by its edges, d the other way, e by nothing."""
+    sides = [1, -1, 1, -1, 1]
+    bright = Association("brightness", "image", 0.8, 0.3, "dark", "bright")
+    edges = Association("edge density", "image", 0.9, 0.4, "plain", "rich in edges")
+    faint = Association("brightness", "image", 0.55, 0.0, "dark", "bright")
+    own = {0: (bright, 0.9), 1: (bright, 0.8), 2: (edges, 0.7), 3: (bright, 0.1), 4: (faint, 0.55)}
+    within = tuple(ClassReading(c, "abcde"[c], *each) for c, each in own.items())
+    labels = np.arange(5)
+    rows = np.zeros(5, np.float32)
+    split = Split(tuple("vwxyz"), labels, labels, np.full(5, "train"), rows, rows, {"class_sides": sides})
+    said = say_shortcut(split, "abcde", [Explanation("task 0", 5, (bright,), within, None, ())])
+    assert said is not None
+    assert said.startswith("In train, a is mostly bright; b is mostly dark. In test it is the other way round")
+    assert said.endswith("It is not clear in c (there edge density), d (there the other way round), e.")
+    assert say_shortcut(split, "abcde", [Explanation("task 0", 5, (bright,), within[2:], None, ())]) is None
 
 
 def test_a_command_is_repeated_with_steps_for_its_budget():
