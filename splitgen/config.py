@@ -236,8 +236,8 @@ class AgreementConfig:
     max_rows: rows of the dataset that take part at most, drawn at random.
     train_fraction: share of them that the networks are trained on.
     min_train_accuracy: a task that the networks do not reach this accuracy on is flagged as not fitted.
-    epochs: of the training, to convergence; None as in `TrainingConfig`, but up to 60: a task that says
-        nothing about the images takes longer to fit than the target.
+    epochs: of the training, to convergence; None as in `TrainingConfig`, and up to 60 for a task that is not fitted
+        by then: one that says nothing about the images takes longer than the target.
     """
 
     networks: int = 2

@@ -30,7 +30,7 @@ class Stopwatch:
             self.bar.update(self.row, completed=self.done, detail=detail)
         elif time.monotonic() - self.last_line > LOG_SECONDS:
             self.last_line = time.monotonic()
-            share = f" {self.done / self.total:4.0%}" if self.total else ""
+            share = f" {min(1.0, self.done / self.total):4.0%}" if self.total else ""
             self.console.print(f"{self.title}{share}  {detail}", highlight=False)
 
 

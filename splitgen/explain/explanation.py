@@ -172,7 +172,7 @@ def say(
     if not associations:
         return [f"Nothing is known of the datapoints that could explain {name}."]
     best = associations[0]
-    figures, subject = f"{best.name}, AUC {best.auc:.2f}", name[:1].upper() + name[1:]
+    figures, subject = f"{best.name}, AUC {best.auc:.2f} (0.5 is chance, 1 perfect)", name[:1].upper() + name[1:]
     if best.auc >= CLEAR_AUC:
         lines = [f"{subject} separates {best.side_1} (side +) from {best.side_0} (side -): {figures}."]
     elif best.auc >= WEAK_AUC:
@@ -205,8 +205,8 @@ def say_within(within: Sequence[ClassReading]) -> list[str]:
     if len(clear) < len(within):
         parts.append(f"nothing clear ({len(within) - len(clear)})")
     low, high = (f"{bound(each.auc for each in clear):.2f}" for bound in (min, max))
-    span = low if low == high else f"{low} to {high}"
-    return [f"Within a class the strongest is {', '.join(parts)}; AUC {span}."]
+    span, where = low if low == high else f"{low} to {high}", " where clear" if len(clear) < len(within) else ""
+    return [f"Within a class the strongest is {', '.join(parts)}; AUC {span}{where}."]
 
 
 def say_class(associations: Sequence[Association]) -> list[str]:
@@ -214,10 +214,10 @@ def say_class(associations: Sequence[Association]) -> list[str]:
     of_class = next((each for each in associations if each.origin == CLASS), None)
     if of_class is None or of_class is associations[0]:
         return []
-    figures = f"AUC {of_class.auc:.2f}, mutual information {of_class.ami:.2f}"
+    auc = f"AUC {of_class.auc:.2f}"
     if of_class.auc < WEAK_AUC:
-        return [f"It is not the class: about as many datapoints of each class lie on side + as on side - ({figures})."]
-    return [f"The sides also follow the class: {of_class.side_1} on side +, {of_class.side_0} on side - ({figures})."]
+        return [f"It is not the class: about as many datapoints of each class lie on side + as on side - ({auc})."]
+    return [f"The sides also follow the class: {of_class.side_1} on side +, {of_class.side_0} on side - ({auc})."]
 
 
 def judge_joint(auc: float) -> str:

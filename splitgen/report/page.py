@@ -74,6 +74,7 @@ def compose(
         "accuracies": draw_accuracies(verification["figures"]) if verification else None,
         "command": sections.say_command(record),
         "shortcut": sections.say_shortcut(folder.split, dataset.class_names, explanations),
+        "side_line": None if folder.split is None else sections.say_sides(folder.split, dataset.class_names),
         "reading": explanations[0].sentences if explanations else (),
         "split": compose_split(folder, dataset, album),
         "tasks": [

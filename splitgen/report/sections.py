@@ -23,6 +23,7 @@ from splitgen.tasks.tasks_file import SavedTasks
 
 N_BINS = 30
 MAX_TASKS = 8  # explained in words and pictures
+MAX_TOLD = 4  # clauses about single classes in one sentence
 
 
 @dataclass(frozen=True)
@@ -88,14 +89,32 @@ def say_shortcut(split: Split | None, names: Sequence[str], explanations: Sequen
     ]
     if not shown:
         return None
-    own = {r.label: r.association.name for r in explanations[0].within_classes if r.association.auc >= CLEAR_AUC}
-    own = {c: "the other way round" if name == best.name else name for c, name in own.items()}
-    rest = [names[c] + (f" (there {own[c]})" if c in own else "") for c in range(len(names)) if not clear[c]]
-    but = f" It is not clear in {list_names(rest)}." if rest else ""
+    rest = [c for c, is_clear in enumerate(clear) if not is_clear]
     return (
-        f"In train, {'; '.join(shown)}. In test it is the other way round: what {best.name} told of the class in "
-        f"train misleads there.{but}"
+        f"In train, {'; '.join(shown)}. In test it is the other way round, so that what {best.name} told of the class "
+        f"in train is wrong there.{say_rest(rest, sides, names, explanations[0])}"
     )
+
+
+def say_rest(rest: Sequence[int], sides: Sequence[int], names: Sequence[str], explanation: Explanation) -> str:
+    """What train shows of the classes that do not follow the task's strongest attribute; empty where all do."""
+    if not rest:
+        return ""
+    own = {r.label: r.association for r in explanation.within_classes if r.association.auc >= CLEAR_AUC}
+    told = [f"{names[c]} is {own[c].side_1 if sides[c] == 1 else own[c].side_0} in train" for c in rest if c in own]
+    unclear = [names[c] for c in rest if c not in own]
+    if unclear:
+        told.append(f"nothing is clear in {list_names(unclear)}")
+    return f" It parts {list_names([names[c] for c in rest])} less well: {'; '.join(told[:MAX_TOLD])}."
+
+
+def say_sides(split: Split, names: Sequence[str]) -> str | None:
+    """Where the sides of the split's task lie, for the sentences that speak of them."""
+    sides = split.metadata.get("class_sides")
+    if sides is None:
+        return None
+    members = [names[c] for c, side in enumerate(sides) if side == 1]
+    return f"Side + of the task is train in {list_names(members) or 'no class'}, and test in the other classes."
 
 
 def list_names(names: Sequence[str], most: int = 8) -> str:
@@ -195,7 +214,7 @@ def show_task(
     sides = choose_side_strips(margins, dataset.labels, dataset.ids, dataset.class_names)
     rows = [[a.name, a.origin, f"{a.auc:.3f}", f"{a.ami:.3f}", a.side_1, a.side_0] for a in list_notable(explanation)]
     within = [
-        [r.class_name, r.association.name, f"{r.association.auc:.3f}", *order_sides(r, folder, margins)]
+        [r.class_name, name_reading(r), f"{r.association.auc:.3f}", *order_sides(r, folder, margins)]
         for r in explanation.within_classes[:MAX_TABLE_CLASSES]
     ]
     places = ["in train", "in test"] if is_split_task(folder, margins) else ["side +", "side -"]
@@ -207,6 +226,12 @@ def show_task(
         Table(["class", "strongest attribute", "AUC", *places], within) if within else None,
         [Captioned(strip.title, album.pictures(strip)) for strip in sides],
     )
+
+
+def name_reading(reading: ClassReading) -> str:
+    """The strongest attribute within a class, as the table names it."""
+    name = reading.association.name
+    return name if reading.association.auc >= CLEAR_AUC else f"nothing clear ({name})"
 
 
 def is_split_task(folder: RunFolder, margins: np.ndarray) -> bool:
@@ -250,7 +275,7 @@ def draw_discovery(record: Mapping[str, Any]) -> list[Chart]:
     runners = [each for each in record.get("refinement", []) if len(each["history"]) > 1]
     if runners:
         longest = max(runners, key=lambda each: len(each["history"]))["history"]
-        curves = {"failure (the lower, the more the model fails on test)": [step["failure"] for step in longest]}
+        curves = {"loss of the failure (lower: the model fails more on test)": [step["failure"] for step in longest]}
         text = f"The failure that refinement drives down, over {len(longest)} meta-steps."
         drawn.append(charts.draw_curves("refinement", "Refinement", text, curves))
     return drawn

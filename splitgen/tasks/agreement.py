@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,12 +13,12 @@ import torch
 from splitgen.config import AgreementConfig, TrainingConfig, check
 from splitgen.data.dataset import ImageDataset
 from splitgen.models.registry import ModelFactory
-from splitgen.models.training import count_epochs, fit, predict
+from splitgen.models.training import MAX_EPOCHS, count_epochs, fit, predict, score_accuracy
 from splitgen.parallel import map_threads
 from splitgen.random import stream_generator, stream_seed
 from splitgen.tasks.objectives import cohen_kappa, prediction_agreement
 
-CONVERGENCE_EPOCHS = 60  # until noise is fitted, too
+CONVERGENCE_EPOCHS = 60  # of a task that the target model's recipe does not fit: until noise is fitted, too
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ def score_agreement(
 ) -> AgreementScore:
     """Train networks on a part of the rows and compare their predictions on the rest.
 
-    task_labels: int [N], classes 0..K-1. on_fit: called after each training.
+    task_labels: int [N], classes 0..K-1. on_fit: called after each training, of which a task that takes longer to fit
+        has more than `config.networks`.
     Raises `SettingError` for settings out of range.
     """
     images = dataset.normalized_images(device)
@@ -82,17 +84,18 @@ def score_prepared(
     n_outputs = int(targets.max()) + 1
     train, holdout = draw_parts(len(targets), config, seed, images.device)
     training = replace(training or TrainingConfig(), epochs=config.epochs)
-    training = replace(training, epochs=count_epochs(len(train), training, at_most=CONVERGENCE_EPOCHS))
 
-    def train_network(which: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def train_network(recipe: TrainingConfig, which: int) -> tuple[float, torch.Tensor]:
         network_seed = stream_seed(seed, "agreement", task, which)
-        network = fit(model, images, targets, train, max(2, n_outputs), training, network_seed)
-        return predict(network, images, train), predict(network, images, holdout)
+        network = fit(model, images, targets, train, max(2, n_outputs), recipe, network_seed)
+        return score_accuracy(network, images, targets, train), predict(network, images, holdout)
 
-    predictions, train_accuracies = [], []
-    for on_train, on_holdout in map_threads(train_network, range(config.networks), on_fit):
-        predictions.append(on_holdout)
-        train_accuracies.append(prediction_agreement(on_train, targets[train].cpu()))
+    for epochs in sorted({count_epochs(len(train), training, most) for most in (MAX_EPOCHS, CONVERGENCE_EPOCHS)}):
+        recipe = replace(training, epochs=epochs)
+        trained = list(map_threads(partial(train_network, recipe), range(config.networks), on_fit))
+        train_accuracies, predictions = zip(*trained, strict=True)
+        if min(train_accuracies) >= config.min_train_accuracy:
+            break
     pairs = list(itertools.combinations(predictions, 2))
     return AgreementScore(
         task,
