@@ -16,6 +16,7 @@ from splitgen.errors import SettingError
 
 FEW_POINTS = 10_000
 SMALL_IMAGE = 16  # pixels a side: below this, an image counts as small
+NO_STOP = 1_000_000_000  # meta-steps of a run that a budget of time stops
 
 
 def fault(name: str, value: object, allowed: str) -> str:
@@ -100,8 +101,8 @@ class DiscoveryConfig:
     """Task discovery (METHOD.md section 3; defaults from section 5: few strong tasks serve a split).
 
     dim, n_tasks: d and K; with d = 1 the uniformity is empty and the class balance keeps a task balanced.
-        0 leaves them, and batch_size, to `for_images`; so does None for crowding_weight.
-    meta_steps: the stop; None is only for runs with a budget of time.
+        0 leaves them, and batch_size, to `for_images`; so does None for crowding_weight and meta_steps.
+    meta_steps: the stop; `NO_STOP` is only for runs with a budget of time.
     inner_steps, batch_size, inner_learning_rate: T, B and eta of the two networks' plain SGD.
     temperature: of the soft task labels.
     pool_size: datapoints that the encoder sees in a meta-step; the T batches are drawn out of them.
@@ -115,7 +116,7 @@ class DiscoveryConfig:
 
     dim: int = 0
     n_tasks: int = 0
-    meta_steps: int | None = 40
+    meta_steps: int | None = None
     inner_steps: int = 80
     batch_size: int = 0
     inner_learning_rate: float = 0.1
@@ -153,14 +154,15 @@ class DiscoveryConfig:
             yield fault("meta_steps", self.meta_steps, "1 or more")
 
     def for_images(self, image_size: int) -> DiscoveryConfig:
-        """The same settings with K, d, B and g filled in for images of that many pixels a side.
+        """The same settings with K, d, B, g and the stop filled in for images of that many pixels a side.
 
         Below `SMALL_IMAGE` pixels a training is cheap: batches of 128 make the inner networks fit
-        better, and three tasks give the search more candidates. Above, all the time goes to one task,
-        and keeping datapoints away from the boundary pays (on digits it costs 5 points).
+        better, and a second task gives the search more candidates. Above, all the time goes to one task,
+        and keeping datapoints away from the boundary pays (on digits it costs 5 points). Small images are for a
+        first look, which is to take a minute or two: fewer meta-steps (tests/benchmarks/refinement.md).
         """
         is_small = image_size < SMALL_IMAGE
-        n_tasks = self.n_tasks or min(self.dim or 3, 3 if is_small else 1)
+        n_tasks = self.n_tasks or min(self.dim or 2, 2 if is_small else 1)
         crowding_weight = (0.0 if is_small else 0.75) if self.crowding_weight is None else self.crowding_weight
         return dataclasses.replace(
             self,
@@ -168,6 +170,7 @@ class DiscoveryConfig:
             dim=self.dim or n_tasks,
             batch_size=self.batch_size or (128 if is_small else 32),
             crowding_weight=crowding_weight,
+            meta_steps=(24 if is_small else 40) if self.meta_steps is None else self.meta_steps,
         )
 
 
@@ -176,10 +179,10 @@ class RefinementConfig:
     """Refinement by the failure itself, of the search's best and of new tasks; tests/benchmarks/refinement.md has
     what each setting gained, and what lost.
 
-    meta_steps: of each task that stays to the end; 0 leaves refinement out, None is only for runs with a budget.
+    meta_steps: of each task that stays to the end; 0 leaves refinement out, `NO_STOP` is only for runs with a budget.
     candidates: how many of the search's best are refined.
-    new_tasks: how many start from untrained encoders beside them; None leaves it to `for_images`, as 0 does
-        with pool_size and lifetime.
+    new_tasks: how many start from untrained encoders beside them; None leaves it and meta_steps to `for_images`, as 0
+        does with first_round, pool_size and lifetime.
     first_round: meta-steps to the first round of real trainings; the next rounds come at 2, 4, 8, ... times as many.
     keep: tasks that go on after a round.
     learning_rate: of the task encoder.
@@ -188,10 +191,10 @@ class RefinementConfig:
     budget_share: of a budget of time, the rest being discovery's.
     """
 
-    meta_steps: int | None = 70
+    meta_steps: int | None = None
     candidates: int = 1
     new_tasks: int | None = None
-    first_round: int = 35
+    first_round: int = 0
     keep: int = 2
     learning_rate: float = 2e-3
     batch_size: int = 128
@@ -201,8 +204,8 @@ class RefinementConfig:
     budget_share: float = 0.7
 
     def faults(self) -> Iterator[str]:
-        yield from positive_faults(self, "learning_rate", "first_round", "keep", "inner_steps")
-        for name in ("candidates", "pool_size", "lifetime"):
+        yield from positive_faults(self, "learning_rate", "keep", "inner_steps")
+        for name in ("candidates", "first_round", "pool_size", "lifetime"):
             if getattr(self, name) < 0:
                 yield fault(f"refinement {name}", getattr(self, name), "0 or more")
         if self.new_tasks is not None and self.new_tasks < 0:
@@ -217,12 +220,14 @@ class RefinementConfig:
             yield fault("refinement budget_share", self.budget_share, "between 0 and 1")
 
     def for_images(self, image_size: int) -> RefinementConfig:
-        """The same settings with new_tasks, pool_size and lifetime filled in for images of that many pixels a
-        side: below `SMALL_IMAGE` a model has learned the target after T steps, above it takes longer."""
+        """The same settings with what is left open filled in for images of that many pixels a side: below
+        `SMALL_IMAGE` a model has learned the target after T steps, above it takes longer."""
         is_small = image_size < SMALL_IMAGE
         return dataclasses.replace(
             self,
+            meta_steps=(35 if is_small else 70) if self.meta_steps is None else self.meta_steps,
             new_tasks=(1 if is_small else 3) if self.new_tasks is None else self.new_tasks,
+            first_round=self.first_round or (20 if is_small else 35),
             pool_size=self.pool_size or (1024 if is_small else 2048),
             lifetime=self.lifetime or (1 if is_small else 10),
         )

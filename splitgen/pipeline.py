@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from splitgen.config import RunConfig
+from splitgen.config import NO_STOP, RunConfig
 from splitgen.discovering import run_discovery
 from splitgen.judging import check_groups_known, run_transfer, run_verification
 from splitgen.reporting import run_explanation, run_report
@@ -18,7 +18,7 @@ from splitgen.tasks.tasks_file import SavedTasks, check_tasks_belong, read_tasks
 
 def without_stop(config: RunConfig, stage: str) -> RunConfig:
     """The same settings with the budget as the only stop of "discovery" or "refinement"."""
-    return dataclasses.replace(config, **{stage: dataclasses.replace(getattr(config, stage), meta_steps=None)})
+    return dataclasses.replace(config, **{stage: dataclasses.replace(getattr(config, stage), meta_steps=NO_STOP)})
 
 
 def share_budget(config: RunConfig, budget_seconds: float | None) -> tuple[float | None, float | None]:

@@ -168,7 +168,7 @@ def refine_tasks(
     on_step: called after each meta-step with what it measured of each start.
     Raises `SettingError` for settings out of range, `ModelError` for a model that cannot be built.
     """
-    refinement = refinement or RefinementConfig()
+    refinement = (refinement or RefinementConfig()).for_images(dataset.image_size)
     problem = pose_refinement(dataset, model, targets, config, refinement, selection, seed=seed, device=device)
     tasks = [start_refinement(problem, start, encoder_state) for start in starts]
     deadline = None if budget_seconds is None else time.monotonic() + budget_seconds

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 import splitgen
-from splitgen.config import DiscoveryConfig, RefinementConfig, SelectionConfig, TrainingConfig
+from splitgen.config import NO_STOP, DiscoveryConfig, RefinementConfig, SelectionConfig, TrainingConfig
 from splitgen.models.training import fit, score_accuracy
 from splitgen.random import stream_seed
 from splitgen.splits.sides import binary_sides, cut_classes, measure_confusion
@@ -72,7 +72,7 @@ def measure_variant(
         [splitgen.Start(None, sides)],
         target.values,
         DiscoveryConfig(**discovery),
-        RefinementConfig(meta_steps=None, **refinement),
+        RefinementConfig(meta_steps=NO_STOP, **refinement),
         seed=options.seed,
         budget_seconds=options.budget,
     )

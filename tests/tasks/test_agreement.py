@@ -12,7 +12,10 @@ def test_random_labels_that_are_fitted_agree_far_less_than_an_easy_task(digits):
     random_labels = np.random.default_rng(0).integers(0, 2, digits.n_points)
     ink = digits.images.mean(dim=(1, 2, 3)).numpy()
     easy_labels = (ink > np.median(ink)).astype(int)
-    random, easy = (score_agreement(digits, y, find_model("conv"), seed=1) for y in (random_labels, easy_labels))
+    fits: list[str] = []
+    random = score_agreement(digits, random_labels, find_model("conv"), seed=1, on_fit=lambda: fits.append("random"))
+    easy = score_agreement(digits, easy_labels, find_model("conv"), seed=1, on_fit=lambda: fits.append("easy"))
+    assert fits == ["random"] * 4 + ["easy"] * 2  # what the target model's recipe does not fit is trained for longer
     assert random.fitted
     assert easy.fitted
     assert abs(random.holdout_accuracy - 0.5) < 0.06
