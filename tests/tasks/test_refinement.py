@@ -24,7 +24,7 @@ from splitgen.tasks.refinement import (
 )
 
 SIDES = np.where(np.arange(10) < 5, 1, -1)
-CONFIG = DiscoveryConfig(meta_steps=4)
+CONFIG = DiscoveryConfig(meta_steps=4, n_tasks=3)
 START = (Start(0, SIDES),)
 
 
