@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import rankdata
+from scipy.stats import spearmanr
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
@@ -140,16 +140,25 @@ def read_classes(evidence: Evidence, margins: np.ndarray, leader: str) -> list[C
 
 
 def drop_likes(associations: Sequence[Association], attributes: Sequence[Attribute]) -> list[Association]:
-    """The associations without those whose attribute says nearly the same as a stronger one's: numbers whose ranks
-    correlate by `LIKE_CORRELATION` or more. Of brightness and ink on a black ground, one is enough."""
-    numbers = {each.name: rankdata(each.values) for each in attributes if not each.is_categorical}
+    """The associations without those of the strongest whose attribute says nearly the same as a stronger one's: numbers
+    whose ranks correlate by `LIKE_CORRELATION` or more. Of brightness and ink on a black ground, one is enough."""
+    numbers = {each.name: each.values for each in attributes if not each.is_categorical}
     kept: list[Association] = []
-    for association in associations:
-        ranks = numbers.get(association.name)
+    for association in associations[:N_STRONGEST]:
+        values = numbers.get(association.name)
         others = [numbers[each.name] for each in kept if each.name in numbers]
-        if ranks is None or all(abs(np.corrcoef(ranks, other)[0, 1]) < LIKE_CORRELATION for other in others):
+        if values is None or not any(correlate_ranks(values, other) >= LIKE_CORRELATION for other in others):
             kept.append(association)
-    return kept
+    return [*kept, *associations[N_STRONGEST:]]
+
+
+def correlate_ranks(one: np.ndarray, other: np.ndarray) -> float:
+    """Size of Spearman's correlation of two attributes [n], over the datapoints where both are known; 0 where one of
+    them does not vary over these."""
+    known = np.isfinite(one) & np.isfinite(other)
+    if len(np.unique(one[known])) < 2 or len(np.unique(other[known])) < 2:
+        return 0.0
+    return abs(float(spearmanr(one[known], other[known]).statistic))
 
 
 def measure_joint(evidence: Evidence, sides: np.ndarray) -> float | None:
@@ -190,7 +199,7 @@ def say_following(associations: Sequence[Association]) -> list[str]:
     """The next attributes that go the same way."""
     following = [each for each in associations[1:4] if each.auc >= WEAK_AUC and each.origin != CLASS]
     listed = ", ".join(f"{each.side_1} (AUC {each.auc:.2f})" for each in following)
-    return [f"Side + is also {listed}."] if following else []
+    return [f"Side + goes with {listed}, too."] if following else []
 
 
 def say_within(within: Sequence[ClassReading]) -> list[str]:

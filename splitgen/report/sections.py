@@ -83,7 +83,7 @@ def say_shortcut(split: Split | None, names: Sequence[str], explanations: Sequen
     clear = [follows.get(c, 0.0) >= CLEAR_AUC for c in range(len(names))]
     sides = split.metadata["class_sides"]
     shown = [
-        f"{list_names(members)} {'is' if len(members) == 1 else 'are'} mostly {words}"
+        f"{list_names(members)} {'goes' if len(members) == 1 else 'go'} with {words}"
         for sign, words in ((1, best.side_1), (-1, best.side_0))
         if (members := [names[c] for c, side in enumerate(sides) if side == sign and clear[c]])
     ]
@@ -91,8 +91,8 @@ def say_shortcut(split: Split | None, names: Sequence[str], explanations: Sequen
         return None
     rest = [c for c, is_clear in enumerate(clear) if not is_clear]
     return (
-        f"In train, {'; '.join(shown)}. In test it is the other way round, so that what {best.name} told of the class "
-        f"in train is wrong there.{say_rest(rest, sides, names, explanations[0])}"
+        f"In train, {' and '.join(shown)}. In test it is the other way round, so that what {best.name} told of the "
+        f"class in train is wrong there.{say_rest(rest, sides, names, explanations[0])}"
     )
 
 
@@ -101,11 +101,11 @@ def say_rest(rest: Sequence[int], sides: Sequence[int], names: Sequence[str], ex
     if not rest:
         return ""
     own = {r.label: r.association for r in explanation.within_classes if r.association.auc >= CLEAR_AUC}
-    told = [f"{names[c]} is {own[c].side_1 if sides[c] == 1 else own[c].side_0} in train" for c in rest if c in own]
+    told = [f"{names[c]} goes with {own[c].side_1 if sides[c] == 1 else own[c].side_0}" for c in rest if c in own]
     unclear = [names[c] for c in rest if c not in own]
     if unclear:
         told.append(f"nothing is clear in {list_names(unclear)}")
-    return f" It parts {list_names([names[c] for c in rest])} less well: {'; '.join(told[:MAX_TOLD])}."
+    return f" It parts {list_names([names[c] for c in rest])} less well: in train {'; '.join(told[:MAX_TOLD])}."
 
 
 def say_sides(split: Split, names: Sequence[str]) -> str | None:

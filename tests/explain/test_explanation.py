@@ -121,3 +121,15 @@ def test_the_sentences_name_one_of_two_attributes_that_say_nearly_the_same(digit
     named = {association.name for association in explanation.associations[:3]}
     assert {"brightness", "ink mass"} <= named
     assert "ink (AUC" not in " ".join(explanation.sentences)
+
+
+def test_a_column_with_gaps_is_compared_where_it_is_known(digits):
+    margins = halve_by_brightness(digits, unless={})
+    brightness = digits.images.float().mean(dim=(1, 2, 3)).numpy()
+    random = np.random.default_rng(0)
+    table = pd.DataFrame({"dose": brightness + random.normal(size=digits.n_points) / 100, "age": random.random(1797)})
+    table["dose"] = table["dose"].where(random.random(digits.n_points) < 0.5)
+    table["age"] = table["age"].where(random.random(digits.n_points) < 0.5)
+    explanation = explain_task(gather_evidence(replace(digits, metadata=table)), "task 0", margins)
+    assert explanation.associations[0].name == "dose"
+    assert "bright (AUC" not in " ".join(explanation.sentences)

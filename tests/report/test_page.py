@@ -173,9 +173,9 @@ def test_the_main_sentence_names_a_class_only_where_its_own_datapoints_show_it()
     split = Split(tuple("vwxyz"), labels, labels, np.full(5, "train"), rows, rows, {"class_sides": sides})
     said = say_shortcut(split, "abcde", [Explanation("task 0", 5, (bright,), within, None, ())])
     assert said is not None
-    assert said.startswith("In train, a is mostly bright; b is mostly dark. In test it is the other way round")
+    assert said.startswith("In train, a goes with bright and b goes with dark. In test it is the other way round")
     assert said.endswith(
-        "It parts c, d, e less well: c is rich in edges in train; d is bright in train; nothing is clear in e."
+        "It parts c, d, e less well: in train c goes with rich in edges; d goes with bright; nothing is clear in e."
     )
     assert say_shortcut(split, "abcde", [Explanation("task 0", 5, (bright,), within[2:], None, ())]) is None
 
