@@ -8,15 +8,32 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from splitgen.errors import SettingError
 
+Value = TypeVar("Value")
 FEW_POINTS = 10_000
 SMALL_IMAGE = 16  # pixels a side: below this, an image counts as small
+MIN_EPOCHS, MAX_EPOCHS = 5, 20  # by size; on a random half of the digits 20 epochs reach what 60 do (0.983)
 NO_STOP = 1_000_000_000  # meta-steps of a run that a budget of time stops
+
+# What stays None in the settings of a stage becomes one of these, by the size of the images: below `SMALL_IMAGE`, else.
+DISCOVERY_DEFAULTS = {
+    "n_tasks": (2, 1),
+    "batch_size": (128, 32),
+    "crowding_weight": (0.0, 0.75),
+    "meta_steps": (24, 40),
+}
+REFINEMENT_DEFAULTS = {
+    "meta_steps": (35, 70),
+    "new_tasks": (1, 3),
+    "first_round": (20, 35),
+    "pool_size": (1024, 2048),
+    "lifetime": (1, 10),
+}
 
 
 def fault(name: str, value: object, allowed: str) -> str:
@@ -41,6 +58,27 @@ def positive_faults(stage: Any, *names: str) -> Iterator[str]:
     for name in names:
         if not getattr(stage, name) > 0:
             yield fault(name, getattr(stage, name), "above 0")
+
+
+def least_faults(stage: Any, least: int, *names: str, prefix: str = "") -> Iterator[str]:
+    """Faults of the fields that must be a number or more, or None, which leaves them to the defaults by size."""
+    for name in names:
+        value = getattr(stage, name)
+        if value is not None and value < least:
+            yield fault(f"{prefix}{name}", value, f"{least} or more")
+
+
+def settled(value: Value | None) -> Value:
+    """A setting that the defaults by size have filled in, by the time that a stage works with it."""
+    if value is None:
+        raise AssertionError("a setting is None where for_images or for_points should have filled it in")
+    return value
+
+
+def fill_defaults(stage: Any, defaults: Mapping[str, tuple[Any, Any]], image_size: int) -> dict[str, Any]:
+    """Values for the fields of a stage that are None, for images of that many pixels a side."""
+    which = 0 if image_size < SMALL_IMAGE else 1
+    return {name: pair[which] for name, pair in defaults.items() if getattr(stage, name) is None}
 
 
 def choice_faults(stage: Any, name: str, allowed: tuple[str, ...]) -> Iterator[str]:
@@ -78,7 +116,7 @@ class TrainingConfig:
     """The recipe of the target model: optimiser under a one-cycle schedule, no augmentation.
 
     learning_rate: the peak of the schedule.
-    epochs: None takes as many as give about `TRAINING_STEPS` steps, at least 5 and at most 20.
+    epochs: None takes as many as give about `TRAINING_STEPS` steps, at least `MIN_EPOCHS` and at most `MAX_EPOCHS`.
     """
 
     optimizer: str = "adamw"
@@ -101,7 +139,7 @@ class DiscoveryConfig:
     """Task discovery (METHOD.md section 3; defaults from section 5: few strong tasks serve a split).
 
     dim, n_tasks: d and K; with d = 1 the uniformity is empty and the class balance keeps a task balanced.
-        0 leaves them, and batch_size, to `for_images`; so does None for crowding_weight and meta_steps.
+        None leaves them, batch_size, crowding_weight and meta_steps to `for_images`.
     meta_steps: the stop; `NO_STOP` is only for runs with a budget of time.
     inner_steps, batch_size, inner_learning_rate: T, B and eta of the two networks' plain SGD.
     temperature: of the soft task labels.
@@ -114,11 +152,11 @@ class DiscoveryConfig:
     epsilon: length of the finite difference's shift as a fraction of |w|.
     """
 
-    dim: int = 0
-    n_tasks: int = 0
+    dim: int | None = None
+    n_tasks: int | None = None
     meta_steps: int | None = None
     inner_steps: int = 80
-    batch_size: int = 0
+    batch_size: int | None = None
     inner_learning_rate: float = 0.1
     temperature: float = 5.0
     pool_size: int = 1024
@@ -141,17 +179,11 @@ class DiscoveryConfig:
         )
         yield from choice_faults(self, "centring", ("class", "none"))
         yield from choice_faults(self, "meta_gradient", ("one-sided", "central", "exact"))
-        for name in ("dim", "n_tasks"):
-            if getattr(self, name) < 0:
-                yield fault(name, getattr(self, name), "1 or more, or 0 for the default by image size")
-        if self.pool_size < 2:
-            yield fault("pool_size", self.pool_size, "2 or more")
-        if self.batch_size < 0 or self.batch_size == 1:
-            yield fault("batch_size", self.batch_size, "2 or more, or 0 for the default by image size")
-        if 0 < self.dim < self.n_tasks:
+        yield from least_faults(self, 1, "dim", "n_tasks", "meta_steps")
+        yield from least_faults(self, 2, "pool_size", "batch_size")
+        yield from least_faults(self, 0, "crowding_weight")
+        if self.dim is not None and self.n_tasks is not None and self.dim < self.n_tasks:
             yield fault("n_tasks", self.n_tasks, f"at most dim ({self.dim}), as task directions are orthonormal")
-        if self.meta_steps is not None and self.meta_steps < 1:
-            yield fault("meta_steps", self.meta_steps, "1 or more")
 
     def for_images(self, image_size: int) -> DiscoveryConfig:
         """The same settings with K, d, B, g and the stop filled in for images of that many pixels a side.
@@ -161,17 +193,12 @@ class DiscoveryConfig:
         and keeping datapoints away from the boundary pays (on digits it costs 5 points). Small images are for a
         first look, which is to take a minute or two: fewer meta-steps (tests/benchmarks/refinement.md).
         """
-        is_small = image_size < SMALL_IMAGE
-        n_tasks = self.n_tasks or min(self.dim or 2, 2 if is_small else 1)
-        crowding_weight = (0.0 if is_small else 0.75) if self.crowding_weight is None else self.crowding_weight
-        return dataclasses.replace(
-            self,
-            n_tasks=n_tasks,
-            dim=self.dim or n_tasks,
-            batch_size=self.batch_size or (128 if is_small else 32),
-            crowding_weight=crowding_weight,
-            meta_steps=(24 if is_small else 40) if self.meta_steps is None else self.meta_steps,
-        )
+        found = fill_defaults(self, DISCOVERY_DEFAULTS, image_size)
+        n_tasks = self.n_tasks
+        if n_tasks is None:
+            n_tasks = found["n_tasks"] if self.dim is None else min(self.dim, found["n_tasks"])
+        dim = n_tasks if self.dim is None else self.dim
+        return dataclasses.replace(self, **{**found, "n_tasks": n_tasks, "dim": dim})
 
 
 @dataclass(frozen=True)
@@ -181,8 +208,8 @@ class RefinementConfig:
 
     meta_steps: of each task that stays to the end; 0 leaves refinement out, `NO_STOP` is only for runs with a budget.
     candidates: how many of the search's best are refined.
-    new_tasks: how many start from untrained encoders beside them; None leaves it and meta_steps to `for_images`, as 0
-        does with first_round, pool_size and lifetime.
+    new_tasks: how many start from untrained encoders beside them. None leaves it, meta_steps, first_round, pool_size
+        and lifetime to `for_images`.
     first_round: meta-steps to the first round of real trainings; the next rounds come at 2, 4, 8, ... times as many.
     keep: tasks that go on after a round.
     learning_rate: of the task encoder.
@@ -194,43 +221,29 @@ class RefinementConfig:
     meta_steps: int | None = None
     candidates: int = 1
     new_tasks: int | None = None
-    first_round: int = 0
+    first_round: int | None = None
     keep: int = 2
     learning_rate: float = 2e-3
     batch_size: int = 128
     inner_steps: int = 80
-    pool_size: int = 0
-    lifetime: int = 0
+    pool_size: int | None = None
+    lifetime: int | None = None
     budget_share: float = 0.7
 
     def faults(self) -> Iterator[str]:
         yield from positive_faults(self, "learning_rate", "keep", "inner_steps")
-        for name in ("candidates", "first_round", "pool_size", "lifetime"):
-            if getattr(self, name) < 0:
-                yield fault(f"refinement {name}", getattr(self, name), "0 or more")
-        if self.new_tasks is not None and self.new_tasks < 0:
-            yield fault("refinement new_tasks", self.new_tasks, "0 or more")
+        yield from least_faults(self, 0, "candidates", "new_tasks", "meta_steps", prefix="refinement ")
+        yield from least_faults(self, 1, "first_round", "lifetime", prefix="refinement ")
+        yield from least_faults(self, 2, "batch_size", "pool_size", prefix="refinement ")
         if self.candidates == 0 and self.new_tasks == 0 and self.meta_steps != 0:
             yield "refinement needs candidates or new_tasks above 0; give meta_steps 0 to leave it out"
-        if self.batch_size < 2:
-            yield fault("refinement batch_size", self.batch_size, "2 or more")
-        if self.meta_steps is not None and self.meta_steps < 0:
-            yield fault("refinement meta_steps", self.meta_steps, "0 or more")
         if not 0 < self.budget_share < 1:
             yield fault("refinement budget_share", self.budget_share, "between 0 and 1")
 
     def for_images(self, image_size: int) -> RefinementConfig:
         """The same settings with what is left open filled in for images of that many pixels a side: below
         `SMALL_IMAGE` a model has learned the target after T steps, above it takes longer."""
-        is_small = image_size < SMALL_IMAGE
-        return dataclasses.replace(
-            self,
-            meta_steps=(35 if is_small else 70) if self.meta_steps is None else self.meta_steps,
-            new_tasks=(1 if is_small else 3) if self.new_tasks is None else self.new_tasks,
-            first_round=self.first_round or (20 if is_small else 35),
-            pool_size=self.pool_size or (1024 if is_small else 2048),
-            lifetime=self.lifetime or (1 if is_small else 10),
-        )
+        return dataclasses.replace(self, **fill_defaults(self, REFINEMENT_DEFAULTS, image_size))
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,26 @@ class CheckError(SplitgenError):
         super().__init__(f"{problem}; {remedy}")
 
 
+class OutputError(SplitgenError):
+    """A result cannot be written."""
+
+    exit_code = 3
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        self.problem, self.remedy = problem, remedy
+        super().__init__(f"{problem}; {remedy}")
+
+
+class TrainingError(SplitgenError):
+    """A network that was trained cannot be used: its loss or its outputs are no numbers."""
+
+    exit_code = 3
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        self.problem, self.remedy = problem, remedy
+        super().__init__(f"{problem}; {remedy}")
+
+
 class TasksFileError(SplitgenError):
     """A file is not a tasks file that this version can read."""
 

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from splitgen.config import (
+    DISCOVERY_DEFAULTS,
+    MAX_EPOCHS,
+    MIN_EPOCHS,
+    REFINEMENT_DEFAULTS,
+    SMALL_IMAGE,
+    AgreementConfig,
+    DataConfig,
+    RunConfig,
+    SelectionConfig,
+    TrainingConfig,
+    VerificationConfig,
+)
 from splitgen.errors import SettingError
 from splitgen.settings import build_config, merge_settings, parse_duration, read_toml
 
-if TYPE_CHECKING:
-    from splitgen.config import RunConfig
+
+def by_size(defaults: tuple[Any, Any]) -> str:
+    """The defaults of a setting for small and for larger images, in words."""
+    small, larger = defaults
+    return f"{larger}, below {SMALL_IMAGE} pixels {small}"
+
 
 Dataset = Annotated[
     str | None,
@@ -24,35 +42,67 @@ Model = Annotated[
     ),
 ]
 Target = Annotated[str | None, typer.Option(help="'label' (default), or classes of side 1: 0,1,2", show_default=False)]
-TestFraction = Annotated[float | None, typer.Option(help="of all rows [default: 0.5]", show_default=False)]
+TestFraction = Annotated[
+    float | None, typer.Option(help=f"of all rows (default {SelectionConfig.test_fraction})", show_default=False)
+]
 ReserveFraction = Annotated[
-    float | None, typer.Option(help="rows left out between train and test [default: 0]", show_default=False)
+    float | None,
+    typer.Option(
+        help=f"rows left out between train and test (default {SelectionConfig.reserve_fraction:g})", show_default=False
+    ),
 ]
 ValidationFraction = Annotated[
-    float | None, typer.Option(help="drawn from the train side [default: 0]", show_default=False)
+    float | None,
+    typer.Option(
+        help=f"drawn from the train side (default {SelectionConfig.validation_fraction:g})", show_default=False
+    ),
 ]
-MetaSteps = Annotated[int | None, typer.Option(help="stop of discovery [default: 40]", show_default=False)]
+MetaSteps = Annotated[
+    int | None,
+    typer.Option(help=f"stop of discovery (default {by_size(DISCOVERY_DEFAULTS['meta_steps'])})", show_default=False),
+]
 RefineSteps = Annotated[
-    int | None, typer.Option(help="stop of refinement, 0 leaves it out [default: 70]", show_default=False)
+    int | None,
+    typer.Option(
+        help=f"stop of refinement, 0 leaves it out (default {by_size(REFINEMENT_DEFAULTS['meta_steps'])})",
+        show_default=False,
+    ),
 ]
 Budget = Annotated[
     str | None, typer.Option(help="time for discovery and refinement: 90s, 10m; the only stop if no steps are given")
 ]
 Tasks = Annotated[
-    int | None, typer.Option(help="tasks to discover [default: 1, 3 on images below 16 pixels]", show_default=False)
+    int | None,
+    typer.Option(help=f"tasks to discover (default {by_size(DISCOVERY_DEFAULTS['n_tasks'])})", show_default=False),
 ]
-Dim = Annotated[int | None, typer.Option(help="embedding size d [default: the tasks]", show_default=False)]
+Dim = Annotated[int | None, typer.Option(help="embedding size d (default the tasks)", show_default=False)]
 MetaGradient = Annotated[str | None, typer.Option(help="one-sided (default), central or exact", show_default=False)]
-AgreementNetworks = Annotated[int | None, typer.Option(help="networks a task [default: 2]", show_default=False)]
-Seeds = Annotated[int | None, typer.Option(help="seeds of the verification [default: 3]", show_default=False)]
-Seed = Annotated[int | None, typer.Option(help="of everything random [default: 0]", show_default=False)]
-Epochs = Annotated[int | None, typer.Option(help="of the target model [default: by size]", show_default=False)]
-BatchSize = Annotated[int | None, typer.Option(help="of the target model [default: 128]", show_default=False)]
-LearningRate = Annotated[float | None, typer.Option(help="peak [default: 0.004]", show_default=False)]
+AgreementNetworks = Annotated[
+    int | None, typer.Option(help=f"networks a task (default {AgreementConfig.networks})", show_default=False)
+]
+Seeds = Annotated[
+    int | None,
+    typer.Option(help=f"seeds of the verification (default {VerificationConfig.seeds})", show_default=False),
+]
+Seed = Annotated[int | None, typer.Option(help=f"of everything random (default {RunConfig.seed})", show_default=False)]
+Epochs = Annotated[
+    int | None,
+    typer.Option(help=f"of the target model (default {MIN_EPOCHS} to {MAX_EPOCHS}, by size)", show_default=False),
+]
+BatchSize = Annotated[
+    int | None, typer.Option(help=f"of the target model (default {TrainingConfig.batch_size})", show_default=False)
+]
+LearningRate = Annotated[
+    float | None, typer.Option(help=f"peak (default {TrainingConfig.learning_rate})", show_default=False)
+]
 Optimizer = Annotated[str | None, typer.Option(help="adamw (default), adam or sgd", show_default=False)]
-Root = Annotated[str | None, typer.Option(help="folder of torchvision datasets [default: data]", show_default=False)]
+Root = Annotated[
+    str | None, typer.Option(help=f"folder of torchvision datasets (default {DataConfig.root})", show_default=False)
+]
 Download = Annotated[bool | None, typer.Option("--download", help="fetch a torchvision dataset", show_default=False)]
-ImageSize = Annotated[int | None, typer.Option(help="side of a folder's images [default: 32]", show_default=False)]
+ImageSize = Annotated[
+    int | None, typer.Option(help=f"side of a folder's images (default {DataConfig.image_size})", show_default=False)
+]
 MetadataTable = Annotated[
     str | None, typer.Option("--metadata", help="Parquet or CSV about the rows, with a column 'id'", show_default=False)
 ]
@@ -61,8 +111,11 @@ GroupColumn = Annotated[
     typer.Option(help="of the metadata: rows of a group never straddle train and test", show_default=False),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]
-Threads = Annotated[int | None, typer.Option(help="CPU threads [default: torch's]", show_default=False)]
-Out = Annotated[Path | None, typer.Option(help="run folder [default: splitgen-runs/NAME-001, -002, ...]")]
+Threads = Annotated[
+    int | None,
+    typer.Option(help="CPU threads, on which the bytes of a result depend (default torch's)", show_default=False),
+]
+Out = Annotated[Path | None, typer.Option(help="run folder (default splitgen-runs/NAME-001, -002, ...)")]
 Config = Annotated[Path | None, typer.Option(help="TOML file of settings; the command line wins")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="no progress, no notes")]
 Json = Annotated[bool, typer.Option("--json", help="print the result as one JSON object")]
@@ -85,15 +138,29 @@ def collect_settings(given: dict[str, Any]) -> dict[str, Any]:
     settings["agreement"] = {"networks": given.get("agreement_networks")}
     settings["refinement"] = {"meta_steps": given.get("refine_steps")}
     if given.get("tasks") is not None:
-        settings["discovery"] |= {"n_tasks": given["tasks"], "dim": given.get("dim") or given["tasks"]}
+        dim = given["tasks"] if given.get("dim") is None else given["dim"]
+        settings["discovery"] |= {"n_tasks": given["tasks"], "dim": dim}
     return settings
 
 
-def choose_settings(given: dict[str, Any], below: dict[str, Any] | None) -> tuple[dict[str, Any], RunConfig]:
+@dataclass(frozen=True)
+class ChosenSettings:
+    """The settings of a command, and what a user said of them.
+
+    from_file: what the TOML file says. config: all, checked. names_model: the model is named by the command line or the
+        TOML file, and not only by a file that records an earlier run.
+    """
+
+    from_file: dict[str, Any]
+    config: RunConfig
+    names_model: bool
+
+
+def choose_settings(given: dict[str, Any], below: dict[str, Any] | None) -> ChosenSettings:
     """What the TOML file says, and the checked settings: recorded ones below it, the command line above."""
     from_file = read_toml(given["config"]) if given["config"] is not None else {}
-    settings = merge_settings(merge_settings(below or {}, from_file), collect_settings(given))
-    return from_file, build_config(settings)
+    of_user = merge_settings(from_file, collect_settings(given))
+    return ChosenSettings(from_file, build_config(merge_settings(below or {}, of_user)), "model" in of_user)
 
 
 def parse_budget(text: str | None) -> float | None:

@@ -13,6 +13,7 @@ from splitgen.config import RunConfig, check, fault
 from splitgen.errors import SettingError
 
 Settings = dict[str, Any]
+LARGEST = 1e300  # a number as large as this, infinity and NaN are no settings
 
 
 def read_toml(path: Path) -> Settings:
@@ -21,8 +22,9 @@ def read_toml(path: Path) -> Settings:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingError(f"config '{path}' cannot be read ({error.strerror}); give a TOML file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingError(f"config '{path}' is not TOML ({error}); see the README for an example") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        problem = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise SettingError(f"config '{path}' is not TOML ({problem}); see the README for an example") from error
 
 
 def merge_settings(below: Mapping[str, Any], above: Mapping[str, Any]) -> Settings:
@@ -68,9 +70,9 @@ def convert(value: Any, hint: str, name: str, faults: list[str]) -> Any:
     """The value as the field's type has it, or a fault."""
     if value is None and "None" in hint:
         return None
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LARGEST
     if hint.startswith("tuple"):
-        if isinstance(value, (list, tuple)) and all(isinstance(v, int) for v in value):
+        if isinstance(value, (list, tuple)) and all(isinstance(v, int) and not isinstance(v, bool) for v in value):
             return tuple(value)
         faults.append(fault(name, value, "a list of whole numbers"))
     elif "float" in hint:

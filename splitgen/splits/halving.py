@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from splitgen.config import RefinementConfig, SearchConfig
+from splitgen.config import RefinementConfig, SearchConfig, settled
 from splitgen.splits.search import Candidate, SearchProblem, train_round
 from splitgen.tasks.refinement import (
     Refinement,
@@ -55,7 +55,7 @@ def choose_starts(ranked: Sequence[Candidate], config: RefinementConfig) -> list
     usable = [candidate for candidate in ranked if len(set(candidate.class_sides)) == 2]
     best = usable[: config.candidates]
     cuts = list(dict.fromkeys(max(c.class_sides, flip(c.class_sides)) for c in usable))
-    new = [Candidate(None, cuts[draw % len(cuts)], draw=draw) for draw in range(config.new_tasks or 0)]
+    new = [Candidate(None, cuts[draw % len(cuts)], draw=draw) for draw in range(settled(config.new_tasks))]
     return best + new
 
 
@@ -78,7 +78,7 @@ def refine_by_rounds(
     deadline: of `time.monotonic()`.
     """
     found: list[Candidate] = []
-    for mark in list_marks(config.first_round, config.meta_steps):
+    for mark in list_marks(settled(config.first_round), config.meta_steps):
         advance_refinements(problem, [runner.refinement for runner in runners], mark, deadline, on_step)
         states = [checkpoint(problem, runner) for runner in runners]
         judged = train_round(search, states, search_config.rows[-1], len(search_config.rows) - 1, None)

@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from splitgen.config import SharpeningConfig
+from splitgen.config import SharpeningConfig, settled
 from splitgen.models.training import fit, predict_logits
 from splitgen.parallel import map_threads
 from splitgen.random import stream_generator, stream_seed
@@ -36,7 +36,7 @@ def sharpen_candidates(
     From the second round on, the best of the first goes on alone.
     """
     found: list[Candidate] = []
-    for number in range(1, (config.rounds or 0) + 1):
+    for number in range(1, settled(config.rounds) + 1):
         sharpened = [
             replace(
                 candidate,
@@ -54,7 +54,7 @@ def sharpen_candidates(
 
 def count_sharpening_fits(n_candidates: int, config: SharpeningConfig) -> int:
     """Trainings in all rounds."""
-    rounds = config.rounds or 0
+    rounds = settled(config.rounds)
     return (n_candidates + rounds - 1) * (config.folds * config.networks + 1) if rounds else 0
 
 

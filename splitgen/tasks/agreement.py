@@ -10,10 +10,10 @@ from functools import partial
 import numpy as np
 import torch
 
-from splitgen.config import AgreementConfig, TrainingConfig, check
+from splitgen.config import MAX_EPOCHS, AgreementConfig, TrainingConfig, check
 from splitgen.data.dataset import ImageDataset
 from splitgen.models.registry import ModelFactory
-from splitgen.models.training import MAX_EPOCHS, count_epochs, fit, predict, score_accuracy
+from splitgen.models.training import count_epochs, fit, predict, score_accuracy
 from splitgen.parallel import map_threads
 from splitgen.random import stream_generator, stream_seed
 from splitgen.tasks.objectives import cohen_kappa, prediction_agreement

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch.optim.swa_utils import AveragedModel
 
-from splitgen.config import DiscoveryConfig, check
+from splitgen.config import DiscoveryConfig, check, settled
 from splitgen.data.dataset import ImageDataset
 from splitgen.models.registry import ModelFactory, build_network
 from splitgen.random import seed_global, stream_generator, stream_seed
@@ -160,7 +160,7 @@ def take_step(problem: Problem, state: DiscoveryState, start: float) -> MetaStep
 
     embeddings = state.encoder(pool_images, pool_labels)
     margins = state.encoder.margins(embeddings)
-    soft_labels = soft_task_labels(margins[:, state.step % config.n_tasks], config.temperature)
+    soft_labels = soft_task_labels(margins[:, state.step % settled(config.n_tasks)], config.temperature)
     data = InnerData(
         [channels_last(pool_images[batch]) for batch in batches],
         soft_labels.detach()[batches],
@@ -178,7 +178,7 @@ def take_step(problem: Problem, state: DiscoveryState, start: float) -> MetaStep
         method=config.meta_gradient,
         epsilon=config.epsilon,
     )
-    spread = uniformity(embeddings) if config.dim > 1 else embeddings.new_zeros(())
+    spread = uniformity(embeddings) if settled(config.dim) > 1 else embeddings.new_zeros(())
     imbalance = class_imbalance(margins, pool_labels, problem.n_classes)
     crowding = boundary_crowding(margins, config.crowding_width)
     # Its value means nothing; its gradient for the encoder is that of D.
@@ -187,7 +187,7 @@ def take_step(problem: Problem, state: DiscoveryState, start: float) -> MetaStep
         surrogate
         + config.uniformity_weight * spread
         + config.imbalance_weight * imbalance
-        + (config.crowding_weight or 0.0) * crowding
+        + settled(config.crowding_weight) * crowding
     )
     state.optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
@@ -214,9 +214,10 @@ def draw_rows(problem: Problem, generator: torch.Generator) -> tuple[torch.Tenso
     held_out_size = min(config.held_out_size, n_points // 4)
     pool_size = min(config.pool_size, n_points - held_out_size)
     order = torch.randperm(n_points, generator=generator)
-    wanted = config.inner_steps * config.batch_size
+    batch_size = settled(config.batch_size)
+    wanted = config.inner_steps * batch_size
     passes = [torch.randperm(pool_size, generator=generator) for _ in range(-(-wanted // pool_size))]
-    batches = torch.cat(passes)[:wanted].view(config.inner_steps, config.batch_size)
+    batches = torch.cat(passes)[:wanted].view(config.inner_steps, batch_size)
     device = problem.images.device
     return (
         order[:pool_size].to(device),

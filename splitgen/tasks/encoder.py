@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from splitgen.config import DiscoveryConfig
+from splitgen.config import DiscoveryConfig, settled
 from splitgen.errors import SettingError
 from splitgen.models.networks import conv_trunk
 from splitgen.tasks.objectives import class_means, task_margins
@@ -84,8 +84,8 @@ def build_encoder(images: torch.Tensor, n_classes: int, config: DiscoveryConfig)
     encoder = TaskEncoder(
         images.shape[1],
         min(images.shape[2:]),
-        dim=config.dim,
-        n_tasks=config.n_tasks,
+        dim=settled(config.dim),
+        n_tasks=settled(config.n_tasks),
         width=config.encoder_width,
         centring=config.centring,
         n_classes=n_classes,

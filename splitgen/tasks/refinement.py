@@ -38,7 +38,7 @@ from torch import nn
 from torch.nn.utils import vector_to_parameters
 from torch.optim.swa_utils import AveragedModel
 
-from splitgen.config import DiscoveryConfig, RefinementConfig, SelectionConfig, check
+from splitgen.config import DiscoveryConfig, RefinementConfig, SelectionConfig, check, settled
 from splitgen.data.dataset import ImageDataset
 from splitgen.models.registry import ModelFactory, build_network
 from splitgen.parallel import map_threads
@@ -201,7 +201,7 @@ def pose_refinement(
         config.for_images(dataset.image_size),
         batch_size=refinement.batch_size,
         inner_steps=refinement.inner_steps,
-        pool_size=refinement.pool_size,
+        pool_size=settled(refinement.pool_size),
     )
     labels = torch.from_numpy(dataset.labels).to(device)
     images = dataset.normalized_images(device) if images is None else images
@@ -212,7 +212,7 @@ def pose_refinement(
         selection.test_fraction,
         1 - selection.test_fraction - selection.reserve_fraction,
         refinement.learning_rate,
-        refinement.lifetime,
+        settled(refinement.lifetime),
     )
 
 
@@ -302,7 +302,7 @@ def refine_step(problem: RefinementProblem, task: Refinement) -> RefinementStep:
             (soft.weighted[batches] * meta.soft_label_grad).sum()
             + measure_failure(meta.logits[0], task.sided, soft)
             + inner.config.imbalance_weight * imbalance
-            + (inner.config.crowding_weight or 0.0) * crowding
+            + settled(inner.config.crowding_weight) * crowding
         )
         task.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
