@@ -25,6 +25,8 @@ BUILT_IN: dict[str, Callable[..., nn.Module]] = {
     "resnet18-small": functools.partial(networks.resnet18, width=0.25),
 }
 
+IN_USE = "_splitgen_in_use"  # marks the weights of a network that was built
+
 
 @dataclass(frozen=True)
 class ModelFactory:
@@ -40,29 +42,50 @@ class ModelFactory:
 
 
 def find_model(name: str) -> ModelFactory:
-    """The factory of a model name.
+    """The factory of a model name that a user named.
 
-    A user's callable is imported, and so executed: only ever because the user named it.
-    Raises `ModelError` for a name that is not known or cannot be imported.
+    A user's callable is imported, and so executed: only ever because the user named it. For a name that was read from a
+    file, call `choose_model`. Raises `ModelError` for a name that is not known or cannot be imported.
     """
+    if is_users_code(name):
+        return ModelFactory(name, functools.partial(build_users, name, import_callable(name)))
     if name in BUILT_IN:
-        built_in = BUILT_IN[name]
-        return ModelFactory(name, built_in)
+        return ModelFactory(name, BUILT_IN[name])
     kind, _, rest = name.partition(":")
     if kind == "torchvision" and rest:
         return ModelFactory(name, functools.partial(build_torchvision, rest))
-    if rest:
-        return ModelFactory(name, functools.partial(build_users, name, import_callable(name)))
     allowed = ", ".join(BUILT_IN)
     raise ModelError(name, "unknown", f"use one of {allowed}, torchvision:NAME or package.module:callable")
 
 
+def choose_model(name: str, *, is_named: bool) -> ModelFactory:
+    """`find_model`, of a name that a user named or that a file recorded; code is imported for the former alone.
+
+    Raises `ModelError` for the name of a user's callable that stands in a file only.
+    """
+    if not is_named and is_users_code(name):
+        raise ModelError(
+            name,
+            "stands in the file as the model that it was made with, and is code, which is not run unless you name it",
+            f"give --model {name} if you trust it, or another model",
+        )
+    return find_model(name)
+
+
+def is_users_code(name: str) -> bool:
+    """Whether a name is that of a callable to be imported."""
+    kind, _, rest = name.partition(":")
+    return name not in BUILT_IN and kind != "torchvision" and bool(rest)
+
+
 def build_torchvision(name: str, n_classes: int, in_channels: int, image_size: int) -> nn.Module:
     """A torchvision classifier without weights; grey images are repeated to three channels."""
-    import torchvision
+    from torchvision import models
 
+    if name not in models.list_models(module=models):  # those for other purposes would fetch the weights of a backbone
+        raise ModelError(f"torchvision:{name}", "is no classifier", "see torchvision.models.list_models(module=models)")
     try:
-        module: nn.Module = torchvision.models.get_model(name, weights=None, num_classes=n_classes)
+        module: nn.Module = models.get_model(name, weights=None, num_classes=n_classes)
     except (ValueError, TypeError) as error:
         raise ModelError(f"torchvision:{name}", str(error), "see torchvision.models.list_models()") from error
     return module if in_channels == 3 else nn.Sequential(ToThreeChannels(), module)
@@ -84,8 +107,8 @@ def import_callable(name: str) -> Callable[..., nn.Module]:
         found: Any = importlib.import_module(module_name)
         for part in attribute.split("."):
             found = getattr(found, part)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ModelError(name, f"cannot be imported ({error})", "give package.module:callable") from error
+    except (Exception, SystemExit) as error:
+        raise ModelError(name, f"cannot be imported ({tell_raised(error)})", "give package.module:callable") from error
     if not callable(found):
         raise ModelError(name, "is not callable", "name a function or class that returns a torch module")
     users: Callable[..., nn.Module] = found
@@ -99,32 +122,75 @@ def build_users(
     del image_size  # not part of the user's interface
     try:
         module = users(n_classes=n_classes, in_channels=in_channels)
-    except TypeError as error:
-        raise ModelError(name, str(error), "it is called with n_classes and in_channels") from error
+    except (Exception, SystemExit) as error:
+        raise ModelError(name, tell_raised(error), "it is called with n_classes and in_channels") from error
     if not isinstance(module, nn.Module):
         raise ModelError(name, f"returned {type(module).__name__}", "return a torch.nn.Module")
     return module
 
 
+def tell_raised(error: BaseException) -> str:
+    """What a model's own code raised, in one line."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, (ImportError, AttributeError, TypeError)) else f"{type(error).__name__}: {text}"
+
+
 def build_network(model: ModelFactory, n_classes: int, images: torch.Tensor, seed: int) -> nn.Module:
-    """A freshly initialised network for images [N, channels, height, width], on their device."""
+    """A freshly initialised network for images [N, channels, height, width], on their device.
+
+    Raises `ModelError` where any of its weights belong to a network that was built before: what that one was trained
+    on would leak into this one, test rows included.
+    """
     with seed_global(seed):
         module = model.build(n_classes, int(images.shape[1]), int(min(images.shape[2:])))
         if any(isinstance(p, UninitializedParameter) for p in module.parameters()):
-            with torch.no_grad():  # lazy layers take their sizes from a first pass
-                module(torch.zeros(2, *images.shape[1:]))
+            try_images(
+                model, module, torch.zeros(2, *images.shape[1:])
+            )  # lazy layers take their sizes from a first pass
+    tensors = list_tensors(module)
+    if any(getattr(tensor, IN_USE, None) == id(tensor) for tensor in tensors):
+        raise shared_error(model)
+    for tensor in tensors:
+        setattr(tensor, IN_USE, id(tensor))  # a copy, which takes the mark along, is another tensor
     return module.to(images.device).to(memory_format=torch.channels_last)
 
 
-def check_model(model: ModelFactory, n_classes: int, images: torch.Tensor) -> None:
-    """Build the model once and run two images through it; `ModelError` if the logits are not [B, n_classes]."""
-    module = build_network(model, n_classes, images, seed=0).eval()
+@torch.no_grad()
+def try_images(model: ModelFactory, module: nn.Module, images: torch.Tensor) -> Any:
+    """What a module gives for images [B, channels, height, width]. Raises `ModelError` where it fails on them."""
     try:
-        with torch.no_grad():
-            logits = module(images[:2])
-    except (RuntimeError, TypeError, ValueError) as error:
-        first_line = str(error).splitlines()[0]
+        return module(images)
+    except (Exception, SystemExit) as error:
         size = "x".join(str(n) for n in images.shape[1:])
-        raise ModelError(model.name, f"fails on images of {size}: {first_line}", "use another model or size") from error
-    if tuple(logits.shape) != (min(2, len(images)), n_classes):
-        raise ModelError(model.name, f"gives logits of shape {tuple(logits.shape)}", f"return [batch, {n_classes}]")
+        problem = f"fails on images of {size}: {tell_raised(error)}"
+        raise ModelError(model.name, problem, "use another model or size") from error
+
+
+def list_tensors(module: nn.Module) -> list[torch.Tensor]:
+    """All that training changes, or could change: parameters and buffers."""
+    return [*module.parameters(), *module.buffers()]
+
+
+def shared_error(model: ModelFactory) -> ModelError:
+    return ModelError(model.name, "gives networks that share weights", "build a new module, with its own, at each call")
+
+
+def check_model(model: ModelFactory, n_classes: int, images: torch.Tensor) -> None:
+    """Build the model twice and run two images [2, channels, height, width] through it.
+
+    Raises `ModelError` if the two share weights, there is nothing to train, or the logits are not finite numbers
+    [B, n_classes].
+    """
+    built = [build_network(model, n_classes, images, seed=seed) for seed in range(2)]
+    first, second = ({tensor.untyped_storage().data_ptr() for tensor in list_tensors(each)} for each in built)
+    if first & second - {0}:  # 0: without a value
+        raise shared_error(model)
+    module = built[0].eval()
+    if not any(parameter.requires_grad for parameter in module.parameters()):
+        raise ModelError(model.name, "has no weights to train", "use a model with parameters that require a gradient")
+    logits = try_images(model, module, images[:2])
+    if not torch.is_tensor(logits) or tuple(logits.shape) != (min(2, len(images)), n_classes):
+        shape = f"logits of shape {tuple(logits.shape)}" if torch.is_tensor(logits) else type(logits).__name__
+        raise ModelError(model.name, f"gives {shape}", f"return [batch, {n_classes}]")
+    if not bool(torch.isfinite(logits).all()):
+        raise ModelError(model.name, "gives NaN or infinite logits before it is trained", "repair its initialisation")

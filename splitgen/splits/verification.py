@@ -25,12 +25,14 @@ from splitgen.models.registry import ModelFactory
 from splitgen.models.training import fit, predict
 from splitgen.parallel import map_threads
 from splitgen.random import stream_generator, stream_seed
+from splitgen.splits.chance import measure_chance, tell_unlearned
 from splitgen.splits.figures import FIGURES
 from splitgen.splits.sampling import Rows, count_folds, draw_folds, draw_random_split, hold_out
 from splitgen.splits.split import Split
 
 RECOVERABLE_MARGIN = 0.03  # how far recoverable may lie below random (METHOD.md section 4)
 CONFIDENCE = 0.95
+RANGES = {"fair_drop": (-1, 1)}  # the other figures are accuracies
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Verification:
     model: the name of the model. figures: by the names of `FIGURES`; the two of the source's own test
     set only where it has one. worst_class: the class with the lowest mean test accuracy.
     imbalance: largest relative difference of a class's share of train or test from that of the source.
+    chance_accuracy: of the best constant guess, the larger of that on train and that on test.
     test_confusion, random_confusion: int64 [C, n_outputs], how often a row of each source class was predicted
         as each output, summed over the seeds; on the test rows, and under the random split.
     """
@@ -60,8 +63,19 @@ class Verification:
     imbalance: float
     n_train: int
     n_test: int
+    chance_accuracy: float
     test_confusion: np.ndarray = field(compare=False)
     random_confusion: np.ndarray = field(compare=False)
+
+    @property
+    def unlearned(self) -> str | None:
+        """Why the model has not learned enough for a verdict, in words; None where it has."""
+        means = {name: figure.mean for name, figure in self.figures.items()}
+        learned = {
+            "held-out train rows": means["train_holdout_accuracy"],
+            "the test rows when it may see their like": means["recoverable_accuracy"],
+        }
+        return tell_unlearned(self.model, learned, self.chance_accuracy)
 
     @property
     def is_fair(self) -> bool:
@@ -71,16 +85,22 @@ class Verification:
 
     @property
     def is_adversarial(self) -> bool:
-        """The rule of METHOD.md section 4: fair, and the fair drop's interval lies above 0."""
-        return self.is_fair and self.figures["fair_drop"].low > 0
+        """The rule of METHOD.md section 4, of a model that has learned: fair, and the fair drop's interval lies above
+        0."""
+        return self.unlearned is None and self.is_fair and self.figures["fair_drop"].low > 0
 
     @property
     def verdict(self) -> str:
         """The verdict in one sentence."""
         drop, figures = self.figures["fair_drop"], self.figures
         span = f"{100 * drop.mean:.1f} points (95 % interval {100 * drop.low:.1f} to {100 * drop.high:.1f})"
+        if self.unlearned is not None:
+            return f"NOT adversarial: {self.unlearned}; nothing can be said of how it fails"
         if self.is_adversarial:
-            return f"adversarial: fair drop {span}; the same rows are predicted well when the model may see their like"
+            return (
+                f"adversarial: fair drop {span}; when the model may see their like, the same rows are predicted with "
+                f"an accuracy of {figures['recoverable_accuracy'].mean:.3f}"
+            )
         if drop.low <= 0:
             return f"NOT adversarial: the fair drop, {span}, is not clearly above 0"
         return (
@@ -158,7 +178,7 @@ def verify_split(
     runs = [summarize_seed(judge, rows, list(itertools.islice(results, len(plan)))) for plan in plans]
     per_class = np.mean([run.class_accuracies for run in runs], axis=0)
     names = [name for name in FIGURES if name in runs[0].figures]
-    figures = {name: summarize([run.figures[name] for run in runs]) for name in names}
+    figures = {name: summarize([run.figures[name] for run in runs], *RANGES.get(name, (0, 1))) for name in names}
     n_train_side = len(rows.train) + len(rows.validation)
     return Verification(
         model.name,
@@ -167,6 +187,9 @@ def verify_split(
         measure_imbalance(split),
         n_train_side,
         len(rows.test),
+        measure_chance(
+            split.targets[np.isin(split.parts, ("train", "validation"))], split.targets[split.parts == "test"]
+        ),
         np.sum([run.test_confusion for run in runs], axis=0),
         np.sum([run.random_confusion for run in runs], axis=0),
     )
@@ -266,12 +289,12 @@ def score_classes(judge: Judge, hits: torch.Tensor, rows: torch.Tensor) -> np.nd
     return np.array([share(hits[labels == c]) for c in range(int(judge.labels.max()) + 1)])
 
 
-def summarize(values: list[float]) -> Figure:
-    """Mean and t-interval of a figure over the seeds."""
+def summarize(values: list[float], least: float = 0, most: float = 1) -> Figure:
+    """Mean and t-interval of a figure over the seeds. The interval ends where the figure's range does."""
     mean = float(np.mean(values))
     half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, len(values) - 1)) * float(np.std(values, ddof=1))
     half /= math.sqrt(len(values))
-    return Figure(tuple(values), mean, mean - half, mean + half)
+    return Figure(tuple(values), mean, max(least, mean - half), min(most, mean + half))
 
 
 def measure_imbalance(split: Split) -> float:

@@ -23,6 +23,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
+from splitgen.errors import TrainingError
 from splitgen.parallel import map_threads
 from splitgen.random import draws_random_numbers, seed_global
 from splitgen.tasks.objectives import soft_cross_entropy
@@ -227,12 +228,18 @@ def meta_gradient(
     """Train networks side by side on the same batches, judge them, and reverse their trainings.
 
     networks: modules, differently initialised; their parameters are changed.
-    Raises `KeyError` for a method that is not in `STEP_PRODUCTS`.
+    Raises `KeyError` for a method that is not in `STEP_PRODUCTS`, `TrainingError` where the objective becomes NaN or
+    infinite.
     """
     flat = [FlatNetwork(network, data.held_out[:2]) for network in networks]
     paths = list(map_threads(lambda network: train_inner(network, data, learning_rate), flat))
     logits = [predict_held_out(network, data) for network in flat]
     value = objective(logits)
+    if not math.isfinite(float(value.detach())):
+        problem = f"the inner training of a meta-step diverged: its objective is {float(value.detach())}"
+        raise TrainingError(
+            problem, f"give an inner_learning_rate below {learning_rate:g} in [discovery] of a TOML file"
+        )
     adjoints = [network.flat_grad(value, retain_graph=True) for network in flat]
     trained = tuple(network.weights.clone() for network in flat)
     label_grads = map_threads(
