@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,11 +16,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 METADATA_KEY = b"splitgen"
+MAX_LINKS = 40  # that a path is followed through, as the kernel does
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path in the same folder that takes the place of `path` once the block has ended well."""
+    """A temporary path whose content takes the place of `path` once the block has ended well.
+
+    A link stays a link: the file that it names is replaced. What is no regular file (a device, a FIFO, an open file
+    descriptor such as /dev/stdout) is written through, and never replaced.
+    """
+    if is_passage(path):
+        with tempfile.TemporaryDirectory() as folder:
+            temporary = Path(folder) / path.name
+            temporary.touch()
+            yield temporary
+            with temporary.open("rb") as source, path.open("wb") as passage:
+                shutil.copyfileobj(source, passage)
+        return
+    path = path.resolve()
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)
     temporary = Path(name)
@@ -31,6 +46,37 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def is_passage(path: Path) -> bool:
+    """Whether bytes written to the path go elsewhere: it is there and no regular file, or names a file descriptor."""
+    if path.exists() and not path.is_file():
+        return True
+    for _ in range(MAX_LINKS):
+        path = path.parent.resolve() / path.name
+        if path.parts[:2] == ("/", "proc"):  # where /dev/stdout and /dev/fd lead to
+            return True
+        if not path.is_symlink():
+            break
+        path = path.parent / path.readlink()
+    return False
+
+
+def find_output_fault(path: Path) -> str | None:
+    """Why a file cannot be written to the path, in one line; None where it can. Leaves everything as it is."""
+    try:
+        folder = path.resolve().parent
+    except (OSError, RuntimeError) as error:
+        return f"'{path}' cannot be written: its links lead nowhere ({error}); give another path"
+    if path.is_dir():
+        problem = "it is a folder"
+    elif not folder.is_dir():
+        problem = f"there is no folder '{folder}'"
+    elif not os.access(path if is_passage(path) else folder, os.W_OK):
+        problem = "it may not be written"
+    else:
+        return None
+    return f"'{path}' cannot be written: {problem}; give another path"
 
 
 def current_umask() -> int:
@@ -81,5 +127,10 @@ def read_frame(path: Path, text_columns: Sequence[str] = ()) -> pd.DataFrame:
 
 def write_json(value: Mapping[str, Any], path: Path) -> None:
     """Write a JSON object, readable by people."""
+    write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", path)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a text file."""
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import platform
 import resource
 import time
@@ -20,10 +21,13 @@ from splitgen.console import Screen
 from splitgen.data.dataset import ImageDataset, describe_dataset
 from splitgen.data.sources import open_dataset
 from splitgen.errors import RunFolderError
-from splitgen.models.registry import ModelFactory, check_model, find_model
+from splitgen.folder_claim import FolderClaim
+from splitgen.models.registry import ModelFactory, check_model
 from splitgen.parquet import write_json
 from splitgen.splits.scores import Target, make_target
 from splitgen.splits.selection import count_parts
+
+DEFAULT_PARENT = Path("splitgen-runs")
 
 
 @dataclass
@@ -31,6 +35,7 @@ class Run:
     """One run of a command: what all its stages share, and what they found.
 
     record: becomes run.json; every figure that was printed, the settings, timings, environment.
+    claim: keeps `out` for this run until `close_run`, or the end of the process.
     """
 
     config: RunConfig
@@ -41,6 +46,7 @@ class Run:
     target: Target
     out: Path | None
     record: dict[str, Any] = field(default_factory=dict)
+    claim: FolderClaim | None = None
 
     @cached_property
     def images(self) -> torch.Tensor:
@@ -51,9 +57,19 @@ class Run:
         self.record.setdefault("seconds", {})[stage] = round(time.monotonic() - start, 3)
 
 
-def open_run(config: RunConfig, screen: Screen, device: str, out: Path | None, command: str) -> Run:
-    """Open the dataset and the model, and check all that can be checked before the work begins.
+def open_run(
+    config: RunConfig,
+    model: ModelFactory,
+    screen: Screen,
+    device: str,
+    out: Path | None,
+    command: str,
+    *,
+    default_out: bool = False,
+) -> Run:
+    """Open the dataset, and check all that can be checked before the work begins.
 
+    default_out: without `out`, take the next free folder of `DEFAULT_PARENT`.
     The out folder is made last, so that bad input leaves nothing behind.
     """
     if out is not None:
@@ -63,13 +79,15 @@ def open_run(config: RunConfig, screen: Screen, device: str, out: Path | None, c
     config = dataclasses.replace(
         config, discovery=config.discovery.for_images(size), refinement=config.refinement.for_images(size)
     )
-    model = find_model(config.model)
     target = make_target(dataset, config.selection.target)
     count_parts(dataset.class_counts, config.selection)
-    check_model(model, target.n_outputs, dataset.images[:2].to(device, torch.float32))
+    check_model(model, target.n_outputs, dataset.normalized_images(device, dataset.images[:2]))
+    claim = None
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-    run = Run(config, screen, device, dataset, model, target, out)
+        claim = claim_folder(out)
+    elif default_out:
+        out, claim = claim_next(DEFAULT_PARENT, short_name(config.data.dataset))
+    run = Run(config, screen, device, dataset, model, target, out, claim=claim)
     run.record.update(command=command, config=dataclasses.asdict(config), environment=describe_environment(device))
     run.record["dataset"] = describe_dataset(dataset)
     shape = "x".join(str(n) for n in dataset.images.shape[1:])
@@ -85,17 +103,36 @@ def check_out(out: Path) -> None:
         raise RunFolderError(str(out), "it holds another run or other files", "give another --out")
 
 
+def claim_folder(out: Path) -> FolderClaim:
+    """Make the folder, where it is not there, for this run alone. Raises `RunFolderError`."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        claim = FolderClaim(out)
+    except BlockingIOError as error:
+        raise RunFolderError(str(out), "another run writes into it", "give another --out") from error
+    except OSError as error:
+        raise RunFolderError(str(out), f"it cannot be used ({error.strerror})", "give another --out") from error
+    check_out(out)  # of two runs that found it empty, the second comes here after the first has begun or ended
+    return claim
+
+
+def claim_next(parent: Path, name: str) -> tuple[Path, FolderClaim]:
+    """The first `parent/name-NNN` that is not there, made for this run alone."""
+    for number in itertools.count(1):
+        out = parent / f"{name}-{number:03d}"
+        try:
+            out.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise RunFolderError(str(out), f"it cannot be made ({error.strerror})", "give --out") from error
+        return out, claim_folder(out)
+    raise AssertionError("numbers do not end")
+
+
 def short_name(spec: str) -> str:
     """A folder name for a dataset spec: `fashion-mnist` for `idx:/a/fashion-mnist`."""
     return Path(spec.rpartition(":")[2]).stem or "run"
-
-
-def next_out(parent: Path, name: str) -> Path:
-    """The first free `parent/name-NNN`."""
-    number = 1
-    while (parent / f"{name}-{number:03d}").exists():
-        number += 1
-    return parent / f"{name}-{number:03d}"
 
 
 def describe_environment(device: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from splitgen._version import __version__
 from splitgen.data.dataset import ImageDataset
 from splitgen.explain.explanation import Explanation
-from splitgen.parquet import replacing
+from splitgen.parquet import write_text
 from splitgen.report import classes, sections
 from splitgen.report.charts import Chart, draw_accuracies, draw_histograms
 from splitgen.report.folder import RunFolder
@@ -34,9 +34,7 @@ def write_report(
     explanations: of `list_tasks(folder)`, in its order. others: folders of `verify` and `compare` on the same
     data, whose tables are shown too.
     """
-    text = render_report(folder, dataset, explanations, others)
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(render_report(folder, dataset, explanations, others), path)
 
 
 def render_report(

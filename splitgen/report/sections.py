@@ -124,7 +124,8 @@ def list_names(names: Sequence[str], most: int = 8) -> str:
 
 
 def say_command(record: Mapping[str, Any]) -> str | None:
-    """The command that gives the same bytes: a budget is replaced by the meta-steps that it allowed."""
+    """The command that gives the same bytes: a budget is replaced by the meta-steps that it allowed, and the number of
+    threads is told."""
     words = list(record.get("command_line", []))
     if not words:
         return None
@@ -136,6 +137,9 @@ def say_command(record: Mapping[str, Any]) -> str | None:
         ):
             if steps is not None:
                 words = [*drop_option(words, option), option, str(steps)]
+    threads = record.get("environment", {}).get("threads")
+    if threads is not None:
+        words = [*drop_option(words, "--threads"), "--threads", str(threads)]
     return shlex.join(words)
 
 

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from splitgen.data.dataset import ImageDataset
 from splitgen.errors import TasksFileError
-from splitgen.parquet import read_parquet, write_parquet
+from splitgen.parquet import read_parquet, replacing, write_parquet
 
 TASKS_SCHEMA_VERSION = 1
 ENCODER_FILE = Path("checkpoint") / "encoder.safetensors"
@@ -71,7 +71,10 @@ def read_tasks(path: Path | str) -> SavedTasks:
 def write_encoder(encoder_state: Mapping[str, torch.Tensor], folder: Path) -> None:
     """The task encoder's weights into a run folder."""
     (folder / ENCODER_FILE).parent.mkdir(exist_ok=True)
-    save_file(dict(encoder_state), folder / ENCODER_FILE)
+    with replacing(
+        folder / ENCODER_FILE
+    ) as temporary:  # save_file alone would leave it to its owner, whatever the umask
+        save_file(dict(encoder_state), temporary)
 
 
 def read_encoder(folder: Path) -> dict[str, torch.Tensor] | None:
