@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from splitgen._version import __version__
-from splitgen.errors import SettingError, SplitgenError
+from splitgen.ending import NOT_DONE, flush_output, tell_end, terminated_by
+from splitgen.errors import OutputError, SettingError
 from splitgen.options import (
     AgreementNetworks,
     BatchSize,
@@ -51,6 +55,22 @@ from splitgen.options import (
 if TYPE_CHECKING:
     from splitgen.run import Run
 
+
+class Command(TyperCommand):
+    """A command whose every end has its exit code: whatever it raises is told in one line, where typer would let Python
+    end with 1, which here means that a threshold failed."""
+
+    def invoke(self, ctx: Any) -> Any:  # of typer's own class, which has no public name
+        try:
+            super().invoke(ctx)
+            flush_output()
+        except typer.Exit:
+            flush_output()
+            raise
+        except BaseException as error:
+            raise typer.Exit(tell_end(error)) from error
+
+
 app = typer.Typer(
     name="splitgen",
     help="Find a train-test split of a labelled image dataset on which a model fails.",
@@ -58,6 +78,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+command = functools.partial(app.command, cls=Command)
 
 
 def show_version(wanted: bool) -> None:
@@ -73,7 +96,7 @@ def options(
     """Find a train-test split of a labelled image dataset on which a model fails."""
 
 
-@app.command()
+@command()
 def make(
     dataset: Dataset = None,
     model: Model = None,
@@ -115,7 +138,7 @@ def make(
     print_json(as_json, run.record)
 
 
-@app.command()
+@command()
 def discover(
     dataset: Dataset = None,
     model: Model = None,
@@ -152,7 +175,7 @@ def discover(
     print_json(as_json, run.record)
 
 
-@app.command()
+@command()
 def split(
     tasks_path: Annotated[Path, typer.Argument(metavar="TASKS", help="run folder or tasks.parquet")],
     dataset: Dataset = None,
@@ -181,7 +204,10 @@ def split(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Make and verify a split from saved tasks: another target, other sizes, another reserve."""
+    """Make and verify a split from saved tasks: another target, other sizes, another reserve.
+
+    What is not given is as in the run that found the tasks; the defaults told here are those of a new run.
+    """
     given = locals()
     from splitgen.recall import recall_settings
     from splitgen.tasks.tasks_file import read_tasks
@@ -194,7 +220,7 @@ def split(
     print_json(as_json, run.record)
 
 
-@app.command()
+@command()
 def verify(
     split_path: Annotated[Path, typer.Argument(metavar="SPLIT", help="run folder or split.parquet")],
     dataset: Dataset = None,
@@ -219,7 +245,10 @@ def verify(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Judge an existing index file."""
+    """Judge an existing index file.
+
+    What is not given is as in the run that made the split; the defaults told here are those of a new run.
+    """
     given = locals() | {"model": model[0] if model else None}
     from splitgen.recall import recall_settings
     from splitgen.splits.split import read_split
@@ -232,7 +261,7 @@ def verify(
     print_json(as_json, run.record)
 
 
-@app.command()
+@command()
 def compare(
     dataset: Dataset = None,
     model: Model = None,
@@ -278,17 +307,17 @@ def compare(
     print_json(as_json, run.record)
 
 
-@app.command()
+@command()
 def report(
     path: Annotated[Path, typer.Argument(metavar="RUN", help="run folder or split.parquet")],
     others: Annotated[
         list[Path] | None, typer.Argument(metavar="[MORE]...", help="folders of verify and compare on the same data")
     ] = None,
-    dataset: Annotated[str | None, typer.Option(help="as in make [default: the run's own]", show_default=False)] = None,
+    dataset: Annotated[str | None, typer.Option(help="as in make (default the run's own)", show_default=False)] = None,
     root: Root = None,
     image_size: ImageSize = None,
     metadata: MetadataTable = None,
-    out: Annotated[Path | None, typer.Option(help="file to write [default: RUN/report.html]")] = None,
+    out: Annotated[Path | None, typer.Option(help="file to write (default RUN/report.html)")] = None,
     config: Config = None,
     quiet: Quiet = False,
 ) -> None:
@@ -298,19 +327,19 @@ def report(
     from splitgen.recall import recall_run
     from splitgen.reporting import report_folder
 
-    settings = choose_settings(locals(), recall_run(path))[1]
+    settings = choose_settings(locals(), recall_run(path)).config
     target = out or (path if path.is_dir() else path.parent) / "report.html"
     report_folder(open_dataset(settings.data), path, others or [], settings.seed, target)
     Screen(quiet).note(f"written to {target}")
 
 
-@app.command()
+@command()
 def show(
     split_path: Annotated[Path, typer.Argument(metavar="SPLIT", help="run folder or split.parquet")],
     images: Annotated[
         Path | None, typer.Option(help="folder to write contact sheets to, as PNG", show_default=False)
     ] = None,
-    dataset: Annotated[str | None, typer.Option(help="for --images [default: the run's own]")] = None,
+    dataset: Annotated[str | None, typer.Option(help="for --images (default the run's own)")] = None,
     root: Root = None,
     image_size: ImageSize = None,
     config: Config = None,
@@ -330,13 +359,13 @@ def show(
         from splitgen.data.sources import open_dataset
         from splitgen.report.pictures import write_sheets
 
-        opened = open_dataset(choose_settings(locals(), recall_run(split_path))[1].data)
+        opened = open_dataset(choose_settings(locals(), recall_run(split_path)).config.data)
         check_belongs(found, str(split_path), opened.fingerprint, opened.labels)
         sheets = write_sheets(opened, found, images)
         screen.note(f"{len(sheets)} contact sheets written to {images}")
 
 
-@app.command()
+@command()
 def export(
     split_path: Annotated[Path, typer.Argument(metavar="SPLIT", help="run folder or split.parquet")],
     to: Annotated[str, typer.Option(help="who reads it: csv, jsonl, huggingface, celeba, wilds, ...")],
@@ -364,7 +393,7 @@ def export(
     Screen(quiet).note(f"written to {out}")
 
 
-@app.command("import")
+@command("import")
 def import_(
     path: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, JSON Lines, npz, CelebA partition, tensor pairs")],
     out: Annotated[Path, typer.Option(help="index file to write")],
@@ -372,7 +401,7 @@ def import_(
     target: Target = None,
     kind: Annotated[
         str | None,
-        typer.Option("--format", help="csv, jsonl, npz, celeba, tensors [default: by suffix]", show_default=False),
+        typer.Option("--format", help="csv, jsonl, npz, celeba, tensors (default by suffix)", show_default=False),
     ] = None,
     root: Root = None,
     download: Download = None,
@@ -386,17 +415,17 @@ def import_(
     from splitgen.exports.reading import read_foreign_split
     from splitgen.splits.split import write_split
 
-    settings = choose_settings(locals(), None)[1]
+    settings = choose_settings(locals(), None).config
     found = read_foreign_split(path, open_dataset(settings.data), settings.selection.target, kind)
     write_split(found, out)
     Screen(quiet).note(f"{', '.join(f'{part} {n}' for part, n in found.counts().items() if n)}; written to {out}")
 
 
-@app.command()
+@command()
 def check(
     splits: Annotated[list[Path] | None, typer.Argument(help="run folders or split.parquet files")] = None,
     model: Annotated[
-        list[str] | None, typer.Option(help="as in make, several times [default: the split's own]", show_default=False)
+        list[str] | None, typer.Option(help="as in make, several times (default the split's own)", show_default=False)
     ] = None,
     predictions: Annotated[
         Path | None, typer.Option(help="of a model trained elsewhere: Parquet or CSV, columns index|id, prediction")
@@ -411,10 +440,12 @@ def check(
     baseline: Annotated[
         Path | None, typer.Option(help="earlier JSON or run.json: fail where test accuracy fell beyond noise")
     ] = None,
-    warn_only: Annotated[bool, typer.Option("--warn-only", help="failed thresholds do not fail the call")] = False,
+    warn_only: Annotated[
+        bool | None, typer.Option("--warn-only", help="failed thresholds do not fail the call", show_default=False)
+    ] = None,
     junit: Annotated[Path | None, typer.Option(help="write JUnit XML")] = None,
     out: Annotated[Path | None, typer.Option(help="write the result as JSON")] = None,
-    dataset: Annotated[str | None, typer.Option(help="as in make [default: the split's own]")] = None,
+    dataset: Annotated[str | None, typer.Option(help="as in make (default the split's own)")] = None,
     seeds: Seeds = None,
     seed: Seed = None,
     epochs: Epochs = None,
@@ -426,17 +457,22 @@ def check(
     device: Device = "auto",
     threads: Threads = None,
     config: Annotated[
-        Path | None, typer.Option(help="TOML with [tool.splitgen.check] [default: pyproject.toml]")
+        Path | None, typer.Option(help="TOML with the table tool.splitgen.check (default pyproject.toml)")
     ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Fail where a model is not robust on a split: exit code 1 for a threshold, 3 where it could not be judged."""
+    """Fail where a model is not robust on a split: exit code 1 for a threshold, 3 where it could not be judged.
+
+    What is not given is as in the run that made the split; the defaults told here are those of a new run.
+    """
     given = locals()
     from splitgen.check.gate import choose_judge, hold_gate
     from splitgen.check.settings import GATE_OPTIONS, choose_gate_settings
     from splitgen.console import Screen
 
+    if sys.stdout is None:
+        raise OutputError("standard output is closed", "the result of a check would be lost; leave it open")
     gate = choose_gate_settings({GATE_OPTIONS[name]: given[name] for name in GATE_OPTIONS}, config)
     screen = Screen(quiet, as_json)
     models, judge = choose_judge(
@@ -452,21 +488,21 @@ def open_new_run(
 ) -> Run:
     """Settings from file and command line, checked; then dataset, model and out folder."""
     from splitgen.console import Screen
+    from splitgen.models.registry import choose_model
     from splitgen.pipeline import without_stop
-    from splitgen.run import next_out, open_run, short_name
+    from splitgen.run import open_run
 
-    from_file, config = choose_settings(given, below)
+    chosen = choose_settings(given, below)
+    config = chosen.config
     if given.get("budget") is not None:
         parse_budget(given["budget"])
         for stage, option in (("discovery", "meta_steps"), ("refinement", "refine_steps")):
-            if given.get(option) is None and "meta_steps" not in from_file.get(stage, {}):
+            if given.get(option) is None and "meta_steps" not in chosen.from_file.get(stage, {}):
                 config = without_stop(config, stage)
     device = pick_device(given["device"], given["threads"])
-    out = given["out"]
-    if out is None and default_out:
-        out = next_out(Path("splitgen-runs"), short_name(config.data.dataset))
     screen = Screen(given["quiet"], given["as_json"])
-    run = open_run(config, screen, device, out, command)
+    model = choose_model(config.model, is_named=chosen.names_model)
+    run = open_run(config, model, screen, device, given["out"], command, default_out=default_out)
     run.record["command_line"] = ["splitgen", *sys.argv[1:]]
     return run
 
@@ -477,12 +513,13 @@ def print_json(wanted: bool, record: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """The console script: every `SplitgenError` is one line, and its exit code."""
-    try:
-        app()
-    except SplitgenError as error:
-        typer.echo(f"splitgen: {error}", err=True)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        typer.echo("splitgen: stopped", err=True)
-        sys.exit(130)
+    """The console script."""
+    with terminated_by(signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        try:
+            app()
+        except SystemExit as end:
+            # typer ends with 1 for a broken pipe or closed input, too
+            known = end.code != 1 or isinstance(end.__context__, typer.Exit)
+            sys.exit(end.code if known else NOT_DONE)
+        except BaseException as error:  # before or behind a command: in help and wrong usage, which are printed too
+            sys.exit(tell_end(error))

@@ -1,25 +1,67 @@
-"""The one sink for what people read: results to stdout, progress and notes to stderr."""
+"""The one sink for what people read: results to stdout, progress and notes to stderr.
+
+Names come from files and folders that others made: what goes to a terminal or to a CI log is cleaned here.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import re
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 LOG_SECONDS = 15.0  # between two lines of progress where there is no terminal
+# C0 and C1 controls, line separators, signs that turn the direction of text, and bytes that are no UTF-8.
+CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+LOG_COMMANDS = re.compile(r":(?=:)|#(?=#\[)")
+
+
+def escape_controls(text: str) -> str:
+    """The text on one line, with what a terminal would obey as a visible escape: `\\x1b`."""
+    return CONTROLS.sub(lambda sign: sign[0].encode("unicode_escape").decode(), text)
+
+
+def clean(text: str) -> str:
+    """The text on one line, without anything that a terminal or the log of GitHub Actions would obey.
+
+    A workflow command is a line that begins with `::`; as long lines are wrapped, no `::` may stay anywhere.
+    """
+    return LOG_COMMANDS.sub(r"\g<0>\\", escape_controls(text))
+
+
+def tell_error(text: str) -> None:
+    """One line to stderr, where that can be written."""
+    with contextlib.suppress(OSError, ValueError):
+        if sys.stderr is not None:
+            print(clean(text), file=sys.stderr, flush=True)
+
+
+class PlainConsole(Console):
+    """A console that prints text as it is, and lets a broken pipe be the caller's to deal with."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(highlight=False, markup=False, emoji=False, **options)
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError(errno.EPIPE, "standard output was closed by its reader")  # rich would exit with 1
 
 
 class Stopwatch:
     """Progress of one stage: a bar in a terminal, a line now and then in a log."""
 
     def __init__(self, console: Console, title: str, total: float | None, bar: Progress | None) -> None:
-        self.console, self.title, self.total = console, title, total
+        self.console, self.title, self.total = console, clean(title), total
         self.bar = bar
-        self.row = bar.add_task(title, total=total, detail="") if bar is not None else None
+        self.row = bar.add_task(self.title, total=total, detail="") if bar is not None else None
         self.done = 0.0
         self.last_line = time.monotonic()
 
@@ -31,35 +73,35 @@ class Stopwatch:
         elif time.monotonic() - self.last_line > LOG_SECONDS:
             self.last_line = time.monotonic()
             share = f" {min(1.0, self.done / self.total):4.0%}" if self.total else ""
-            self.console.print(f"{self.title}{share}  {detail}", highlight=False)
+            self.console.print(clean(f"{self.title}{share}  {detail}"))
 
 
 class Screen:
     """Where output goes. quiet: no progress and no notes; as_json: results are for machines."""
 
     def __init__(self, quiet: bool = False, as_json: bool = False) -> None:
-        self.out = Console(width=None, soft_wrap=False, highlight=False)
-        self.err = Console(stderr=True, quiet=quiet, highlight=False)
+        self.out = PlainConsole()
+        self.err = PlainConsole(stderr=True, quiet=quiet)
         self.as_json = as_json
 
     def note(self, text: str) -> None:
         """One line about what goes on."""
-        self.err.print(text, markup=False)
+        self.err.print(clean(text))
 
     def say(self, text: str) -> None:
         """One line of the result; left out where the result is JSON."""
         if not self.as_json:
-            self.out.print(text, markup=False)
+            self.out.print(clean(text))
 
     def table(self, title: str, headers: list[str], rows: list[list[str]]) -> None:
         """A table of the result."""
         if self.as_json:
             return
-        table = Table(title=title, title_justify="left", title_style="bold")
+        table = Table(title=Text(clean(title), style="bold"), title_justify="left")
         for number, header in enumerate(headers):
             table.add_column(header, justify="left" if number == 0 else "right", overflow="fold")
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*(Text(clean(cell)) for cell in row))
         self.out.print(table)
 
     @contextmanager
@@ -68,10 +110,10 @@ class Screen:
         start = time.monotonic()
         if self.err.is_terminal and not self.err.quiet:
             columns = (
-                TextColumn("{task.description:<12}"),
+                TextColumn("{task.description:<12}", markup=False),
                 BarColumn(18),
                 TimeElapsedColumn(),
-                TextColumn("{task.fields[detail]}"),
+                TextColumn("{task.fields[detail]}", markup=False),
             )
             with Progress(*columns, console=self.err, transient=True) as bar:
                 yield Stopwatch(self.err, title, total, bar)

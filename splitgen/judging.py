@@ -13,7 +13,7 @@ from splitgen.models.registry import check_model, find_model
 from splitgen.models.training import count_epochs, steps_per_epoch
 from splitgen.parallel import count_workers
 from splitgen.run import Run
-from splitgen.splits.split import Split, write_split
+from splitgen.splits.split import Split, hash_rows, write_split
 from splitgen.splits.verification import Verification, count_verification_fits, verify_split
 from splitgen.tables import print_transfer, print_verification
 
@@ -25,6 +25,7 @@ def run_verification(run: Run, split: Split) -> tuple[Split, Verification]:
     run.timed("verify", start)
     described = describe_verification(result)
     run.record["verification"] = described
+    run.record["rows_hash"] = hash_rows(split)
     run.record["confusion"] = {"test": result.test_confusion.tolist(), "random": result.random_confusion.tolist()}
     split = split.with_metadata(verification=described)
     print_verification(run.screen, described, run.dataset.class_names)
@@ -92,4 +93,5 @@ def run_transfer(run: Run, split: Split, models: Sequence[str]) -> None:
         judged.append(describe_verification(judge_split(each, split)))
     run.timed("verify", start)
     run.record["transfer"] = judged
+    run.record["rows_hash"] = hash_rows(split)
     print_transfer(run.screen, judged)

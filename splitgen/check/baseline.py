@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,47 +20,90 @@ Z = 1.96  # of a two-sided 95 % interval
 
 @dataclass(frozen=True)
 class Earlier:
-    """Test accuracy of an earlier result: values, one a seed, over n_test rows."""
+    """Test accuracy of an earlier result: values, one a seed, over n_test rows.
 
+    model: its name. rows_hash: of the split's rows (`hash_rows`).
+    """
+
+    model: str
+    rows_hash: str
     values: tuple[float, ...]
     n_test: int
 
 
-def read_baseline(path: Path) -> dict[tuple[str, str], Earlier]:
-    """Earlier results by split (its file's name) and model; ("", model) for the run.json of `make` or `verify`.
+def read_baseline(path: Path) -> list[Earlier]:
+    """Earlier results: of what `check` wrote as JSON, or of the run.json of `make`, `split` or `verify`.
 
-    Raises `CheckError` for a file that is neither that nor what `check --json` wrote.
+    Raises `CheckError` for a file that is neither, or does not say which split it judged.
     """
+    remedy = "give what 'check --out' wrote, or the run.json of make, split or verify, of this version"
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        if "results" in record:
-            return {
-                (case["split"], case["model"]): Earlier(tuple(case["figures"]["test_accuracy"]), case["n_test"])
-                for case in record["results"]
-                if case.get("figures")
-            }
-        judged = record["verification"]
-        earlier = Earlier(tuple(judged["figures"]["test_accuracy"]["values"]), judged["n_test"])
-        return {("", judged["model"]): earlier}
+        earlier = [read_case(case) for case in list_cases(record)]
     except OSError as error:
         raise CheckError(f"baseline '{path}' cannot be read ({error.strerror})", "give an existing file") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        remedy = "give what 'check --json' wrote, or the run.json of make or verify"
-        raise CheckError(f"baseline '{path}' holds no earlier result", remedy) from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CheckError(f"baseline '{path}' holds no earlier result ({tell_fault(error)})", remedy) from error
+    if not earlier:
+        raise CheckError(f"baseline '{path}' holds no earlier result (nothing in it was judged)", remedy)
+    return earlier
 
 
-def check_regression(baseline: Mapping[tuple[str, str], Earlier], split: str, judgement: Judgement) -> Outcome:
-    """Is the test accuracy lower than it was, by more than noise explains?"""
-    earlier = baseline.get((split, judgement.model)) or baseline.get(("", judgement.model))
+def tell_fault(error: Exception) -> str:
+    """What an error says of a file, in one line."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    text = f"no {error}" if isinstance(error, KeyError) else str(error)
+    return " ".join(text.split())
+
+
+def list_cases(record: Any) -> list[Any]:
+    """The results of a record in the form of those that `check` writes; results without figures are left out."""
+    if "results" in record:
+        return [case for case in record["results"] if case["figures"] is not None]
+    judged = record["transfer"] if "transfer" in record else [record["verification"]]
+    return [
+        {
+            "model": each["model"],
+            "rows_hash": record["rows_hash"],
+            "n_test": each["n_test"],
+            "figures": {"test_accuracy": each["figures"]["test_accuracy"]["values"]},
+        }
+        for each in judged
+    ]
+
+
+def read_case(case: Any) -> Earlier:
+    """One result. Raises `ValueError`, `KeyError` or `TypeError` where it is none."""
+    values, n_test = case["figures"]["test_accuracy"], case["n_test"]
+    for name in ("model", "rows_hash"):
+        if not isinstance(case[name], str):
+            raise ValueError(f"its {name} is no text: {case[name]!r}")
+    if not isinstance(values, list) or not values or not all(is_accuracy(value) for value in values):
+        raise ValueError(f"its test_accuracy is no list of fractions: {values!r}")
+    if not isinstance(n_test, int) or isinstance(n_test, bool) or n_test < 1:
+        raise ValueError(f"its n_test is no count of rows: {n_test!r}")
+    return Earlier(case["model"], case["rows_hash"], tuple(map(float, values)), n_test)
+
+
+def is_accuracy(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
+
+
+def check_regression(baseline: Sequence[Earlier], rows_hash: str, judgement: Judgement) -> Outcome:
+    """Is the test accuracy on the same rows lower than it was, by more than noise explains?"""
+    of_model = [earlier for earlier in baseline if earlier.model == judgement.model]
+    earlier = next((each for each in of_model if each.rows_hash == rows_hash), None)
+    problem = judgement.unlearned
     if earlier is None:
-        return Outcome(
-            "baseline",
-            "test_accuracy",
-            math.nan,
-            None,
-            False,
-            f"the baseline has no result of {judgement.model} on {split}",
+        names = ", ".join(sorted({each.model for each in baseline}))
+        problem = (
+            "the baseline was made on another split (its rows differ); make the baseline again on this one"
+            if of_model
+            else f"the baseline has no result of {judgement.model}, but of {names}"
         )
+    if earlier is None or problem is not None:
+        return Outcome("baseline", "test_accuracy", math.nan, None, False, problem)
     now = judgement.figures["test_accuracy"]
     noise = Z * math.hypot(standard_error(now, judgement.n_test), standard_error(earlier.values, earlier.n_test))
     bound = float(np.mean(earlier.values)) - noise

@@ -14,94 +14,138 @@ from splitgen.check.judgement import Judgement, hash_file, judge_predictions, re
 from splitgen.check.reports import Case, describe_gate, write_junit, write_summary
 from splitgen.check.settings import GateSettings
 from splitgen.check.thresholds import Thresholds, check_figures
-from splitgen.console import Screen
+from splitgen.console import Screen, tell_error
 from splitgen.errors import SplitgenError
-from splitgen.parquet import replacing, write_json
-from splitgen.settings import merge_settings
-from splitgen.splits.split import Split, find_index_file, read_split
+from splitgen.parquet import write_json, write_text
+from splitgen.settings import build_config, merge_settings
+from splitgen.splits.split import Split, find_index_file, hash_rows, read_split
 
 PASSED, FAILED, NOT_JUDGED = 0, 1, 3  # 2 is a usage error, as everywhere
+OWN_MODEL = "(the split's own model)"
 
-Judge = Callable[[Split, Path, str], Judgement]
+Judge = Callable[[Split, Path, str | None], Judgement]
 
 
 def choose_judge(
     gate: GateSettings, screen: Screen, pick_device: Callable[[], str], given: Mapping[str, Any]
-) -> tuple[Sequence[str], Judge]:
+) -> tuple[Sequence[str | None], Judge]:
     """The models, and what judges them: saved predictions, or trainings on a device, with nested settings `given`.
 
-    torch is imported for trainings alone.
+    A model that is None is the one that a split was made with. torch is imported for trainings alone.
+    Raises `SettingError` for settings out of range.
     """
     if gate.predictions is not None:
         return [gate.predictions.name], predictions_judge(gate.predictions, gate.control_predictions)
     from splitgen.check.training import Trainer
 
     seeds, dataset = {"verification": {"seeds": gate.seeds}}, {"data": {"dataset": gate.dataset}}
-    trainer = Trainer(screen, pick_device(), merge_settings(merge_settings(given, seeds), dataset))
-    return gate.models or [""], trainer.judge
+    settings = merge_settings(merge_settings(given, seeds), dataset)
+    build_config(settings)  # what is wrong with them is wrong usage, and not a split that cannot be judged
+    return gate.models or [None], Trainer(screen, pick_device(), settings).judge
 
 
-def hold_gate(gate: GateSettings, models: Sequence[str], judge: Judge, screen: Screen) -> tuple[int, dict[str, Any]]:
-    """Judge, print, and write all that was asked for; the exit code and the JSON record."""
+def hold_gate(
+    gate: GateSettings, models: Sequence[str | None], judge: Judge, screen: Screen
+) -> tuple[int, dict[str, Any]]:
+    """Judge, write all that was asked for, and print; the exit code and the JSON record.
+
+    What cannot be written is told, and makes the exit code 3: whoever reads the file must not take an old one for this
+    result.
+    """
     baseline = None if gate.baseline is None else read_baseline(gate.baseline)
     cases = run_gate(gate.splits, models, judge, gate.thresholds, baseline)
-    exit_code = choose_exit_code(cases, gate.warn_only)
+    unwritten = write_texts(gate, cases)
+    exit_code = NOT_JUDGED if unwritten else choose_exit_code(cases, gate.warn_only)
     record = describe_gate(cases, gate.thresholds, gate.seeds, exit_code)
-    print_gate(screen, cases)
-    if gate.out is not None:
-        write_json(record, gate.out)
-    if gate.junit is not None:
-        with replacing(gate.junit) as temporary:
-            temporary.write_text(write_junit(cases), encoding="utf-8")
-    append_step_summary(cases)
+    if gate.out is not None and (problem := try_to_write(gate.out, lambda path: write_json(record, path))):
+        unwritten.append(problem)
+        exit_code = record["exit_code"] = NOT_JUDGED
+    print_gate(screen, cases, unwritten)
     return exit_code, record
+
+
+def write_texts(gate: GateSettings, cases: Sequence[Case]) -> list[str]:
+    """Write the JUnit file and GitHub's step summary, where they are wanted; why, where one cannot be written."""
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    problems = []
+    if gate.junit is not None:
+        problems.append(try_to_write(gate.junit, lambda path: write_text(write_junit(cases), path)))
+    if summary:
+        text = write_summary(cases, tell_verdict(cases))
+        problems.append(try_to_write(Path(summary), lambda path: append_text(text, path)))
+    return [problem for problem in problems if problem is not None]
+
+
+def try_to_write(path: Path, write: Callable[[Path], None]) -> str | None:
+    """Why the file could not be written; None where it was."""
+    try:
+        write(path)
+    except OSError as error:
+        return f"'{path}' could not be written ({error.strerror or error})"
+    return None
+
+
+def append_text(text: str, path: Path) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(text)
 
 
 def run_gate(
     splits: Sequence[Path],
-    models: Sequence[str],
+    models: Sequence[str | None],
     judge: Judge,
     thresholds: Thresholds,
-    baseline: Mapping[tuple[str, str], Earlier] | None = None,
+    baseline: Sequence[Earlier] | None = None,
 ) -> list[Case]:
     """Every split by every model. What keeps one from being judged does not keep the others.
 
-    judge: figures of a model, by name, on a split, given with its path; its `SplitgenError` becomes the case's problem.
+    judge: figures of a model, by name, on a split, given with its path. Whatever it raises, a call of `exit` by the
+        model's own code included, becomes the case's problem.
     """
     return [run_case(path, model, judge, thresholds, baseline) for path in splits for model in models]
 
 
 def run_case(
     path: Path,
-    model: str,
+    model: str | None,
     judge: Judge,
     thresholds: Thresholds,
-    baseline: Mapping[tuple[str, str], Earlier] | None,
+    baseline: Sequence[Earlier] | None,
 ) -> Case:
     """One split by one model."""
-    start, digest = time.monotonic(), None
+    start, digest, rows_hash, name = time.monotonic(), None, None, model or OWN_MODEL
     try:
         split = read_split(path)
-        digest = hash_file(find_index_file(path))
+        digest, rows_hash = hash_file(find_index_file(path)), hash_rows(split)
         judgement = judge(split, path, model)
-    except SplitgenError as error:
-        return Case(str(path), model, digest, time.monotonic() - start, problem=str(error))
-    except Exception as error:  # a user's own model may raise anything, and must not end as "a threshold failed"
-        traceback.print_exc()
-        problem = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        return Case(str(path), model, digest, time.monotonic() - start, problem=problem)
-    outcomes = check_figures(judgement.means, thresholds, judgement.why_missing)
-    if baseline is not None:
-        outcomes.append(check_regression(baseline, str(path), judgement))
-    return Case(str(path), judgement.model, digest, time.monotonic() - start, tuple(outcomes), judgement)
+        outcomes = check_figures(judgement.means, thresholds, judgement.why_missing, judgement.unlearned)
+        if baseline is not None:
+            outcomes.append(check_regression(baseline, rows_hash, judgement))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a user's own model may raise anything, and must not end the gate or pass it
+        return Case(str(path), name, digest, rows_hash, time.monotonic() - start, problem=tell_problem(error))
+    seconds = time.monotonic() - start
+    return Case(str(path), judgement.model, digest, rows_hash, seconds, tuple(outcomes), judgement)
+
+
+def tell_problem(error: BaseException) -> str:
+    """Why a case could not be judged, in one line; the trace of what nobody foresaw goes to stderr."""
+    if isinstance(error, SplitgenError):
+        return str(error)
+    if isinstance(error, SystemExit):
+        return f"the model's code ended the program by exit({error.code!r}); take the call out of it"
+    for line in "".join(traceback.format_exception(error)).splitlines():
+        tell_error(line)
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def predictions_judge(predictions: Path, control: Path | None) -> Judge:
     """Judges by predictions that were made elsewhere."""
 
-    def judge(split: Split, path: Path, model: str) -> Judgement:
+    def judge(split: Split, path: Path, model: str | None) -> Judgement:
         of_control = None if control is None else read_predictions(control, split)
-        return judge_predictions(split, read_predictions(predictions, split), model, of_control)
+        return judge_predictions(split, read_predictions(predictions, split), model or "", of_control)
 
     return judge
 
@@ -113,16 +157,18 @@ def choose_exit_code(cases: Sequence[Case], warn_only: bool) -> int:
     return FAILED if any(case.failures for case in cases) and not warn_only else PASSED
 
 
-def tell_verdict(cases: Sequence[Case]) -> str:
-    """The result in a few words."""
+def tell_verdict(cases: Sequence[Case], unwritten: Sequence[str] = ()) -> str:
+    """The result in a few words. unwritten: what could not be written."""
     n_checks = sum(len(case.outcomes) for case in cases)
     n_problems, n_failures = (sum(len(getattr(case, kind)) for case in cases) for kind in ("problems", "failures"))
     if n_problems:
         return f"NOT JUDGED: {n_problems} could not run, {n_failures} failed of {n_checks} checks"
+    if unwritten:
+        return f"NOT REPORTED: {len(unwritten)} results could not be written, {n_failures} failed of {n_checks} checks"
     return f"FAILED: {n_failures} of {n_checks} checks" if n_failures else f"passed: {n_checks} checks"
 
 
-def print_gate(screen: Screen, cases: Sequence[Case]) -> None:
+def print_gate(screen: Screen, cases: Sequence[Case], unwritten: Sequence[str] = ()) -> None:
     """A line for each check, and the verdict."""
     for case in cases:
         worst = "" if case.judgement is None else f"; worst class in test: {case.judgement.worst_class}"
@@ -131,12 +177,6 @@ def print_gate(screen: Screen, cases: Sequence[Case]) -> None:
             screen.say(f"  {outcome.status:<7} {outcome}")
         if case.problem is not None:
             screen.say(f"  error   {case.problem}")
-    screen.say(f"check {tell_verdict(cases)}")
-
-
-def append_step_summary(cases: Sequence[Case]) -> None:
-    """Add the table to GitHub's step summary, where there is one."""
-    path = os.environ.get("GITHUB_STEP_SUMMARY")
-    if path:
-        with open(path, "a", encoding="utf-8") as file:
-            file.write(write_summary(cases, tell_verdict(cases)))
+    for problem in unwritten:
+        screen.say(f"error   {problem}")
+    screen.say(f"check {tell_verdict(cases, unwritten)}")

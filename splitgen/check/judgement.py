@@ -12,6 +12,7 @@ import numpy as np
 
 from splitgen.errors import PredictionsError
 from splitgen.parquet import read_frame
+from splitgen.splits.chance import measure_chance, tell_unlearned
 from splitgen.splits.split import Split
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ WHY_MISSING = {
     "gap": "it needs predictions of the split's validation rows, too",
     "fair_drop": "it needs --control-predictions: of the test rows, by models trained on random rows without them",
 }
+# What a model must have learned before its failure says anything, and what each figure is of.
+LEARNED = {"train_holdout_accuracy": "held-out train rows", "recoverable_accuracy": "the test rows in the control"}
 PREDICTION_COLUMNS = ("prediction", "predicted")
 
 
@@ -30,18 +33,27 @@ class Judgement:
 
     model: its name, or the name of the file with its predictions.
     figures: values by name, one a seed. n_test: rows of the test part. worst_class: name of the class with the
-        lowest test accuracy. why_missing: by name, why a figure is not there.
+        lowest test accuracy. chance_accuracy: of the best constant guess. why_missing: by name, why a figure is not
+        there.
     """
 
     model: str
     figures: dict[str, tuple[float, ...]]
     n_test: int
     worst_class: str
+    chance_accuracy: float
     why_missing: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def means(self) -> dict[str, float]:
         return {name: float(np.mean(values)) for name, values in self.figures.items()}
+
+    @property
+    def unlearned(self) -> str | None:
+        """Why the model, or the control, has not learned, as far as the figures tell; None where it has."""
+        means = self.means
+        learned = {rows: means[name] for name, rows in LEARNED.items() if name in means}
+        return tell_unlearned(self.model, learned, self.chance_accuracy)
 
 
 def judge_by_verification(result: Verification, class_names: Sequence[str]) -> Judgement:
@@ -49,7 +61,7 @@ def judge_by_verification(result: Verification, class_names: Sequence[str]) -> J
     figures = {name: figure.values for name, figure in result.figures.items()}
     pairs = zip(figures["train_holdout_accuracy"], figures["test_accuracy"], strict=True)
     figures["gap"] = tuple(holdout - test for holdout, test in pairs)
-    return Judgement(result.model, figures, result.n_test, class_names[result.worst_class])
+    return Judgement(result.model, figures, result.n_test, class_names[result.worst_class], result.chance_accuracy)
 
 
 def judge_predictions(
@@ -73,7 +85,12 @@ def judge_predictions(
         figures["recoverable_accuracy"] = float(score_part(split, control, "test", "control").mean())
         figures["fair_drop"] = figures["recoverable_accuracy"] - figures["test_accuracy"]
     return Judgement(
-        model, {name: (value,) for name, value in figures.items()}, len(test), name_class(split, worst), WHY_MISSING
+        model,
+        {name: (value,) for name, value in figures.items()},
+        len(test),
+        name_class(split, worst),
+        measure_chance(split.targets[split.indices("test")]),
+        WHY_MISSING,
     )
 
 

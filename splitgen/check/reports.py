@@ -13,23 +13,26 @@ from typing import Any
 from splitgen._version import __version__
 from splitgen.check.judgement import Judgement
 from splitgen.check.thresholds import Outcome, Thresholds
+from splitgen.console import escape_controls
 
 SCHEMA_VERSION = 1
 # XML 1.0 has no place for these, not even escaped.
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+MARKDOWN_SIGNS = re.compile(r"[^\w\s.,/+%()=-]|_|w(?=ww\.)")
 
 
 @dataclass(frozen=True)
 class Case:
     """One split judged by one model.
 
-    split: its path as given. digest: SHA-256 of the file, None where it cannot be read.
+    split: its path as given. digest: SHA-256 of the file, rows_hash: of its rows; None where it cannot be read.
     judgement: None where it could not be judged; problem says why.
     """
 
     split: str
     model: str
     digest: str | None
+    rows_hash: str | None
     seconds: float
     outcomes: tuple[Outcome, ...] = ()
     judgement: Judgement | None = None
@@ -58,6 +61,7 @@ def describe_gate(cases: Sequence[Case], thresholds: Thresholds, seeds: int | No
             {
                 "split": case.split,
                 "split_hash": case.digest,
+                "rows_hash": case.rows_hash,
                 "model": case.model,
                 "problem": case.problem,
                 "n_test": None if case.judgement is None else case.judgement.n_test,
@@ -130,17 +134,16 @@ def clean(text: str) -> str:
 
 def write_summary(cases: Sequence[Case], verdict: str) -> str:
     """A table in GitHub's Markdown."""
-    lines = [f"### splitgen check: {escape(verdict)}", "", "| split | model | check | result |", "|---|---|---|---|"]
+    lines = [f"### splitgen check: {verdict}", "", "| split | model | check | result |", "|---|---|---|---|"]
     for case in cases:
-        head = f"| {escape(case.split)} | {escape(case.model)} |"
-        lines += [f"{head} {escape(str(outcome))} | {outcome.status} |" for outcome in case.outcomes]
+        head = f"| {show_code(case.split)} | {show_code(case.model)} |"
+        lines += [f"{head} {show_code(str(outcome))} | {outcome.status} |" for outcome in case.outcomes]
         if case.problem is not None:
-            lines.append(f"{head} {escape(case.problem)} | error |")
+            lines.append(f"{head} {show_code(case.problem)} | error |")
     return "\n".join(lines) + "\n\n"
 
 
-def escape(text: str) -> str:
-    """Text that Markdown and HTML leave as it is."""
-    for character, code in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "&#124;"), ("`", "&#96;")):
-        text = text.replace(character, code)
-    return " ".join(text.split())
+def show_code(text: str) -> str:
+    """Text as it is, in a Markdown table: within <code> GitHub makes no links, images, mentions or issue numbers, and
+    what Markdown or HTML would read as a sign stands as a character reference."""
+    return f"<code>{MARKDOWN_SIGNS.sub(lambda sign: f'&#{ord(sign[0])};', escape_controls(text))}</code>"

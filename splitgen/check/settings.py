@@ -9,6 +9,7 @@ from typing import Any
 
 from splitgen.check.thresholds import FIGURE_OF, Thresholds
 from splitgen.errors import SettingError
+from splitgen.parquet import find_output_fault
 from splitgen.settings import read_toml
 
 DEFAULT_FILE = Path("pyproject.toml")
@@ -57,20 +58,24 @@ class GateSettings:
             faults.append("--predictions are of one model on one split; call check once for each")
         if self.control_predictions is not None and self.predictions is None:
             faults.append("--control-predictions go with --predictions")
+        if self.predictions is None and "" in self.models:
+            faults.append("a model's name is empty; give one as in make, or none for the split's own")
+        written = [path for path in (self.junit, self.out) if path is not None]
+        faults += [fault for path in written if (fault := find_output_fault(path)) is not None]
+        if self.junit is not None and self.junit == self.out:
+            faults.append(f"--junit and --out are the same file '{self.out}'; give two")
         if faults:
             raise SettingError(*faults)
 
 
 def choose_gate_settings(given: Mapping[str, Any], config: Path | None) -> GateSettings:
-    """Settings from the command line (None: not given) above those of a TOML file.
+    """Settings from the command line (None or an empty list: not given) above those of a TOML file.
 
     config: None takes pyproject.toml of this folder, where it has the table. Raises `SettingError`.
     """
     table = read_table(config)
-    values: dict[str, Any] = {
-        **table,
-        **{name: value for name, value in given.items() if value not in (None, [], False)},
-    }
+    # an empty list is what the command line gives for no arguments; 0 and False are answers
+    values: dict[str, Any] = {**table, **{name: value for name, value in given.items() if value not in (None, [])}}
     thresholds = Thresholds(**{name: values.pop(name, None) for name in NUMBERS})
     for name in LISTS:
         kind: Any = Path if name == "splits" else str
@@ -87,11 +92,15 @@ def read_table(config: Path | None) -> dict[str, Any]:
     path = config or DEFAULT_FILE
     if config is None and not path.is_file():
         return {}
-    table = read_toml(path).get("tool", {}).get("splitgen", {}).get("check")
+    table: Any = read_toml(path)
+    for name in ("tool", "splitgen", "check"):
+        table = table.get(name) if isinstance(table, dict) else None
     if table is None:
         if config is None:
             return {}
         raise SettingError(f"'{path}' has no table [tool.splitgen.check]; see the README")
+    if not isinstance(table, dict):
+        raise SettingError(f"[tool.splitgen.check] of '{path}' must be a table, got {table!r}")
     allowed = [*NUMBERS, *(field.name for field in fields(GateSettings) if field.name != "thresholds")]
     faults = [
         f"unknown setting '{name}' in [tool.splitgen.check]; allowed: {', '.join(allowed)}"

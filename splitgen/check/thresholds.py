@@ -48,6 +48,7 @@ FIGURE_OF = {
     "max_drop": "fair_drop",
     "max_gap": "gap",
 }
+RELATIVE = ("max_drop", "max_gap")  # a model that learned nothing would pass these
 
 
 @dataclass(frozen=True)
@@ -78,15 +79,24 @@ class Outcome:
 
 
 def check_figures(
-    figures: Mapping[str, float], thresholds: Thresholds, why_missing: Mapping[str, str]
+    figures: Mapping[str, float],
+    thresholds: Thresholds,
+    why_missing: Mapping[str, str],
+    unlearned: str | None = None,
 ) -> list[Outcome]:
-    """An outcome for each threshold. figures: means by name. why_missing: by name, why it is not there."""
+    """An outcome for each threshold.
+
+    figures: means by name. why_missing: by name, why it is not there. unlearned: why the model has not learned, so that
+        what compares it with itself cannot be judged.
+    """
     outcomes = []
     for name, bound in thresholds.given():
         figure = FIGURE_OF[name]
         value = figures.get(figure)
         if value is None or math.isnan(value):
             outcomes.append(Outcome(name, figure, bound, None, False, why_missing.get(figure, "it was not measured")))
+        elif name in RELATIVE and unlearned is not None:
+            outcomes.append(Outcome(name, figure, bound, None, False, unlearned))
         else:
             passed = value <= bound if name.startswith("max") else value >= bound
             outcomes.append(Outcome(name, figure, bound, value, passed))

@@ -11,7 +11,7 @@ from splitgen.config import RunConfig
 from splitgen.console import Screen
 from splitgen.data.dataset import ImageDataset
 from splitgen.data.sources import open_dataset
-from splitgen.models.registry import check_model, find_model
+from splitgen.models.registry import check_model, choose_model, find_model
 from splitgen.recall import recall_settings
 from splitgen.settings import build_config, merge_settings
 from splitgen.splits.split import Split, check_belongs
@@ -28,15 +28,15 @@ class Trainer:
         self.screen, self.device, self.given = screen, device, given
         self.datasets: dict[Any, ImageDataset] = {}
 
-    def judge(self, split: Split, path: Path, model: str) -> Judgement:
-        """The figures of a model; "" for the one that the split was made with.
+    def judge(self, split: Split, path: Path, model: str | None) -> Judgement:
+        """The figures of a model; None for the one that the split was made with, which must be no code.
 
         Raises `SplitgenError` where dataset, model or split do not serve.
         """
         config = build_config(merge_settings(recall_settings(path, split.metadata), self.given))
         dataset = self.open(config)
         check_belongs(split, str(path), dataset.fingerprint, dataset.labels)
-        factory = find_model(model or config.model)
+        factory = choose_model(config.model, is_named=False) if model is None else find_model(model)
         check_model(factory, int(split.targets.max()) + 1, dataset.normalized_images(self.device, dataset.images[:2]))
         counts = split.counts()
         n_used = counts["train"] + counts["validation"] + counts["test"]

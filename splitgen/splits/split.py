@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -128,6 +129,16 @@ def read_split(path: Path | str) -> Split:
         frame["margin"].to_numpy(np.float32),
         metadata,
     )
+
+
+def hash_rows(split: Split) -> str:
+    """SHA-256 of what a judgement depends on: ids, targets and parts of all rows in order; not of the metadata, which
+    a verification changes."""
+    digest = hashlib.sha256()
+    for key, part in zip(split.ids, split.parts, strict=True):
+        digest.update(f"{len(key)} {key} {part}\n".encode("utf-8", "surrogateescape"))
+    digest.update(np.ascontiguousarray(split.targets, dtype="<i8").tobytes())
+    return f"sha256:{digest.hexdigest()}"
 
 
 def find_index_file(path: Path) -> Path:

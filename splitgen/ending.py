@@ -1,0 +1,82 @@
+"""How a command ends: one line for whatever went wrong, and an exit code that means one thing.
+
+0: done; of `check`, every threshold is met. 1: a threshold was compared and failed, which is said by `check` alone.
+2: wrong usage or input. 3: it could not be done, or its result could not be told. 128 + n: stopped by signal n.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator
+from typing import Any
+
+from splitgen.console import tell_error
+from splitgen.errors import SplitgenError
+
+NOT_DONE = 3
+
+
+class Terminated(KeyboardInterrupt):
+    """A signal asked the process to end; raised where it was, so that what is half-written is taken away."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(f"signal {number}")
+
+
+@contextlib.contextmanager
+def terminated_by(*numbers: int) -> Iterator[None]:
+    """Raise `Terminated` for these signals in the block; not where another thread than the main one calls it."""
+
+    def raise_terminated(number: int, frame: Any) -> None:
+        raise Terminated(number)
+
+    before = {}
+    for number in dict.fromkeys(numbers):
+        with contextlib.suppress(ValueError):
+            before[number] = signal.signal(number, raise_terminated)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def tell_end(error: BaseException) -> int:
+    """Say in one line why a command ended, and give its exit code. What nobody foresaw is shown with its trace."""
+    if isinstance(error, SplitgenError):
+        tell_error(f"splitgen: {error}")
+        return error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        tell_error("splitgen: stopped")
+        return 128 + (error.number if isinstance(error, Terminated) else signal.SIGINT)
+    if isinstance(error, OSError):
+        if isinstance(error, BrokenPipeError) or error.filename is None:
+            drop_output()
+        place = "" if error.filename is None else f": '{error.filename}'"
+        tell_error(f"splitgen: {error.strerror or error}{place}; the result is not whole")
+    elif isinstance(error, SystemExit):
+        tell_error(f"splitgen: the code of a model ended the program by exit({error.code!r}); take the call out of it")
+    elif isinstance(error, MemoryError):
+        tell_error("splitgen: out of memory; give fewer or smaller images, or a smaller model")
+    else:
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            tell_error(line)
+        tell_error(f"splitgen: a fault of splitgen itself or of a model's code, {type(error).__name__} (see above)")
+    return NOT_DONE
+
+
+def flush_output() -> None:
+    """Write out what is printed. Raises `OSError` where it cannot be, which Python would notice too late."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def drop_output() -> None:
+    """Send what is still to be printed nowhere: Python would try again at its end, and give an exit code of its own."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
