@@ -31,7 +31,7 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary = Path(folder) / path.name
             temporary.touch()
             yield temporary
-            with temporary.open("rb") as source, path.open("wb") as passage:
+            with temporary.open("rb") as source, path.open("ab") as passage:
                 shutil.copyfileobj(source, passage)
         return
     path = path.resolve()

@@ -38,8 +38,8 @@ def choose_judge(
         return [gate.predictions.name], predictions_judge(gate.predictions, gate.control_predictions)
     from splitgen.check.training import Trainer
 
-    seeds, dataset = {"verification": {"seeds": gate.seeds}}, {"data": {"dataset": gate.dataset}}
-    settings = merge_settings(merge_settings(given, seeds), dataset)
+    of_gate = {"verification": {"seeds": gate.seeds}, "data": {"dataset": gate.dataset}}
+    settings = merge_settings(merge_settings({}, given), of_gate)
     build_config(settings)  # what is wrong with them is wrong usage, and not a split that cannot be judged
     return gate.models or [None], Trainer(screen, pick_device(), settings).judge
 

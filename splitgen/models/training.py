@@ -77,7 +77,7 @@ def fit(
                 optimizer.step()
                 schedule.step()
             if not bool(torch.isfinite(loss)):  # NaN stays in the weights: the last batch tells of all
-                problem = f"the training of {model.name} diverged: the loss is {float(loss)} after epoch {epoch + 1}"
+                problem = f"the training of {model.name} diverged: the loss is {loss.item()} after epoch {epoch + 1}"
                 raise TrainingError(problem, f"give a --learning-rate below {config.learning_rate:g}")
     return network.eval()
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import functools
+
 import pytest
 import torch
+from torch import nn
 
-from splitgen import TrainingConfig, find_model
+from splitgen import ModelFactory, TrainingConfig, find_model
+from splitgen.errors import ModelError, TrainingError
 from splitgen.models.registry import BUILT_IN, build_network, check_model
 from splitgen.models.training import count_epochs, fit, score_accuracy
 
@@ -46,6 +51,102 @@ def test_the_recipe_learns_digits(digits, optimizer):
     config = TrainingConfig(optimizer, learning_rate=rate, epochs=20)
     network = fit(find_model("conv"), images, labels, order[:1200], 10, config, seed=0)
     assert score_accuracy(network, images, labels, order[1200:]) > 0.93
+
+
+def share_module(module):
+    return lambda n_classes, in_channels, image_size: module
+
+
+def share_layer(layer):
+    return lambda n_classes, in_channels, image_size: nn.Sequential(nn.Flatten(), layer, nn.Linear(8, n_classes))
+
+
+def share_values(layer):
+    """New modules around the same memory."""
+
+    def build(n_classes, in_channels, image_size):
+        fresh = nn.Linear(64, 8)
+        fresh.weight = nn.Parameter(layer.weight.data)
+        return nn.Sequential(nn.Flatten(), fresh, nn.Linear(8, n_classes))
+
+    return build
+
+
+def share_statistics(norm):
+    norm.weight = norm.bias = None
+
+    def build(n_classes, in_channels, image_size):
+        return nn.Sequential(nn.Flatten(), norm, nn.Linear(64, n_classes))
+
+    return build
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        share_module(nn.Sequential(nn.Flatten(), nn.Linear(64, 3))),
+        share_layer(nn.Linear(64, 8)),
+        share_values(nn.Linear(64, 8)),
+        share_statistics(nn.BatchNorm1d(64)),
+        functools.cache(lambda n_classes, *_: nn.Sequential(nn.Flatten(), nn.Linear(64, n_classes))),
+    ],
+    ids=["a module", "a layer", "memory", "statistics", "a cache"],
+)
+def test_a_factory_whose_networks_share_anything_that_training_changes_is_refused(build):
+    with pytest.raises(ModelError, match="networks that share weights"):
+        check_model(ModelFactory("theirs", build), 3, torch.randn(2, 1, 8, 8))
+
+
+def test_a_factory_may_copy_a_template():
+    template = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64), nn.Linear(64, 3))
+    model = ModelFactory("theirs", lambda *_: copy.deepcopy(template))
+    check_model(model, 3, torch.randn(2, 1, 8, 8))
+    check_model(model, 3, torch.randn(2, 1, 8, 8))
+    built = build_network(model, 3, torch.randn(2, 1, 8, 8), seed=0)
+    check_model(ModelFactory("copies", lambda *_: copy.deepcopy(built)), 3, torch.randn(2, 1, 8, 8))
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        (lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 4)), r"logits of shape \(2, 4\)"),
+        (nn.Flatten, "no weights to train"),
+        (lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 3).requires_grad_(False)), "no weights to train"),
+        (lambda: nn.Sequential(nn.Flatten(), nn.Linear(63, 3)), "fails on images of 1x8x8"),
+        (lambda: Scaled(float("inf")), "NaN or infinite logits before it is trained"),
+        (lambda: Scaled(None), "gives tuple"),
+    ],
+)
+def test_a_model_that_cannot_work_is_refused_in_one_line(module, words):
+    with pytest.raises(ModelError, match=words) as caught:
+        check_model(ModelFactory("theirs", lambda *_: module()), 3, torch.randn(2, 1, 8, 8))
+    assert "\n" not in str(caught.value)
+
+
+class Scaled(nn.Linear):
+    """Logits times a factor; None: a pair of them."""
+
+    def __init__(self, factor):
+        super().__init__(64, 3)
+        self.factor = factor
+
+    def forward(self, images):
+        logits = super().forward(images.flatten(1))
+        return (logits, logits) if self.factor is None else logits * self.factor
+
+
+def test_a_training_that_diverges_is_an_error_that_says_what_to_do(digits):
+    images, labels = digits.normalized_images(), torch.from_numpy(digits.labels)
+    config = TrainingConfig("sgd", learning_rate=1e20, epochs=2)
+    with pytest.raises(
+        TrainingError, match=r"the training of mlp diverged: the loss is .* --learning-rate below 1e\+20"
+    ):
+        fit(find_model("mlp"), images, labels, torch.arange(1000), 10, config, seed=0)
+
+
+def test_torchvisions_models_for_other_purposes_are_refused_and_fetch_nothing():
+    with pytest.raises(ModelError, match="is no classifier"):
+        check_model(find_model("torchvision:fcn_resnet50"), 3, torch.randn(2, 3, 32, 32))
 
 
 def test_epochs_follow_the_size_within_bounds():

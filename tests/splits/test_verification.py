@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from splitgen import Split, TrainingConfig, VerificationConfig, find_model, verify_split
+from splitgen import ModelFactory, Split, TrainingConfig, VerificationConfig, find_model, verify_split
+from splitgen.errors import ModelError, TrainingError
 from splitgen.splits.sampling import Rows, count_folds, draw_random_split, share_counts
-from splitgen.splits.verification import summarize
+from splitgen.splits.verification import Figure, summarize
 
 FAST = TrainingConfig(epochs=15)
 TWO_SEEDS = VerificationConfig(seeds=2)
@@ -50,6 +51,20 @@ def test_a_planted_shortcut_is_adversarial(digits):
     assert result.is_adversarial
     assert result.figures["test_accuracy"].mean < 0.5
     assert result.figures["train_holdout_accuracy"].mean > 0.95
+
+
+def test_a_model_that_learned_nothing_gets_no_verdict_but_that(digits):
+    """Its drop is real, and no merit of the split: the figures that it comes from are those of guesses."""
+    lazy = TrainingConfig(epochs=1, learning_rate=1e-12)
+    result = verify_split(digits, split_by(digits, random_parts(digits)), find_model("mlp"), TWO_SEEDS, lazy)
+    assert result.figures["recoverable_accuracy"].mean < 0.37
+    assert result.unlearned is not None
+    assert result.verdict.startswith("NOT adversarial: mlp has not learned: accuracy 0.")
+    high = Figure((0.32, 0.32), 0.32, 0.32, 0.32)
+    figures = {**result.figures, "fair_drop": Figure((0.2, 0.2), 0.2, 0.2, 0.2), "recoverable_accuracy": high}
+    figures |= {"random_accuracy": high, "train_holdout_accuracy": high}
+    assert not replace(result, figures=figures).is_adversarial
+    assert result.chance_accuracy == pytest.approx(91 / 898, abs=0.001)
 
 
 def test_mislabelled_test_rows_are_called_unfair_and_not_adversarial(digits):
@@ -110,3 +125,30 @@ def test_the_interval_is_students_t():
     figure = summarize([0.1, 0.2, 0.3])
     assert figure.mean == pytest.approx(0.2)
     assert figure.high - figure.mean == pytest.approx(4.302653 * 0.1 / 3**0.5, rel=1e-5)
+
+
+def test_an_interval_ends_where_its_figure_does():
+    accuracy, drop = summarize([0.9, 1.0, 1.0]), summarize([-0.1, 0.0, 0.0], -1, 1)
+    assert accuracy.high == 1.0
+    assert accuracy.low == pytest.approx(accuracy.mean - 4.302653 * 0.057735 / 3**0.5, rel=1e-4)
+    assert drop.low == pytest.approx(-0.0333 - 0.1434, abs=1e-3)
+    assert summarize([0.0, 0.1]).low == 0.0
+
+
+def test_logits_that_are_no_numbers_are_refused_and_no_class_0(digits):
+    class Broken(torch.nn.Linear):
+        def forward(self, images):
+            return super().forward(images.flatten(1)) * (1 if self.training else float("nan"))
+
+    model = ModelFactory("broken", lambda n_classes, in_channels, image_size: Broken(64, n_classes))
+    with pytest.raises(TrainingError, match="NaN or infinite logits for"):
+        verify_split(digits, split_by(digits, random_parts(digits)), model, TWO_SEEDS, TrainingConfig(epochs=1))
+
+
+def test_networks_that_share_weights_are_refused_before_the_test_rows_leak_into_their_training(digits):
+    """On random labels such a factory read random 0.80 where 0.48 is true."""
+    one = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 2))
+    model = ModelFactory("cached", lambda n_classes, in_channels, image_size: one)
+    targets = np.random.default_rng(0).integers(0, 2, digits.n_points)
+    with pytest.raises(ModelError, match="share weights"):
+        verify_split(digits, split_by(digits, random_parts(digits), targets), model, TWO_SEEDS, FAST)
