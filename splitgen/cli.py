@@ -21,6 +21,7 @@ from splitgen.options import (
     Dim,
     Download,
     Epochs,
+    FollowLinks,
     GroupColumn,
     ImageSize,
     Json,
@@ -97,6 +98,7 @@ def make(
     root: Root = None,
     download: Download = None,
     image_size: ImageSize = None,
+    follow_links: FollowLinks = None,
     metadata: MetadataTable = None,
     group_column: GroupColumn = None,
     device: Device = "auto",
@@ -134,6 +136,7 @@ def discover(
     root: Root = None,
     download: Download = None,
     image_size: ImageSize = None,
+    follow_links: FollowLinks = None,
     metadata: MetadataTable = None,
     group_column: GroupColumn = None,
     device: Device = "auto",
@@ -172,6 +175,7 @@ def split(
     root: Root = None,
     download: Download = None,
     image_size: ImageSize = None,
+    follow_links: FollowLinks = None,
     metadata: MetadataTable = None,
     group_column: GroupColumn = None,
     device: Device = "auto",
@@ -210,6 +214,7 @@ def verify(
     root: Root = None,
     download: Download = None,
     image_size: ImageSize = None,
+    follow_links: FollowLinks = None,
     metadata: MetadataTable = None,
     group_column: GroupColumn = None,
     device: Device = "auto",
@@ -256,6 +261,7 @@ def compare(
     root: Root = None,
     download: Download = None,
     image_size: ImageSize = None,
+    follow_links: FollowLinks = None,
     metadata: MetadataTable = None,
     group_column: GroupColumn = None,
     device: Device = "auto",
@@ -287,6 +293,7 @@ def report(
     dataset: Annotated[str | None, typer.Option(help="as in make [default: the run's own]", show_default=False)] = None,
     root: Root = None,
     image_size: ImageSize = None,
+    follow_links: FollowLinks = None,
     metadata: MetadataTable = None,
     out: Annotated[Path | None, typer.Option(help="file to write [default: RUN/report.html]")] = None,
     config: Config = None,
@@ -313,6 +320,7 @@ def show(
     dataset: Annotated[str | None, typer.Option(help="for --images [default: the run's own]")] = None,
     root: Root = None,
     image_size: ImageSize = None,
+    follow_links: FollowLinks = None,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
@@ -342,6 +350,9 @@ def export(
     to: Annotated[str, typer.Option(help="who reads it: csv, jsonl, huggingface, celeba, wilds, ...")],
     out: Annotated[Path, typer.Option(help="file or folder to write")],
     images: Annotated[Path | None, typer.Option(help="folder that the ids are paths in", show_default=False)] = None,
+    follow_links: Annotated[
+        bool, typer.Option("--follow-links", help="copy what links in --images point to outside of it, too")
+    ] = False,
     metadata: MetadataTable = None,
     attribute_column: Annotated[
         str | None, typer.Option(help="of the metadata, for wilds, subpopbench, group-dro", show_default=False)
@@ -360,7 +371,7 @@ def export(
     attributes = None
     if metadata is not None and attribute_column is not None:
         attributes = read_codes(Path(metadata), attribute_column, found.ids)
-    export_split(found, to, out, images=images, attributes=attributes)
+    export_split(found, to, out, images=images, attributes=attributes, follow_links=follow_links)
     Screen(quiet).note(f"written to {out}")
 
 
@@ -377,6 +388,7 @@ def import_(
     root: Root = None,
     download: Download = None,
     image_size: ImageSize = None,
+    follow_links: FollowLinks = None,
     config: Config = None,
     quiet: Quiet = False,
 ) -> None:
@@ -423,6 +435,7 @@ def check(
     optimizer: Optimizer = None,
     root: Root = None,
     image_size: ImageSize = None,
+    follow_links: FollowLinks = None,
     device: Device = "auto",
     threads: Threads = None,
     config: Annotated[

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from PIL import Image, UnidentifiedImageError
 
 from splitgen.config import DataConfig
 from splitgen.data.dataset import ImageDataset, OwnTest, make_dataset
+from splitgen.data.links import find_outside, tell_outside
 from splitgen.data.metadata import Groups, code_column, read_metadata
 from splitgen.errors import SourceError
 
@@ -103,13 +104,20 @@ def to_channels_first(source: str, images: np.ndarray) -> torch.Tensor:
 
 
 def load_folder(argument: str, config: DataConfig) -> ImageDataset:
-    """ImageFolder layout, PATH/CLASS/*: classes and files in plain sorted order, resized to squares."""
+    """ImageFolder layout, PATH/CLASS/*: classes and files in plain sorted order, resized to squares.
+
+    Raises `SourceError` for links that leave the folder, unless the config says to follow them.
+    """
     root = Path(argument)
     source = f"folder:{root.name}"
     if not root.is_dir():
         raise SourceError(f"folder:{argument}", "the folder does not exist", "give PATH with one folder a class")
     names = sorted(entry.name for entry in root.iterdir() if entry.is_dir())
+    if not config.follow_links:
+        refuse_outside(source, root, [root / name for name in names])  # first: what a link to / has is endless
     files = [(path, c) for c, name in enumerate(names) for path in list_images(root / name)]
+    if not config.follow_links:
+        refuse_outside(source, root, [path for path, _ in files])
     if not files:
         raise SourceError(f"folder:{argument}", "no images in it", "put them in one folder a class")
     grey = all(is_grey(source, path) for path, _ in files)
@@ -122,6 +130,13 @@ def load_folder(argument: str, config: DataConfig) -> ImageDataset:
         ids=[path.relative_to(root).as_posix() for path, _ in files],
         class_names=names,
     )
+
+
+def refuse_outside(source: str, root: Path, paths: Sequence[Path]) -> None:
+    """Raise `SourceError` where paths of a folder lie outside of it."""
+    outside = find_outside(root, paths)
+    if outside:
+        raise SourceError(source, tell_outside(outside, root), "give --follow-links to read what they point to")
 
 
 def list_images(folder: Path) -> list[Path]:

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from splitgen.data.links import find_outside, tell_outside
 from splitgen.errors import ExportError
 from splitgen.parquet import current_umask
 from splitgen.splits.split import Split
@@ -26,6 +27,7 @@ class Export:
     images: folder with the images, where the split's ids are paths in it.
     attributes: int64 [N] of an attribute that some formats record for each row; without one, the side of the
         discovered task.
+    follow_links: copy the bytes of images that links in `images` point to outside of it, too.
     """
 
     consumer: str
@@ -33,6 +35,7 @@ class Export:
     out: Path
     images: Path | None = None
     attributes: np.ndarray | None = None
+    follow_links: bool = False
 
     @property
     def attribute_values(self) -> np.ndarray:
@@ -60,6 +63,20 @@ class Export:
                     "give --images FOLDER, the root that the ids are relative to",
                 )
         return paths
+
+    def image_files(self) -> list[Path]:
+        """The file of each row's image, [N], for consumers that get its bytes.
+
+        Raises `ExportError` as `image_paths`, and for links that leave `images`, unless `follow_links` is set.
+        """
+        paths = self.image_paths()
+        assert self.images is not None
+        files = [self.images / path for path in paths]
+        outside = [] if self.follow_links else find_outside(self.images, files)
+        if outside:
+            problem = tell_outside(outside, self.images)
+            raise ExportError(self.consumer, problem, "give --follow-links to copy what they point to")
+        return files
 
 
 def code_parts(split: Split) -> np.ndarray:
