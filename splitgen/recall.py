@@ -44,7 +44,7 @@ def read_record(folder: Path) -> dict[str, Any]:
         record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunFolderError(str(folder), f"its run.json cannot be read ({error})", "make the run again") from error
     if not isinstance(record, dict):
         raise RunFolderError(str(folder), "its run.json is no JSON object", "make the run again")

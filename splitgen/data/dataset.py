@@ -128,12 +128,15 @@ def make_dataset(
     return ImageDataset(source, images, labels, row_ids, names, compute_fingerprint(raw, row_ids, labels), own_test)
 
 
+def check_label_shape(source: str, shape: tuple[int, ...], n_images: int) -> None:
+    """Raise `SourceError` unless the labels are [N]."""
+    if shape != (n_images,):
+        raise SourceError(source, f"{n_images} images but labels of shape {shape}", "give one label for each image")
+
+
 def check_labels(source: str, labels: np.ndarray, n_images: int) -> np.ndarray:
     """Labels as int64 [N], or a `SourceError`."""
-    if labels.ndim != 1 or len(labels) != n_images:
-        raise SourceError(
-            source, f"{n_images} images but labels of shape {labels.shape}", "give one label for each image"
-        )
+    check_label_shape(source, labels.shape, n_images)
     if n_images == 0:
         raise SourceError(source, "it has no rows", "give a dataset with at least two classes")
     numeric = np.issubdtype(labels.dtype, np.number) and not np.issubdtype(labels.dtype, np.complexfloating)
@@ -151,7 +154,7 @@ def check_labels(source: str, labels: np.ndarray, n_images: int) -> np.ndarray:
 
 def check_images(source: str, images: torch.Tensor) -> torch.Tensor:
     """Images as uint8 or float32 [N, channels, height, width], or a `SourceError`."""
-    if images.ndim != 4 or images.shape[1] not in (1, 3, 4):
+    if images.ndim != 4 or images.shape[1] not in (1, 3, 4) or (len(images) and not images.numel()):
         raise SourceError(
             source,
             f"images have the shape {tuple(images.shape)}",
