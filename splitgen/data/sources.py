@@ -46,7 +46,7 @@ def load_idx(argument: str, config: DataConfig) -> ImageDataset:
     own_test = None
     if list(folder.glob("t10k-images*")) and list(folder.glob("t10k-labels*")):
         test_images, test_labels = read_idx(find_idx(folder, "t10k-images")), read_idx(find_idx(folder, "t10k-labels"))
-        own_test = OwnTest(to_channels_first(source, test_images), test_labels.astype(np.int64))
+        own_test = OwnTest(to_channels_first(source, test_images), test_labels)
     raw = [images.tobytes(), labels.tobytes()]
     return make_dataset(source, to_channels_first(source, images), labels, raw=raw, own_test=own_test)
 
