@@ -339,7 +339,7 @@ def show(
         from splitgen.report.pictures import write_sheets
 
         opened = open_dataset(choose_settings(locals(), recall_run(split_path))[1].data)
-        check_belongs(found, str(split_path), opened.fingerprint, opened.labels)
+        check_belongs(found, str(split_path), opened.fingerprint, opened.labels, opened.ids)
         sheets = write_sheets(opened, found, images)
         screen.note(f"{len(sheets)} contact sheets written to {images}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+import pandas as pd
 
 from splitgen.data.links import find_outside, tell_outside
 from splitgen.errors import ExportError
-from splitgen.parquet import current_umask
+from splitgen.ids import guard_id
+from splitgen.parquet import current_umask, replacing
 from splitgen.splits.split import Split
 
 CODES = {"train": 0, "validation": 1, "test": 2, "reserve": -1}  # of WILDS and its relatives; -1 is left out
@@ -82,6 +85,16 @@ class Export:
 def code_parts(split: Split) -> np.ndarray:
     """0 train, 1 validation, 2 test, -1 reserve; int64 [N]."""
     return np.array([CODES[part] for part in split.parts], dtype=np.int64)
+
+
+def write_table(frame: pd.DataFrame, out: Path) -> None:
+    """Write a CSV file. Texts, which come from the names of files, are guarded from being run as formulas."""
+    texts = [name for name in frame.columns if not pd.api.types.is_numeric_dtype(frame[name])]
+    guarded = frame.assign(**{name: [guard_id(text) for text in frame[name]] for name in texts})
+    # a lone carriage return ends a row, and up to Python 3.12 is not quoted by itself
+    tears = any("\r" in text for name in texts for text in frame[name])
+    with replacing(out) as temporary:
+        guarded.to_csv(temporary, index=False, quoting=csv.QUOTE_NONNUMERIC if tears else csv.QUOTE_MINIMAL)
 
 
 def find_parts(split: Split) -> list[str]:

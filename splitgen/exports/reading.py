@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from splitgen._version import __version__
 from splitgen.archives import ArchiveError, check_packed, open_npz
 from splitgen.data.dataset import ImageDataset, describe_dataset
 from splitgen.errors import RowsError, SplitFileError
+from splitgen.ids import AGREE, find_contradiction, find_positions
 from splitgen.splits.scores import make_target
 from splitgen.splits.split import PARTS, Split
 from splitgen.whole import NotWholeError, to_whole
@@ -31,6 +33,7 @@ WORDS = {
     **{"0": "train", "1": "validation", "2": "test", "-1": "reserve"},
 }
 FOLDS = ("index", "test_fold")  # of scikit-learn's PredefinedSplit
+DIGITS = re.compile(r"-?[0-9]{1,18}")
 DEEPEST = 10  # nesting of a pair of tensors; a pickled list can hold itself
 UNPAIRED = (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, TypeError, AttributeError, ValueError)
 
@@ -94,7 +97,7 @@ def place_rows(path: str, rows: Rows, n_points: int) -> np.ndarray:
 
 
 def read_table(path: Path, dataset: ImageDataset, frame: pd.DataFrame) -> Rows:
-    """Rows of a table with a column for the part, and one for the row's index or id."""
+    """Rows of a table with a column for the part, and one for the row's index or id; both must agree."""
     part_column = find_column(path, frame, PART_COLUMNS, "part")
     by_index = next((name for name in INDEX_COLUMNS if name in frame.columns), None)
     column = by_index or find_column(path, frame, ID_COLUMNS, "row")
@@ -103,6 +106,10 @@ def read_table(path: Path, dataset: ImageDataset, frame: pd.DataFrame) -> Rows:
     if unknown is not None:
         raise RowsError(str(path), f"unknown part '{unknown}'", f"parts are {', '.join(WORDS)}")
     positions = index_numbers(path, frame[column]) if by_index else look_up_ids(path, frame[column], dataset)
+    id_column = next((name for name in ID_COLUMNS if name in frame.columns), None)
+    clash = find_contradiction(positions, frame[id_column], dataset.ids) if by_index and id_column else None
+    if clash is not None:
+        raise RowsError(str(path), clash, AGREE)
     parts = np.array([WORDS[word] for word in words], dtype="<U10")
     return {part: positions[parts == part] for part in PARTS}
 
@@ -117,21 +124,22 @@ def find_column(path: Path, frame: pd.DataFrame, names: tuple[str, ...], what: s
 
 
 def index_numbers(path: Path, column: pd.Series[Any]) -> np.ndarray:
-    """Whole numbers, int64 [n]."""
-    numbers = pd.to_numeric(column, errors="coerce")
-    if numbers.isna().any() or (numbers % 1 != 0).any():
-        raise RowsError(str(path), f"column '{column.name}' has a value that is no row number", "number rows from 0")
-    return numbers.to_numpy(np.int64)
+    """Whole numbers, int64 [n]; digits as text, as some JSON has them, are numbers."""
+    values = [int(v) if isinstance(v, str) and DIGITS.fullmatch(v) else v for v in column]
+    try:
+        return to_whole(np.fromiter(values, dtype=object, count=len(values)), -(2**63), 2**63)
+    except NotWholeError as error:
+        problem = f"column '{column.name}' has {error.shown}, which is no row number"
+        raise RowsError(str(path), problem, "number rows from 0") from error
 
 
 def look_up_ids(path: Path, column: pd.Series[Any], dataset: ImageDataset) -> np.ndarray:
     """Positions of ids, int64 [n]."""
-    places = {key: index for index, key in enumerate(dataset.ids)}
-    keys = [str(key) for key in column]
-    unknown = next((key for key in keys if key not in places), None)
-    if unknown is not None:
+    positions = find_positions(column, dataset.ids)
+    if (positions < 0).any():
+        unknown = column.iloc[int(np.flatnonzero(positions < 0)[0])]
         raise RowsError(str(path), f"the dataset has no id '{unknown}'", f"its ids look like '{dataset.ids[0]}'")
-    return np.array([places[key] for key in keys], dtype=np.int64)
+    return positions
 
 
 def read_csv(path: Path, dataset: ImageDataset) -> Rows:

@@ -19,12 +19,7 @@ SCHEMA_VERSION = 1
 SAMPLED_ITEMS = 100  # of a dataset that does not list its labels
 NULL = type(None)
 # What of the metadata others look into.
-OBJECTS: dict[str, type | tuple[type, ...]] = {
-    "dataset": dict,
-    "config": dict,
-    "verification": (dict, NULL),
-    "groups": (dict, NULL),
-}
+OBJECTS = {"dataset": (dict,), "config": (dict,), "verification": (dict, NULL), "groups": (dict, NULL)}
 PARTS = ("train", "validation", "test", "reserve")
 SCHEMA = pa.schema(
     [
@@ -81,7 +76,7 @@ class Split:
 
         check_rows(self, "split", len(dataset), *sample_labels(dataset))
         if hasattr(dataset, "fingerprint"):
-            check_belongs(self, "split", dataset.fingerprint, dataset.labels)
+            check_belongs(self, "split", dataset.fingerprint, dataset.labels, getattr(dataset, "ids", None))
         return Subset(dataset, self.indices(part).tolist())
 
     def with_metadata(self, **entries: Any) -> Split:
@@ -229,8 +224,13 @@ def check_rows(split: Split, path: str, n_points: int, rows: np.ndarray, labels:
         raise FingerprintError(path, f"the dataset's label of row {row} is not {split.labels[row]}", remedy)
 
 
-def check_belongs(split: Split, path: str, fingerprint: str, labels: Sequence[int] | np.ndarray) -> None:
-    """Raise `FingerprintError` or `RowsError` where the split was made of other data."""
+def check_belongs(
+    split: Split, path: str, fingerprint: str, labels: Sequence[int] | np.ndarray, ids: Sequence[str] | None = None
+) -> None:
+    """Raise `FingerprintError` or `RowsError` where the split was made of other data.
+
+    labels, ids: [N], of the dataset; without ids, they are not compared.
+    """
     if split.n_points != len(labels):
         raise RowsError(
             path, f"it has {split.n_points} rows, the dataset {len(labels)}", "give the dataset that it was made of"
@@ -242,3 +242,7 @@ def check_belongs(split: Split, path: str, fingerprint: str, labels: Sequence[in
             f"its dataset has the fingerprint {recorded}, this one {fingerprint}",
             "give the dataset it was made of",
         )
+    if ids is not None and split.ids != tuple(ids):
+        row = next(row for row, (own, other) in enumerate(zip(split.ids, ids, strict=True)) if own != other)
+        problem = f"it has the id '{split.ids[row]}' in row {row}, the dataset '{ids[row]}'"
+        raise FingerprintError(path, problem, "make the split again: somebody has changed it")

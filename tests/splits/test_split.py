@@ -169,6 +169,23 @@ def test_other_data_are_refused(split):
         check_belongs(split, "f", "sha256:1", split.labels[1:])
 
 
+def test_ids_are_compared_where_the_datasets_are_known(split):
+    check_belongs(split, "f", "sha256:1", split.labels, split.ids)
+    check_belongs(split, "f", "sha256:1", split.labels, list(split.ids))
+    swapped = [*split.ids[:4], split.ids[5], split.ids[4], *split.ids[6:]]
+    with pytest.raises(FingerprintError, match="it has the id 'dir/4.png' in row 4, the dataset 'dir/5.png'"):
+        check_belongs(split, "f", "sha256:1", split.labels, swapped)
+
+
+def test_a_split_whose_ids_were_changed_gives_no_subset(digits):
+    ids = (*digits.ids[:3], "x", *digits.ids[4:])
+    parts = np.where(np.arange(len(digits)) % 2, "train", "test")
+    nothing = np.zeros(len(digits), np.float32)
+    metadata = {"dataset": {"fingerprint": digits.fingerprint}}
+    with pytest.raises(FingerprintError, match="id 'x' in row 3, the dataset '3'"):
+        Split(ids, digits.labels, digits.labels, parts, nothing, nothing, metadata).subset(digits, "train")
+
+
 def test_a_failed_write_leaves_the_old_file(split, tmp_path):
     path = tmp_path / "split.parquet"
     write_split(split, path)
