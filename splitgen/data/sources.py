@@ -224,7 +224,7 @@ def collect_images(source: str, dataset: Iterable[object], size: int) -> tuple[n
         images = [image.convert("RGB") for image in images]
     if len({image.size for image in images}) > 1:
         images = [image.resize((size, size), Image.Resampling.BILINEAR) for image in images]
-    return np.stack([np.asarray(image) for image in images]), np.array([int(label) for _, label in pairs])
+    return np.stack([np.asarray(image) for image in images]), np.array([label for _, label in pairs])
 
 
 SOURCES: dict[str, Callable[[str, DataConfig], ImageDataset]] = {

@@ -205,12 +205,13 @@ def check_targets(path: str, labels: np.ndarray, targets: np.ndarray) -> None:
 
 
 def sample_labels(dataset: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Positions and labels of a torch dataset, int64 [n] each: all where it lists them, else of a hundred items."""
+    """Positions, int64 [n], and labels [n] of a torch dataset: all where it lists them, else of a hundred items."""
     listed = getattr(dataset, "targets", getattr(dataset, "labels", None))
     if listed is not None and len(listed) == len(dataset):
-        return np.arange(len(dataset)), np.asarray(listed, dtype=np.int64)
+        return np.arange(len(dataset)), np.asarray(listed)
     rows = np.unique(np.linspace(0, len(dataset) - 1, SAMPLED_ITEMS).astype(np.int64))
-    return rows, np.array([int(dataset[int(row)][1]) for row in rows], dtype=np.int64)
+    labels = [dataset[int(row)][1] for row in rows]
+    return rows, np.asarray([label.item() if hasattr(label, "item") else label for label in labels])
 
 
 def check_rows(split: Split, path: str, n_points: int, rows: np.ndarray, labels: np.ndarray) -> None:
@@ -218,6 +219,13 @@ def check_rows(split: Split, path: str, n_points: int, rows: np.ndarray, labels:
     remedy = "give the dataset that it was made of, in the same order"
     if split.n_points != n_points:
         raise RowsError(path, f"it has {split.n_points} rows, the dataset {n_points}", remedy)
+    if labels.ndim != 1:
+        raise FingerprintError(path, f"the dataset's labels have the shape {labels.shape}, not one a row", remedy)
+    try:
+        labels = to_whole(labels, -(2**63), 2**63, allow_booleans=True)
+    except NotWholeError as error:
+        row = int(rows[error.position])
+        raise FingerprintError(path, f"the dataset's label of row {row} is {error.shown}, no class", remedy) from error
     differs = (labels != split.labels[rows]) & (labels != split.targets[rows])
     if differs.any():
         row = int(rows[differs][0])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -102,3 +104,20 @@ def test_what_only_the_user_allows_is_recorded_but_not_recalled_from_a_file(tmp_
     config = build_config(recalled)
     assert (config.data.follow_links, config.data.download) == (False, False)
     assert build_config(merge_settings(recalled, {"data": {"follow_links": True}})).data.follow_links
+
+
+def test_the_option_is_on_the_command_line_and_its_want_is_one_line(root, tmp_path):
+    (root / "dog" / "b.png").symlink_to("../../private/1.png")
+    np.savez(tmp_path / "rows.npz", train=np.arange(12), test=np.arange(12, 25))
+    command = [sys.executable, "-m", "splitgen", "import", "rows.npz", f"folder:{root}", "--out", "split.parquet"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "one link leaves the folder (first: 'dog/b.png'); give --follow-links" in done.stderr
+    done = subprocess.run([*command, "--follow-links"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    command = [*command[:3], "export", "split.parquet", "--to", "huggingface", "--out", "hf", "--images", str(root)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "give --follow-links to copy what they point to" in done.stderr
+    done = subprocess.run([*command, "--follow-links"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
