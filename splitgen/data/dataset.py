@@ -119,7 +119,7 @@ def make_dataset(
     raw: the source's own bytes, for the fingerprint.
     Raises `SourceError` for no rows, other lengths, labels that are not whole numbers, NaN or
     infinite pixels, fewer than two classes, a class with under `MIN_ROWS_PER_CLASS` rows, or an own
-        test set of other classes or other images.
+    test set of other classes or other images.
     """
     labels = check_labels(source, np.asarray(labels), len(images))
     if labels.max() >= len(labels):  # before anything is made that has one entry for each class

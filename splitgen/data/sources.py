@@ -106,11 +106,7 @@ def load_folder(argument: str, config: DataConfig) -> ImageDataset:
     if not root.is_dir():
         raise SourceError(f"folder:{argument}", "the folder does not exist", "give PATH with one folder a class")
     names = sorted(entry.name for entry in root.iterdir() if entry.is_dir())
-    if not config.follow_links:
-        refuse_outside(source, root, [root / name for name in names])  # first: what a link to / has is endless
-    files = [(path, c) for c, name in enumerate(names) for path in list_images(root / name)]
-    if not config.follow_links:
-        refuse_outside(source, root, [path for path, _ in files])
+    files = list_files(source, root, names, config.follow_links)
     if not files:
         raise SourceError(f"folder:{argument}", "no images in it", "put them in one folder a class")
     grey = all(is_grey(source, path) for path, _ in files)
@@ -127,6 +123,16 @@ def load_folder(argument: str, config: DataConfig) -> ImageDataset:
         ids=[path.relative_to(root).as_posix() for path, _ in files],
         class_names=names,
     )
+
+
+def list_files(source: str, root: Path, names: Sequence[str], follow_links: bool) -> list[tuple[Path, int]]:
+    """Image files of the class folders, with the class. Raises `SourceError` for links that must not be followed."""
+    if not follow_links:
+        refuse_outside(source, root, [root / name for name in names])  # first: what a link to / has is endless
+    files = [(path, c) for c, name in enumerate(names) for path in list_images(root / name)]
+    if not follow_links:
+        refuse_outside(source, root, [path for path, _ in files])
+    return files
 
 
 def refuse_outside(source: str, root: Path, paths: Sequence[Path]) -> None:

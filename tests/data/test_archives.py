@@ -236,6 +236,9 @@ def test_imported_splits_cannot_ask_for_gigabytes(digits, tmp_path):
     torch.save((torch.zeros(1, dtype=torch.int64).expand(10**12), torch.arange(3)), tmp_path / "b.pt")
     with pytest.raises(RowsError, match="train has 1000000000000 rows, the dataset 1797"):
         read_foreign_split(tmp_path / "b.pt", digits)
+    write_npz(tmp_path / "packed.pt", data=(b"", BOMB))
+    with pytest.raises(SplitFileError, match="'data.npy' is .* unpack to 314.6 MB"):
+        read_foreign_split(tmp_path / "packed.pt", digits)
     endless: list[object] = []
     endless.append(endless)
     torch.save(endless, tmp_path / "c.pt")
