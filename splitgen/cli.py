@@ -25,6 +25,7 @@ from splitgen.options import (
     Dim,
     Download,
     Epochs,
+    FollowLinks,
     GroupColumn,
     ImageSize,
     Json,
@@ -120,6 +121,7 @@ def make(
     root: Root = None,
     download: Download = None,
     image_size: ImageSize = None,
+    follow_links: FollowLinks = None,
     metadata: MetadataTable = None,
     group_column: GroupColumn = None,
     device: Device = "auto",
@@ -157,6 +159,7 @@ def discover(
     root: Root = None,
     download: Download = None,
     image_size: ImageSize = None,
+    follow_links: FollowLinks = None,
     metadata: MetadataTable = None,
     group_column: GroupColumn = None,
     device: Device = "auto",
@@ -195,6 +198,7 @@ def split(
     root: Root = None,
     download: Download = None,
     image_size: ImageSize = None,
+    follow_links: FollowLinks = None,
     metadata: MetadataTable = None,
     group_column: GroupColumn = None,
     device: Device = "auto",
@@ -236,6 +240,7 @@ def verify(
     root: Root = None,
     download: Download = None,
     image_size: ImageSize = None,
+    follow_links: FollowLinks = None,
     metadata: MetadataTable = None,
     group_column: GroupColumn = None,
     device: Device = "auto",
@@ -285,6 +290,7 @@ def compare(
     root: Root = None,
     download: Download = None,
     image_size: ImageSize = None,
+    follow_links: FollowLinks = None,
     metadata: MetadataTable = None,
     group_column: GroupColumn = None,
     device: Device = "auto",
@@ -316,6 +322,7 @@ def report(
     dataset: Annotated[str | None, typer.Option(help="as in make (default the run's own)", show_default=False)] = None,
     root: Root = None,
     image_size: ImageSize = None,
+    follow_links: FollowLinks = None,
     metadata: MetadataTable = None,
     out: Annotated[Path | None, typer.Option(help="file to write (default RUN/report.html)")] = None,
     config: Config = None,
@@ -342,6 +349,7 @@ def show(
     dataset: Annotated[str | None, typer.Option(help="for --images (default the run's own)")] = None,
     root: Root = None,
     image_size: ImageSize = None,
+    follow_links: FollowLinks = None,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
@@ -360,7 +368,7 @@ def show(
         from splitgen.report.pictures import write_sheets
 
         opened = open_dataset(choose_settings(locals(), recall_run(split_path)).config.data)
-        check_belongs(found, str(split_path), opened.fingerprint, opened.labels)
+        check_belongs(found, str(split_path), opened.fingerprint, opened.labels, opened.ids)
         sheets = write_sheets(opened, found, images)
         screen.note(f"{len(sheets)} contact sheets written to {images}")
 
@@ -371,6 +379,9 @@ def export(
     to: Annotated[str, typer.Option(help="who reads it: csv, jsonl, huggingface, celeba, wilds, ...")],
     out: Annotated[Path, typer.Option(help="file or folder to write")],
     images: Annotated[Path | None, typer.Option(help="folder that the ids are paths in", show_default=False)] = None,
+    follow_links: Annotated[
+        bool, typer.Option("--follow-links", help="copy what links in --images point to outside of it, too")
+    ] = False,
     metadata: MetadataTable = None,
     attribute_column: Annotated[
         str | None, typer.Option(help="of the metadata, for wilds, subpopbench, group-dro", show_default=False)
@@ -389,7 +400,7 @@ def export(
     attributes = None
     if metadata is not None and attribute_column is not None:
         attributes = read_codes(Path(metadata), attribute_column, found.ids)
-    export_split(found, to, out, images=images, attributes=attributes)
+    export_split(found, to, out, images=images, attributes=attributes, follow_links=follow_links)
     Screen(quiet).note(f"written to {out}")
 
 
@@ -406,6 +417,7 @@ def import_(
     root: Root = None,
     download: Download = None,
     image_size: ImageSize = None,
+    follow_links: FollowLinks = None,
     config: Config = None,
     quiet: Quiet = False,
 ) -> None:
@@ -454,6 +466,7 @@ def check(
     optimizer: Optimizer = None,
     root: Root = None,
     image_size: ImageSize = None,
+    follow_links: FollowLinks = None,
     device: Device = "auto",
     threads: Threads = None,
     config: Annotated[

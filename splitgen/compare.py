@@ -105,7 +105,7 @@ def compare_discovered(run: Run, cuts: list[np.ndarray], budget_seconds: float |
 def read_given(run: Run, path: Path) -> Split:
     """An index file of the run's data and target; where its sizes are not the run's, a note says so."""
     split = read_split(path)
-    check_belongs(split, str(path), run.dataset.fingerprint, run.dataset.labels)
+    check_belongs(split, str(path), run.dataset.fingerprint, run.dataset.labels, run.dataset.ids)
     check_groups_known(run, split)
     if not np.array_equal(split.targets, run.target.values):
         found = split.metadata["target"]

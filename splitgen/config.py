@@ -94,6 +94,7 @@ class DataConfig:
     dataset: `digits`, `idx:FOLDER`, `torchvision:NAME`, `folder:PATH` or `npz:FILE`.
     root, download: for torchvision datasets.
     image_size: pixels a side that a folder's images are resized to.
+    follow_links: read what a folder's links point to outside of it, too.
     metadata: Parquet or CSV table about the datapoints, joined by its column `id`.
     group_column: of the metadata; rows of one group never straddle train and test.
     """
@@ -104,6 +105,7 @@ class DataConfig:
     image_size: int = 32
     metadata: str | None = None
     group_column: str | None = None
+    follow_links: bool = False
 
     def faults(self) -> Iterator[str]:
         yield from positive_faults(self, "image_size")

@@ -103,6 +103,10 @@ Download = Annotated[bool | None, typer.Option("--download", help="fetch a torch
 ImageSize = Annotated[
     int | None, typer.Option(help=f"side of a folder's images (default {DataConfig.image_size})", show_default=False)
 ]
+FollowLinks = Annotated[
+    bool | None,
+    typer.Option("--follow-links", help="read what links in a folder point to outside of it", show_default=False),
+]
 MetadataTable = Annotated[
     str | None, typer.Option("--metadata", help="Parquet or CSV about the rows, with a column 'id'", show_default=False)
 ]
@@ -122,7 +126,7 @@ Json = Annotated[bool, typer.Option("--json", help="print the result as one JSON
 
 # Command-line names that are settings, by the table of the TOML file that they belong to.
 TABLES = {
-    "data": ("dataset", "root", "download", "image_size", "metadata", "group_column"),
+    "data": ("dataset", "root", "download", "image_size", "follow_links", "metadata", "group_column"),
     "training": ("epochs", "batch_size", "learning_rate", "optimizer"),
     "discovery": ("meta_steps", "dim", "meta_gradient"),
     "selection": ("target", "test_fraction", "reserve_fraction", "validation_fraction"),

@@ -15,6 +15,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from splitgen.archives import check_memory, check_packing
+
 METADATA_KEY = b"splitgen"
 MAX_LINKS = 40  # that a path is followed through, as the kernel does
 
@@ -97,17 +99,37 @@ def write_parquet(frame: pd.DataFrame, schema: pa.Schema, metadata: Mapping[str,
 def read_parquet(path: Path) -> tuple[pd.DataFrame, dict[str, Any] | None]:
     """Columns and metadata; None where the file has none of ours.
 
-    Raises `ValueError`, which says why: no file to read, no Parquet file, or metadata that is no JSON.
+    Raises `ValueError`, which says why: no file to read, no Parquet file, one that asks for too much memory, or
+    metadata that is no JSON object.
     """
     try:
+        check_footprint(path)
         table = pq.read_table(path)
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror or error})") from error
     except pa.ArrowInvalid as error:
         raise ValueError("it is not a Parquet file, or it is cut short") from error
     text = (table.schema.metadata or {}).get(METADATA_KEY)
-    metadata = None if text is None else json.loads(text)
-    return table.to_pandas(), metadata
+    return table.to_pandas(), None if text is None else parse_metadata(text)
+
+
+def check_footprint(path: Path) -> None:
+    """Raise `ValueError` for columns that do not fit into memory: runs of one value take next to nothing in a file."""
+    footer = pq.read_metadata(path)
+    n_bytes = sum(footer.row_group(group).total_byte_size for group in range(footer.num_row_groups))
+    check_packing("the table", path.stat().st_size, n_bytes)
+    check_memory("a table", (footer.num_rows, footer.num_columns), 8)
+
+
+def parse_metadata(text: bytes) -> dict[str, Any]:
+    """The JSON object of a file. Raises `ValueError`."""
+    try:
+        metadata = json.loads(text)
+    except (ValueError, RecursionError) as error:  # the latter for brackets in brackets in brackets
+        raise ValueError("its splitgen metadata is no JSON") from error
+    if not isinstance(metadata, dict):
+        raise ValueError("its splitgen metadata is no JSON object")
+    return metadata
 
 
 def read_frame(path: Path, text_columns: Sequence[str] = ()) -> pd.DataFrame:

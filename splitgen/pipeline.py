@@ -64,7 +64,7 @@ def verify(run: Run, split_path: Path, models: Sequence[str] = ()) -> None:
     models: names; the run's own model where there are none.
     """
     split = read_split(split_path)
-    check_belongs(split, str(split_path), run.dataset.fingerprint, run.dataset.labels)
+    check_belongs(split, str(split_path), run.dataset.fingerprint, run.dataset.labels, run.dataset.ids)
     check_groups_known(run, split)
     if len(models) > 1:
         run_transfer(run, split, models)

@@ -11,15 +11,23 @@ from splitgen.errors import RunFolderError
 from splitgen.settings import Settings
 from splitgen.splits.split import find_index_file, read_split
 
+# Of the data: what only the user allows, and on each call. A file, maybe another person's, allows nothing.
+PERMISSIONS = ("follow_links", "download")
+
 
 def recall_settings(path: Path, recorded: Mapping[str, Any]) -> Settings:
-    """Settings of the run that wrote a file: the dataset from the run.json beside it, the rest from its metadata."""
+    """Settings of the run that wrote a file: the dataset from the run.json beside it, the rest from its metadata.
+
+    `PERMISSIONS` are not recalled.
+    """
     folder = path if path.is_dir() else path.parent
     settings: Settings = dict(recorded.get("config", {}))
     try:
         settings["data"] = read_record(folder)["config"]["data"]
     except (RunFolderError, KeyError, TypeError):
         settings["data"] = {"dataset": recorded.get("dataset", {}).get("source", "digits")}
+    if isinstance(settings["data"], dict):
+        settings["data"] = {name: value for name, value in settings["data"].items() if name not in PERMISSIONS}
     return settings
 
 
@@ -36,7 +44,7 @@ def read_record(folder: Path) -> dict[str, Any]:
         record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunFolderError(str(folder), f"its run.json cannot be read ({error})", "make the run again") from error
     if not isinstance(record, dict):
         raise RunFolderError(str(folder), "its run.json is no JSON object", "make the run again")

@@ -57,6 +57,6 @@ def report_folder(dataset: ImageDataset, path: Path, others: Sequence[Path], see
 def check_fits(folder: RunFolder, dataset: ImageDataset) -> None:
     """Raise `FingerprintError` or `TasksFileError` where a folder is of other data."""
     if folder.split is not None:
-        check_belongs(folder.split, str(folder.path), dataset.fingerprint, dataset.labels)
+        check_belongs(folder.split, str(folder.path), dataset.fingerprint, dataset.labels, dataset.ids)
     if folder.tasks is not None:
         check_tasks_belong(folder.tasks, str(folder.path), dataset)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from splitgen.check.classes import as_array, check_classes
 from splitgen.check.judgement import Judgement, judge_by_verification, judge_predictions
 from splitgen.check.thresholds import Thresholds, check_figures
 from splitgen.errors import PredictionsError, SettingError
@@ -55,16 +56,16 @@ def assert_robust(
 
 
 def place_predictions(split: Split, given: Any, name: str) -> np.ndarray:
-    """Predictions by row, int64 [N], -1 where a row has none. Raises `PredictionsError` for another length."""
-    classes = np.asarray(given)
-    test = split.indices("test")
+    """Predictions by row, int64 [N], -1 where a row has none. Raises `PredictionsError` for another length,
+    and as `check_classes`."""
+    classes, test = as_array(name, given), split.indices("test")
     if classes.shape == (split.n_points,):
-        return classes.astype(np.int64)
-    if classes.shape != (len(test),):
+        return check_classes(name, classes, split, missing=True)
+    if classes.ndim == 1 and len(classes) != len(test):
         problem = f"shape {classes.shape}, the split has {len(test)} test rows of {split.n_points}"
         raise PredictionsError(name, problem, "give one class for each test row, or for each row")
     by_row = np.full(split.n_points, -1, dtype=np.int64)
-    by_row[test] = classes
+    by_row[test] = check_classes(name, classes, split)
     return by_row
 
 
@@ -74,5 +75,5 @@ def train_and_judge(split: Split, model: Any, dataset: Any, seeds: int) -> Judge
     from splitgen.splits.split import check_belongs
     from splitgen.splits.verification import verify_split
 
-    check_belongs(split, "split", dataset.fingerprint, dataset.labels)
+    check_belongs(split, "split", dataset.fingerprint, dataset.labels, dataset.ids)
     return judge_by_verification(verify_split(dataset, split, model, VerificationConfig(seeds)), dataset.class_names)

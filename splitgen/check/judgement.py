@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from splitgen.check.classes import check_classes
 from splitgen.errors import PredictionsError
+from splitgen.ids import AGREE, find_contradiction, find_positions
 from splitgen.parquet import read_frame
 from splitgen.splits.chance import measure_chance, tell_unlearned
 from splitgen.splits.split import Split
+from splitgen.whole import NotWholeError, to_whole
 
 if TYPE_CHECKING:
     from splitgen.splits.verification import Verification
@@ -106,7 +109,7 @@ def score_part(split: Split, predictions: np.ndarray, part: str, name: str) -> n
 
 
 def name_class(split: Split, number: int) -> str:
-    names: list[str] = split.metadata["dataset"].get("class_names", [])
+    names: list[str] = split.metadata.get("dataset", {}).get("class_names", [])
     return names[number] if number < len(names) else str(number)
 
 
@@ -114,8 +117,8 @@ def read_predictions(path: Path, split: Split) -> np.ndarray:
     """Predictions of a Parquet or CSV file by row, int64 [N], -1 where a row has none.
 
     Its columns: `index` (position in the source) or `id`, and `prediction` (a number of the target's classes).
-    Raises `PredictionsError` for a file that cannot be read, rows that the split does not have or that stand twice, and
-    predictions that are no class.
+    Raises `PredictionsError` for a file that cannot be read, rows that the split does not have or that stand twice, an
+    index and an id of two rows, and predictions that are no class.
     """
     name, remedy = str(path), "give columns index (or id) and prediction"
     try:
@@ -126,15 +129,7 @@ def read_predictions(path: Path, split: Split) -> np.ndarray:
     if column is None or not {"index", "id"} & set(frame.columns):
         raise PredictionsError(name, f"its columns are {', '.join(map(str, frame.columns)) or 'none'}", remedy)
     rows = find_rows(name, frame, split)
-    values = frame[column]
-    if not np.issubdtype(np.asarray(values).dtype, np.number) or values.isna().any() or (values % 1 != 0).any():
-        raise PredictionsError(name, f"column '{column}' has values that are no class numbers", remedy)
-    classes = values.to_numpy(np.int64)
-    if classes.min() < 0 or classes.max() > split.targets.max():
-        shown = int(classes.min() if classes.min() < 0 else classes.max())
-        raise PredictionsError(
-            name, f"prediction {shown} is no class", f"the target's are 0..{int(split.targets.max())}"
-        )
+    classes = check_classes(name, frame[column].to_numpy(), split)
     found = np.full(split.n_points, -1, dtype=np.int64)
     found[rows] = classes
     return found
@@ -143,24 +138,34 @@ def read_predictions(path: Path, split: Split) -> np.ndarray:
 def find_rows(name: str, frame: Any, split: Split) -> np.ndarray:
     """Positions of a table's rows in the source, int64 [n]."""
     if "index" in frame.columns:
-        given = frame["index"].to_numpy()
-        known = np.isin(given, np.arange(split.n_points))
-        rows = np.where(known, given, 0).astype(np.int64)
+        rows = index_rows(name, frame["index"].to_numpy(), split.n_points)
+        clash = find_contradiction(rows, frame["id"], split.ids) if "id" in frame.columns else None
+        if clash is not None:
+            raise PredictionsError(name, clash, AGREE)
     else:
-        places = {key: place for place, key in enumerate(split.ids)}
-        given = frame["id"].astype(str).to_numpy()
-        known = np.array([key in places for key in given], dtype=bool)
-        rows = np.array([places.get(key, 0) for key in given], dtype=np.int64)
+        rows = find_positions(frame["id"], split.ids)
     if not len(rows):
         raise PredictionsError(name, "it has no rows", "give a prediction for every test row")
-    if not known.all():
-        raise PredictionsError(name, f"the split has no row {given[~known][0]}", f"rows are 0..{split.n_points - 1}")
+    if (rows < 0).any():
+        unknown = frame["id"].iloc[int(np.flatnonzero(rows < 0)[0])]
+        raise PredictionsError(name, f"the split has no id '{unknown}'", f"its ids look like '{split.ids[0]}'")
     values, counts = np.unique(rows, return_counts=True)
     if counts.max() > 1:
         raise PredictionsError(
             name, f"row {int(values[counts > 1][0])} stands twice", "give one prediction for each row"
         )
     return rows
+
+
+def index_rows(name: str, given: np.ndarray, n_points: int) -> np.ndarray:
+    """Positions [n] as int64 [n], or a `PredictionsError`."""
+    try:
+        return to_whole(given, 0, n_points)
+    except NotWholeError as error:
+        allowed = f"rows are 0..{n_points - 1}"
+        if error.is_whole:
+            raise PredictionsError(name, f"the split has no row {error.shown}", allowed) from error
+        raise PredictionsError(name, f"index {error.shown} is no row number", allowed) from error
 
 
 def hash_file(path: Path) -> str:

@@ -35,7 +35,7 @@ class Trainer:
         """
         config = build_config(merge_settings(recall_settings(path, split.metadata), self.given))
         dataset = self.open(config)
-        check_belongs(split, str(path), dataset.fingerprint, dataset.labels)
+        check_belongs(split, str(path), dataset.fingerprint, dataset.labels, dataset.ids)
         factory = choose_model(config.model, is_named=False) if model is None else find_model(model)
         check_model(factory, int(split.targets.max()) + 1, dataset.normalized_images(self.device, dataset.images[:2]))
         counts = split.counts()

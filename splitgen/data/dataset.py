@@ -13,6 +13,7 @@ import torch
 
 from splitgen.data.metadata import Groups
 from splitgen.errors import SourceError
+from splitgen.whole import NotWholeError, to_whole
 
 MIN_ROWS_PER_CLASS = 10
 
@@ -117,41 +118,58 @@ def make_dataset(
         0..C-1; a gap in them is refused rather than closed, since labels are never changed.
     raw: the source's own bytes, for the fingerprint.
     Raises `SourceError` for no rows, other lengths, labels that are not whole numbers, NaN or
-    infinite pixels, fewer than two classes, or a class with under `MIN_ROWS_PER_CLASS` rows.
+    infinite pixels, fewer than two classes, a class with under `MIN_ROWS_PER_CLASS` rows, or an own
+    test set of other classes or other images.
     """
     labels = check_labels(source, np.asarray(labels), len(images))
+    if labels.max() >= len(labels):  # before anything is made that has one entry for each class
+        raise tell_gap(source, labels)
     images = check_images(source, images)
     n_classes = int(labels.max()) + 1
     names = tuple(class_names) if class_names is not None else tuple(str(c) for c in range(n_classes))
     check_classes(source, labels, names)
+    own_test = None if own_test is None else check_own_test(source, own_test, images, names)
     row_ids = tuple(ids) if ids is not None else tuple(str(i) for i in range(len(labels)))
     return ImageDataset(source, images, labels, row_ids, names, compute_fingerprint(raw, row_ids, labels), own_test)
 
 
-def check_labels(source: str, labels: np.ndarray, n_images: int) -> np.ndarray:
-    """Labels as int64 [N], or a `SourceError`."""
-    if labels.ndim != 1 or len(labels) != n_images:
-        raise SourceError(
-            source, f"{n_images} images but labels of shape {labels.shape}", "give one label for each image"
-        )
+def check_label_shape(source: str, shape: tuple[int, ...], n_images: int) -> None:
+    """Raise `SourceError` unless the labels are [N]."""
+    if shape != (n_images,):
+        raise SourceError(source, f"{n_images} images but labels of shape {shape}", "give one label for each image")
+
+
+def check_labels(source: str, labels: np.ndarray, n_images: int, below: int = 2**63) -> np.ndarray:
+    """Labels as int64 [N], or a `SourceError`. below: number of classes, where it is known already."""
+    check_label_shape(source, labels.shape, n_images)
     if n_images == 0:
         raise SourceError(source, "it has no rows", "give a dataset with at least two classes")
-    numeric = np.issubdtype(labels.dtype, np.number) and not np.issubdtype(labels.dtype, np.complexfloating)
-    if not numeric or not np.all(np.isfinite(labels)) or np.any(labels != np.floor(labels)):
-        shown = next((v for v in labels.tolist() if not isinstance(v, int)), labels[0])
-        raise SourceError(
-            source,
-            f"labels must be integers, got {labels.dtype} such as {shown!r}",
-            "encode the classes as 0, 1, 2, ...",
-        )
-    if labels.min() < 0:
-        raise SourceError(source, f"labels must be 0 or more, got {int(labels.min())}", "encode them as 0, 1, 2, ...")
-    return labels.astype(np.int64)
+    try:
+        return to_whole(labels, 0, below)
+    except NotWholeError as error:
+        if error.is_whole and error.value > 0 and below == 2**63:  # beyond int64, so beyond any number of classes
+            raise tell_gap(source, labels) from error
+        if error.is_whole and error.value > 0:
+            problem = f"it has the label {error.shown}, the train part's classes are 0..{below - 1}"
+        elif error.is_whole:
+            problem = f"labels must be 0 or more, got {error.shown}"
+        else:
+            problem = f"labels must be integers, got {labels.dtype} such as {error.value!r}"
+        raise SourceError(source, problem, "encode the classes as 0, 1, 2, ...") from error
+
+
+def tell_gap(source: str, labels: np.ndarray) -> SourceError:
+    """The error of labels [N] that reach N or beyond: some class below has no rows."""
+    present = np.unique(labels)
+    gaps = np.flatnonzero(present != np.arange(len(present)))
+    first, highest = (int(gaps[0]) if len(gaps) else len(present)), int(labels.max())
+    shown = f"class '{first}' has 0 rows, though labels go up to {highest}"
+    return SourceError(source, shown, f"every class needs at least {MIN_ROWS_PER_CLASS}: encode them as 0, 1, 2, ...")
 
 
 def check_images(source: str, images: torch.Tensor) -> torch.Tensor:
     """Images as uint8 or float32 [N, channels, height, width], or a `SourceError`."""
-    if images.ndim != 4 or images.shape[1] not in (1, 3, 4):
+    if images.ndim != 4 or images.shape[1] not in (1, 3, 4) or (len(images) and not images.numel()):
         raise SourceError(
             source,
             f"images have the shape {tuple(images.shape)}",
@@ -185,6 +203,17 @@ def check_classes(source: str, labels: np.ndarray, class_names: Sequence[str]) -
             f"class '{class_names[few]}' has {int(counts[few])} rows",
             f"every class needs at least {MIN_ROWS_PER_CLASS}",
         )
+
+
+def check_own_test(source: str, own_test: OwnTest, train_images: torch.Tensor, class_names: Sequence[str]) -> OwnTest:
+    """The source's own test set, its labels int64 [M], or a `SourceError` where it is not of the train part's kind."""
+    part = f"{source}, its own test set"
+    labels = check_labels(part, np.asarray(own_test.labels), len(own_test.images), len(class_names))
+    images = check_images(part, own_test.images)
+    if images.shape[1:] != train_images.shape[1:]:
+        found, wanted = tuple(images.shape[1:]), tuple(train_images.shape[1:])
+        raise SourceError(part, f"its images are {found}, those of the train part {wanted}", "give both in one shape")
+    return OwnTest(images, labels)
 
 
 def compute_fingerprint(raw: Iterable[bytes | memoryview], ids: Sequence[str], labels: np.ndarray) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from splitgen.errors import MetadataError
+from splitgen.ids import match_id
 from splitgen.parquet import read_frame
 
 ID_COLUMN = "id"
@@ -42,7 +43,9 @@ def read_metadata(path: Path, ids: Sequence[str]) -> pd.DataFrame:
         raise MetadataError(str(path), str(error), "give a Parquet or CSV file") from error
     if ID_COLUMN not in frame.columns:
         raise MetadataError(str(path), f"it has no column '{ID_COLUMN}'", f"its columns are {name_columns(frame)}")
-    frame = frame.set_index(frame[ID_COLUMN].astype(str)).drop(columns=ID_COLUMN)
+    known = set(ids)
+    keys = pd.Index([match_id(str(key), known) for key in frame[ID_COLUMN]], name=ID_COLUMN)
+    frame = frame.set_index(keys).drop(columns=ID_COLUMN)
     if frame.index.has_duplicates:
         doubled = frame.index[frame.index.duplicated()][0]
         raise MetadataError(str(path), f"id '{doubled}' stands twice", "keep one row for each datapoint")

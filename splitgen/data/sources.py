@@ -6,23 +6,25 @@ A spec is `NAME` or `KIND:ARGUMENT`. To add a source, write a function that take
 
 from __future__ import annotations
 
-import gzip
+import contextlib
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from splitgen.archives import ArchiveError, Npz, check_memory, open_npz
 from splitgen.config import DataConfig
-from splitgen.data.dataset import ImageDataset, OwnTest, make_dataset
+from splitgen.data.dataset import ImageDataset, OwnTest, check_label_shape, make_dataset
+from splitgen.data.idx import find_idx, read_idx
+from splitgen.data.links import find_outside, tell_outside
 from splitgen.data.metadata import Groups, code_column, read_metadata
 from splitgen.errors import SourceError
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"}
-IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
 def load_digits(argument: str, config: DataConfig) -> ImageDataset:
@@ -44,30 +46,9 @@ def load_idx(argument: str, config: DataConfig) -> ImageDataset:
     own_test = None
     if list(folder.glob("t10k-images*")) and list(folder.glob("t10k-labels*")):
         test_images, test_labels = read_idx(find_idx(folder, "t10k-images")), read_idx(find_idx(folder, "t10k-labels"))
-        own_test = OwnTest(to_channels_first(source, test_images), test_labels.astype(np.int64))
+        own_test = OwnTest(to_channels_first(source, test_images), test_labels)
     raw = [images.tobytes(), labels.tobytes()]
     return make_dataset(source, to_channels_first(source, images), labels, raw=raw, own_test=own_test)
-
-
-def find_idx(folder: Path, stem: str) -> Path:
-    """The one file of a folder that starts with the stem."""
-    found = sorted(folder.glob(f"{stem}*"))
-    if not found:
-        raise SourceError(f"idx:{folder}", f"no file {stem}*", "the folder needs train-images* and train-labels*")
-    return found[0]
-
-
-def read_idx(path: Path) -> np.ndarray:
-    """The array of one IDX file."""
-    try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        kind, n_dims = IDX_TYPES[content[2]], content[3]
-        shape = np.frombuffer(content, ">u4", n_dims, offset=4)
-        return np.frombuffer(content, kind, int(np.prod(shape)), offset=4 + 4 * n_dims).reshape(shape)
-    except (OSError, EOFError, KeyError, IndexError, ValueError) as error:
-        raise SourceError(
-            f"idx:{path.parent}", f"'{path.name}' is not an IDX file", "give MNIST-style files"
-        ) from error
 
 
 def load_npz(argument: str, config: DataConfig) -> ImageDataset:
@@ -75,44 +56,64 @@ def load_npz(argument: str, config: DataConfig) -> ImageDataset:
     path = Path(argument)
     source = f"npz:{path.name}"
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            x, y = archive["x"], archive["y"]
+        with open_npz(path) as archive:
+            x, y = read_pair(source, archive)
     except FileNotFoundError as error:
         raise SourceError(f"npz:{argument}", "the file does not exist", "give an .npz file with x and y") from error
-    except KeyError as error:
-        raise SourceError(
-            source, "it lacks the arrays x and y", "save with numpy.savez(FILE, x=images, y=labels)"
-        ) from error
-    except (OSError, ValueError, EOFError) as error:
-        raise SourceError(source, "it cannot be read as plain arrays", "save numbers with numpy.savez") from error
-    if not np.issubdtype(x.dtype, np.number):
-        raise SourceError(source, f"x has the type {x.dtype}", "give numbers")
+    except OSError as error:
+        raise SourceError(source, f"it cannot be read ({error.strerror})", "give an .npz file with x and y") from error
+    except ArchiveError as error:
+        raise SourceError(source, error.problem, error.remedy) from error
     return make_dataset(source, to_channels_first(source, x), y, raw=[x.tobytes()])
+
+
+def read_pair(source: str, archive: Npz) -> tuple[np.ndarray, np.ndarray]:
+    """The arrays x and y of an archive, read once they are known to fit together."""
+    if not {"x", "y"} <= set(archive.members):
+        raise SourceError(source, "it lacks the arrays x and y", "save with numpy.savez(FILE, x=images, y=labels)")
+    x, y = archive.header("x"), archive.header("y")
+    if x.dtype.kind not in "iuf":
+        raise SourceError(source, f"x has the type {x.dtype}", "give numbers")
+    check_image_shape(source, x.shape)
+    check_label_shape(source, y.shape, x.shape[0])
+    return archive.read("x"), archive.read("y")
 
 
 def to_channels_first(source: str, images: np.ndarray) -> torch.Tensor:
     """[N, height, width] or [N, height, width, channels] as a tensor [N, channels, height, width]."""
+    check_image_shape(source, images.shape)
     if images.ndim == 3:
         images = images[:, None]
-    elif images.ndim == 4 and images.shape[1] not in (1, 3) and images.shape[-1] in (1, 3, 4):
+    elif images.shape[1] not in (1, 3) and images.shape[-1] in (1, 3, 4):
         images = images.transpose(0, 3, 1, 2)
-    if images.ndim != 4:
-        raise SourceError(source, f"images have the shape {images.shape}", "give N x height x width (x channels)")
     kind = np.uint8 if images.dtype == np.uint8 else np.float32
     return torch.from_numpy(np.array(images, dtype=kind, order="C"))  # a copy: the source stays as it is
 
 
+def check_image_shape(source: str, shape: tuple[int, ...]) -> None:
+    """Raise `SourceError` for what are no images, [N, height, width] or with channels last or first."""
+    if len(shape) not in (3, 4):
+        raise SourceError(source, f"images have the shape {shape}", "give N x height x width (x channels)")
+
+
 def load_folder(argument: str, config: DataConfig) -> ImageDataset:
-    """ImageFolder layout, PATH/CLASS/*: classes and files in plain sorted order, resized to squares."""
+    """ImageFolder layout, PATH/CLASS/*: classes and files in plain sorted order, resized to squares.
+
+    Raises `SourceError` for links that leave the folder, unless the config says to follow them.
+    """
     root = Path(argument)
     source = f"folder:{root.name}"
     if not root.is_dir():
         raise SourceError(f"folder:{argument}", "the folder does not exist", "give PATH with one folder a class")
     names = sorted(entry.name for entry in root.iterdir() if entry.is_dir())
-    files = [(path, c) for c, name in enumerate(names) for path in list_images(root / name)]
+    files = list_files(source, root, names, config.follow_links)
     if not files:
         raise SourceError(f"folder:{argument}", "no images in it", "put them in one folder a class")
     grey = all(is_grey(source, path) for path, _ in files)
+    try:
+        check_memory("an array", (len(files), config.image_size, config.image_size, 1 if grey else 3))
+    except ArchiveError as error:
+        raise SourceError(source, error.problem, f"{error.remedy}, or a smaller --image-size") from error
     images = np.stack([read_image(source, path, config.image_size, grey) for path, _ in files])
     return make_dataset(
         source,
@@ -124,6 +125,23 @@ def load_folder(argument: str, config: DataConfig) -> ImageDataset:
     )
 
 
+def list_files(source: str, root: Path, names: Sequence[str], follow_links: bool) -> list[tuple[Path, int]]:
+    """Image files of the class folders, with the class. Raises `SourceError` for links that must not be followed."""
+    if not follow_links:
+        refuse_outside(source, root, [root / name for name in names])  # first: what a link to / has is endless
+    files = [(path, c) for c, name in enumerate(names) for path in list_images(root / name)]
+    if not follow_links:
+        refuse_outside(source, root, [path for path, _ in files])
+    return files
+
+
+def refuse_outside(source: str, root: Path, paths: Sequence[Path]) -> None:
+    """Raise `SourceError` where paths of a folder lie outside of it."""
+    outside = find_outside(root, paths)
+    if outside:
+        raise SourceError(source, tell_outside(outside, root), "give --follow-links to read what they point to")
+
+
 def list_images(folder: Path) -> list[Path]:
     """Image files below a folder, sorted by their relative path."""
     found = (path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
@@ -131,20 +149,27 @@ def list_images(folder: Path) -> list[Path]:
 
 
 def is_grey(source: str, path: Path) -> bool:
-    try:
-        with Image.open(path) as image:
-            return image.mode in ("L", "1", "I", "I;16", "F")
-    except (OSError, UnidentifiedImageError) as error:
-        raise unreadable(source, path) from error
+    with open_image(source, path) as image:
+        return image.mode in ("L", "1", "I", "I;16", "F")
 
 
 def read_image(source: str, path: Path, size: int, grey: bool) -> np.ndarray:
     """One image as uint8 [size, size] or [size, size, 3]."""
+    with open_image(source, path) as image:
+        resized = image.convert("L" if grey else "RGB").resize((size, size), Image.Resampling.BILINEAR)
+        return np.asarray(resized)
+
+
+@contextlib.contextmanager
+def open_image(source: str, path: Path) -> Iterator[Image.Image]:
+    """An open image; whatever is wrong with it, then or while it is decoded, is one `SourceError`."""
     try:
         with Image.open(path) as image:
-            resized = image.convert("L" if grey else "RGB").resize((size, size), Image.Resampling.BILINEAR)
-            return np.asarray(resized)
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
+            yield image
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        limit = f"Pillow's limit is {2 * (Image.MAX_IMAGE_PIXELS or 0):,}"
+        raise SourceError(source, f"'{path.name}' has too many pixels ({limit})", "scale it down") from error
+    except Exception as error:  # Pillow's many decoders raise all kinds on a damaged file
         raise unreadable(source, path) from error
 
 
@@ -205,7 +230,7 @@ def collect_images(source: str, dataset: Iterable[object], size: int) -> tuple[n
         images = [image.convert("RGB") for image in images]
     if len({image.size for image in images}) > 1:
         images = [image.resize((size, size), Image.Resampling.BILINEAR) for image in images]
-    return np.stack([np.asarray(image) for image in images]), np.array([int(label) for _, label in pairs])
+    return np.stack([np.asarray(image) for image in images]), np.array([label for _, label in pairs])
 
 
 SOURCES: dict[str, Callable[[str, DataConfig], ImageDataset]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,9 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+import pandas as pd
 
+from splitgen.data.links import find_outside, tell_outside
 from splitgen.errors import ExportError
-from splitgen.parquet import current_umask
+from splitgen.ids import guard_id
+from splitgen.parquet import current_umask, replacing
 from splitgen.splits.split import Split
 
 CODES = {"train": 0, "validation": 1, "test": 2, "reserve": -1}  # of WILDS and its relatives; -1 is left out
@@ -26,6 +30,7 @@ class Export:
     images: folder with the images, where the split's ids are paths in it.
     attributes: int64 [N] of an attribute that some formats record for each row; without one, the side of the
         discovered task.
+    follow_links: copy the bytes of images that links in `images` point to outside of it, too.
     """
 
     consumer: str
@@ -33,6 +38,7 @@ class Export:
     out: Path
     images: Path | None = None
     attributes: np.ndarray | None = None
+    follow_links: bool = False
 
     @property
     def attribute_values(self) -> np.ndarray:
@@ -61,10 +67,34 @@ class Export:
                 )
         return paths
 
+    def image_files(self) -> list[Path]:
+        """The file of each row's image, [N], for consumers that get its bytes.
+
+        Raises `ExportError` as `image_paths`, and for links that leave `images`, unless `follow_links` is set.
+        """
+        paths = self.image_paths()
+        assert self.images is not None
+        files = [self.images / path for path in paths]
+        outside = [] if self.follow_links else find_outside(self.images, files)
+        if outside:
+            problem = tell_outside(outside, self.images)
+            raise ExportError(self.consumer, problem, "give --follow-links to copy what they point to")
+        return files
+
 
 def code_parts(split: Split) -> np.ndarray:
     """0 train, 1 validation, 2 test, -1 reserve; int64 [N]."""
     return np.array([CODES[part] for part in split.parts], dtype=np.int64)
+
+
+def write_table(frame: pd.DataFrame, out: Path) -> None:
+    """Write a CSV file. Texts, which come from the names of files, are guarded from being run as formulas."""
+    texts = [name for name in frame.columns if not pd.api.types.is_numeric_dtype(frame[name])]
+    guarded = frame.assign(**{name: [guard_id(text) for text in frame[name]] for name in texts})
+    # a lone carriage return ends a row, and up to Python 3.12 is not quoted by itself
+    tears = any("\r" in text for name in texts for text in frame[name])
+    with replacing(out) as temporary:
+        guarded.to_csv(temporary, index=False, quoting=csv.QUOTE_NONNUMERIC if tears else csv.QUOTE_MINIMAL)
 
 
 def find_parts(split: Split) -> list[str]:

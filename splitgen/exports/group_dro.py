@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from splitgen.exports.export import Export, code_parts
-from splitgen.parquet import replacing
+from splitgen.exports.export import Export, code_parts, write_table
 
 
 def write_metadata(export: Export) -> None:
@@ -24,5 +23,4 @@ def write_metadata(export: Export) -> None:
             "place_filename": "",
         }
     )
-    with replacing(export.out) as temporary:
-        frame[frame["split"] >= 0].to_csv(temporary, index=False)
+    write_table(frame[frame["split"] >= 0], export.out)

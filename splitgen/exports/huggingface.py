@@ -41,8 +41,8 @@ def write_parts(export: Export) -> None:
     Columns of the index file and, where the images' folder is given, `image`, which `load_dataset` decodes.
     """
     frame = export.split.to_frame()
-    paths = None if export.images is None else export.image_paths()
-    schema = SCHEMA if paths is None else with_image(SCHEMA)
+    files = None if export.images is None else export.image_files()
+    schema = SCHEMA if files is None else with_image(SCHEMA)
     with replacing_folder(export) as folder:
         for part in find_parts(export.split):
             indices = export.split.indices(part)
@@ -50,12 +50,8 @@ def write_parts(export: Export) -> None:
                 for start in range(0, len(indices), CHUNK):
                     chosen = indices[start : start + CHUNK]
                     rows = frame.iloc[chosen]
-                    if paths is not None:
-                        assert export.images is not None
-                        images = [
-                            {"bytes": (export.images / p).read_bytes(), "path": p.name}
-                            for p in (paths[i] for i in chosen)
-                        ]
+                    if files is not None:
+                        images = [{"bytes": files[i].read_bytes(), "path": files[i].name} for i in chosen]
                         rows = rows.assign(image=pd.Series(images, index=rows.index, dtype=object))
                     writer.write_table(pa.Table.from_pandas(rows, schema=schema, preserve_index=False))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,13 @@ import numpy as np
 import pandas as pd
 
 from splitgen._version import __version__
+from splitgen.archives import ArchiveError, check_packed, open_npz
 from splitgen.data.dataset import ImageDataset, describe_dataset
 from splitgen.errors import RowsError, SplitFileError
+from splitgen.ids import AGREE, find_contradiction, find_positions
 from splitgen.splits.scores import make_target
 from splitgen.splits.split import PARTS, Split
+from splitgen.whole import NotWholeError, to_whole
 
 INDEX_COLUMNS = ("index",)
 ID_COLUMNS = ("image_id", "img_filename", "filename", "id")  # SubpopBench has a number of its own as id
@@ -28,6 +32,10 @@ WORDS = {
     **{"val": "validation", "valid": "validation", "dev": "validation"},
     **{"0": "train", "1": "validation", "2": "test", "-1": "reserve"},
 }
+FOLDS = ("index", "test_fold")  # of scikit-learn's PredefinedSplit
+DIGITS = re.compile(r"-?[0-9]{1,18}")
+DEEPEST = 10  # nesting of a pair of tensors; a pickled list can hold itself
+UNPAIRED = (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, TypeError, AttributeError, ValueError)
 
 Rows = Mapping[str, np.ndarray]  # positions in the source by part
 
@@ -89,7 +97,7 @@ def place_rows(path: str, rows: Rows, n_points: int) -> np.ndarray:
 
 
 def read_table(path: Path, dataset: ImageDataset, frame: pd.DataFrame) -> Rows:
-    """Rows of a table with a column for the part, and one for the row's index or id."""
+    """Rows of a table with a column for the part, and one for the row's index or id; both must agree."""
     part_column = find_column(path, frame, PART_COLUMNS, "part")
     by_index = next((name for name in INDEX_COLUMNS if name in frame.columns), None)
     column = by_index or find_column(path, frame, ID_COLUMNS, "row")
@@ -98,6 +106,10 @@ def read_table(path: Path, dataset: ImageDataset, frame: pd.DataFrame) -> Rows:
     if unknown is not None:
         raise RowsError(str(path), f"unknown part '{unknown}'", f"parts are {', '.join(WORDS)}")
     positions = index_numbers(path, frame[column]) if by_index else look_up_ids(path, frame[column], dataset)
+    id_column = next((name for name in ID_COLUMNS if name in frame.columns), None)
+    clash = find_contradiction(positions, frame[id_column], dataset.ids) if by_index and id_column else None
+    if clash is not None:
+        raise RowsError(str(path), clash, AGREE)
     parts = np.array([WORDS[word] for word in words], dtype="<U10")
     return {part: positions[parts == part] for part in PARTS}
 
@@ -112,21 +124,22 @@ def find_column(path: Path, frame: pd.DataFrame, names: tuple[str, ...], what: s
 
 
 def index_numbers(path: Path, column: pd.Series[Any]) -> np.ndarray:
-    """Whole numbers, int64 [n]."""
-    numbers = pd.to_numeric(column, errors="coerce")
-    if numbers.isna().any() or (numbers % 1 != 0).any():
-        raise RowsError(str(path), f"column '{column.name}' has a value that is no row number", "number rows from 0")
-    return numbers.to_numpy(np.int64)
+    """Whole numbers, int64 [n]; digits as text, as some JSON has them, are numbers."""
+    values = [int(v) if isinstance(v, str) and DIGITS.fullmatch(v) else v for v in column]
+    try:
+        return to_whole(np.fromiter(values, dtype=object, count=len(values)), -(2**63), 2**63)
+    except NotWholeError as error:
+        problem = f"column '{column.name}' has {error.shown}, which is no row number"
+        raise RowsError(str(path), problem, "number rows from 0") from error
 
 
 def look_up_ids(path: Path, column: pd.Series[Any], dataset: ImageDataset) -> np.ndarray:
     """Positions of ids, int64 [n]."""
-    places = {key: index for index, key in enumerate(dataset.ids)}
-    keys = [str(key) for key in column]
-    unknown = next((key for key in keys if key not in places), None)
-    if unknown is not None:
+    positions = find_positions(column, dataset.ids)
+    if (positions < 0).any():
+        unknown = column.iloc[int(np.flatnonzero(positions < 0)[0])]
         raise RowsError(str(path), f"the dataset has no id '{unknown}'", f"its ids look like '{dataset.ids[0]}'")
-    return np.array([places[key] for key in keys], dtype=np.int64)
+    return positions
 
 
 def read_csv(path: Path, dataset: ImageDataset) -> Rows:
@@ -143,7 +156,7 @@ def read_json_lines(path: Path, dataset: ImageDataset) -> Rows:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
         frame = pd.DataFrame([json.loads(line) for line in lines if line.strip()])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SplitFileError(str(path), "it is no JSON Lines file", "give one JSON object a line") from error
     return read_table(path, dataset, frame)
 
@@ -151,20 +164,42 @@ def read_json_lines(path: Path, dataset: ImageDataset) -> Rows:
 def read_npz(path: Path, dataset: ImageDataset) -> Rows:
     """Arrays of positions named train, test, and as may be validation and reserve; or index and test_fold."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: np.asarray(file[name]) for name in file.files}
-    except (ValueError, EOFError, pickle.UnpicklingError) as error:
-        raise SplitFileError(str(path), "it is no npz file of arrays", "give arrays train and test") from error
-    if {"index", "test_fold"} <= set(arrays):
-        index, fold = arrays["index"], arrays["test_fold"]
-        arrays = {"train": index[fold == -1], "test": index[fold == 0]}
-    known = {name: rows for name, rows in arrays.items() if name in WORDS}
+        with open_npz(path) as archive:
+            names = list(archive.members)
+            is_folds = {"index", "test_fold"} <= set(names)
+            wanted = [name for name in names if name in (FOLDS if is_folds else WORDS)]
+            arrays = {name: archive.read(name) for name in wanted}
+    except ArchiveError as error:
+        raise SplitFileError(str(path), f"it is no npz file of arrays: {error.problem}", error.remedy) from error
+    known = read_folds(path, arrays["index"], arrays["test_fold"]) if is_folds else arrays
     if len({WORDS[name] for name in known}) < len(known):
         raise RowsError(str(path), f"two of {', '.join(known)} name one part", f"name each once, of {', '.join(PARTS)}")
     if not known or any(not np.issubdtype(rows.dtype, np.integer) for rows in known.values()):
-        problem = f"no whole numbers under train and test, but {', '.join(arrays) or 'nothing'}"
+        problem = f"no whole numbers under train and test, but {', '.join(names) or 'nothing'}"
         raise SplitFileError(str(path), problem, "give arrays train and test of row numbers")
-    return {WORDS[name]: rows.astype(np.int64).ravel() for name, rows in known.items()}
+    return {WORDS[name]: number_rows(path, name, rows, dataset) for name, rows in known.items()}
+
+
+def read_folds(path: Path, index: np.ndarray, fold: np.ndarray) -> dict[str, np.ndarray]:
+    """Rows of scikit-learn's `PredefinedSplit`: fold -1 is always train, fold 0 is test. Raises `RowsError`."""
+    if index.ndim != 1 or index.shape != fold.shape:
+        problem = f"index has the shape {index.shape}, test_fold {fold.shape}"
+        raise RowsError(str(path), problem, "give one fold for each row number")
+    return {"train": index[fold == -1], "test": index[fold == 0]}
+
+
+def number_rows(path: Path, part: str, rows: np.ndarray, dataset: ImageDataset) -> np.ndarray:
+    """Row numbers of a part, of any shape, as int64 [n], in the dataset's range. Raises `RowsError`."""
+    if rows.size > dataset.n_points:  # before it is copied: a tensor that repeats itself is small in its file
+        problem = f"{part} has {rows.size} rows, the dataset {dataset.n_points}"
+        raise RowsError(str(path), problem, "name every row once")
+    try:
+        return to_whole(rows.ravel(), 0, dataset.n_points)
+    except NotWholeError as error:
+        if not error.is_whole:
+            raise RowsError(str(path), f"{part} has {error.shown}, no row number", "number rows from 0") from error
+        allowed = f"rows are 0..{dataset.n_points - 1}"
+        raise RowsError(str(path), f"row {error.shown} in {part} is out of range", allowed) from error
 
 
 def read_pairs(path: Path, dataset: ImageDataset) -> Rows:
@@ -172,14 +207,19 @@ def read_pairs(path: Path, dataset: ImageDataset) -> Rows:
     import torch
 
     try:
+        check_packed(path)
         found = torch.load(path, weights_only=True)
-        while not (isinstance(found, (tuple, list)) and len(found) == 2 and torch.is_tensor(found[0])):
-            found = found[next(iter(found))] if isinstance(found, dict) else found[0]
-        train, test = (part.numpy().astype(np.int64) for part in found)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, TypeError, KeyError, IndexError, StopIteration) as error:
+        for _ in range(DEEPEST):
+            if isinstance(found, (tuple, list)) and len(found) == 2 and torch.is_tensor(found[0]):
+                break
+            found = found[next(iter(found), None)] if isinstance(found, dict) else found[0]
+        train, test = (part.numpy() for part in found)
+    except ArchiveError as error:
+        raise SplitFileError(str(path), error.problem, error.remedy) from error
+    except UNPAIRED as error:
         remedy = "give what torch.load reads as [task][split] -> (train_ids, test_ids)"
         raise SplitFileError(str(path), "it holds no pair of index tensors", remedy) from error
-    return {"train": train, "test": test}
+    return {part: number_rows(path, part, rows, dataset) for part, rows in (("train", train), ("test", test))}
 
 
 READERS: dict[str, Callable[[Path, ImageDataset], Rows]] = {

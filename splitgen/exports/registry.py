@@ -34,7 +34,13 @@ CALLS = {
 
 
 def export_split(
-    split: Split, consumer: str, out: Path | str, *, images: Path | None = None, attributes: np.ndarray | None = None
+    split: Split,
+    consumer: str,
+    out: Path | str,
+    *,
+    images: Path | None = None,
+    attributes: np.ndarray | None = None,
+    follow_links: bool = False,
 ) -> None:
     """Write a split in the format of a consumer, a name of `EXPORTERS`; other arguments as of `Export`.
 
@@ -46,4 +52,4 @@ def export_split(
         raise ExportError(consumer, "unknown consumer", f"use {', '.join(EXPORTERS)}")
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    EXPORTERS[consumer](Export(consumer, split, out, images, attributes))
+    EXPORTERS[consumer](Export(consumer, split, out, images, attributes, follow_links))

@@ -7,8 +7,7 @@ from typing import Any
 import pandas as pd
 
 from splitgen.errors import ExportError
-from splitgen.exports.export import CODES, Export, code_parts
-from splitgen.parquet import replacing
+from splitgen.exports.export import CODES, Export, code_parts, write_table
 from splitgen.splits.split import Split
 
 
@@ -24,8 +23,7 @@ def write_metadata(export: Export) -> None:
             "split": code_parts(export.split),
         }
     )
-    with replacing(export.out) as temporary:
-        frame.to_csv(temporary, index=False)
+    write_table(frame, export.out)
 
 
 def set_split_array(dataset: Any, split: Split) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,13 @@ import pyarrow as pa
 
 from splitgen.errors import FingerprintError, RowsError, SchemaVersionError, SplitFileError
 from splitgen.parquet import read_parquet, write_parquet
+from splitgen.whole import NotWholeError, to_whole
 
 SCHEMA_VERSION = 1
 SAMPLED_ITEMS = 100  # of a dataset that does not list its labels
+NULL = type(None)
+# What of the metadata others look into.
+OBJECTS = {"dataset": (dict,), "config": (dict,), "verification": (dict, NULL), "groups": (dict, NULL)}
 PARTS = ("train", "validation", "test", "reserve")
 SCHEMA = pa.schema(
     [
@@ -73,7 +77,7 @@ class Split:
 
         check_rows(self, "split", len(dataset), *sample_labels(dataset))
         if hasattr(dataset, "fingerprint"):
-            check_belongs(self, "split", dataset.fingerprint, dataset.labels)
+            check_belongs(self, "split", dataset.fingerprint, dataset.labels, getattr(dataset, "ids", None))
         return Subset(dataset, self.indices(part).tolist())
 
     def with_metadata(self, **entries: Any) -> Split:
@@ -105,7 +109,7 @@ def read_split(path: Path | str) -> Split:
     """Read an index file. path: the file, or the run folder that holds it.
 
     Raises `SplitFileError` for a file that is none, `SchemaVersionError` for another schema version,
-    `RowsError` for rows that are doubled, missing or in an unknown part.
+    `RowsError` for rows that are doubled, missing or in an unknown part, and for labels, targets or ids that cannot be.
     """
     path = find_index_file(Path(path))
     remedy = "give a split.parquet that splitgen wrote"
@@ -119,6 +123,7 @@ def read_split(path: Path | str) -> Split:
         raise SchemaVersionError(
             str(path), f"schema version {metadata['schema_version']}", f"this splitgen reads version {SCHEMA_VERSION}"
         )
+    check_metadata(str(path), metadata)
     check_columns(str(path), frame)
     return Split(
         tuple(frame["id"]),
@@ -146,31 +151,78 @@ def find_index_file(path: Path) -> Path:
     return path / "split.parquet" if path.is_dir() else path
 
 
+def check_metadata(path: str, metadata: Mapping[str, Any]) -> None:
+    """What is read as an object is one. Raises `SplitFileError`."""
+    wrong = next((name for name in OBJECTS if not isinstance(metadata.get(name, {}), OBJECTS[name])), None)
+    if wrong is not None:
+        raise SplitFileError(path, f"'{wrong}' in its metadata is no JSON object", "make the split again")
+    names = metadata.get("dataset", {}).get("class_names", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise SplitFileError(path, "the class names in its metadata are no texts", "make the split again")
+
+
 def check_columns(path: str, frame: pd.DataFrame) -> None:
-    """Every column is there, and every row once, in a known part."""
+    """Every column is there, and every row once, in a known part, with values that a dataset can have."""
     missing = [name for name in SCHEMA.names if name not in frame.columns]
     if missing:
         raise SplitFileError(path, f"column '{missing[0]}' is missing", "make the split again")
-    index = frame["index"].to_numpy()
+    index = check_numbers(path, frame, "index", 2**63)
     if len(np.unique(index)) < len(index):
         doubled = int(index[frame["index"].duplicated()][0])
         raise RowsError(path, f"row {doubled} stands twice, so parts overlap", "make the split again")
     if not np.array_equal(index, np.arange(len(index))):
         raise RowsError(path, f"index is not 0..{len(index) - 1} in order", "make the split again")
-    unknown = set(frame["split"]) - set(PARTS)
+    unknown = [part for part in frame["split"] if not isinstance(part, str) or part not in PARTS]
     if unknown:
-        raise RowsError(path, f"unknown part {sorted(map(str, unknown))[0]!r}", f"parts are {', '.join(PARTS)}")
+        raise RowsError(path, f"unknown part {unknown[0]!r}", f"parts are {', '.join(PARTS)}")
     if frame[["label", "target", "id"]].isna().any(axis=None):
         raise RowsError(path, "a label, target or id is empty", "make the split again")
+    check_ids(path, frame["id"])
+    check_targets(path, *(check_numbers(path, frame, name, len(frame)) for name in ("label", "target")))
+    for name in ("score", "margin"):
+        if not pd.api.types.is_numeric_dtype(frame[name]):
+            raise RowsError(path, f"column '{name}' has values that are no numbers", "make the split again")
+
+
+def check_numbers(path: str, frame: pd.DataFrame, name: str, below: int) -> np.ndarray:
+    """A column as int64 [N], 0..below - 1. Raises `RowsError`."""
+    try:
+        return to_whole(frame[name].to_numpy(), 0, below)
+    except NotWholeError as error:
+        allowed = "whole numbers from 0" if below >= 2**63 else f"whole numbers, 0..{below - 1}"
+        problem = f"column '{name}' has {error.shown} in row {error.position}"
+        raise RowsError(path, problem, f"it takes {allowed}; make the split again") from error
+
+
+def check_ids(path: str, ids: pd.Series[Any]) -> None:
+    """Ids are texts, each once. Raises `RowsError`."""
+    other = next((key for key in ids if not isinstance(key, str)), None)
+    if other is not None:
+        raise RowsError(path, f"id {other!r} is no text", "make the split again")
+    if ids.duplicated().any():
+        raise RowsError(path, f"id '{ids[ids.duplicated()].iloc[0]}' stands twice", "make the split again")
+
+
+def check_targets(path: str, labels: np.ndarray, targets: np.ndarray) -> None:
+    """A target is told by the label alone: each label [N] has one target [N]. Raises `RowsError`."""
+    by_label = np.zeros(len(labels), dtype=np.int64)  # labels are below N
+    by_label[labels] = targets
+    differs = by_label[labels] != targets
+    if differs.any():
+        row = int(np.flatnonzero(differs)[0])
+        label = labels[row]
+        problem = f"label {label} has the target {targets[row]} in row {row} and {by_label[label]} in another"
+        raise RowsError(path, problem, "a label has one target; make the split again")
 
 
 def sample_labels(dataset: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Positions and labels of a torch dataset, int64 [n] each: all where it lists them, else of a hundred items."""
+    """Positions, int64 [n], and labels [n] of a torch dataset: all where it lists them, else of a hundred items."""
     listed = getattr(dataset, "targets", getattr(dataset, "labels", None))
     if listed is not None and len(listed) == len(dataset):
-        return np.arange(len(dataset)), np.asarray(listed, dtype=np.int64)
+        return np.arange(len(dataset)), np.asarray(listed)
     rows = np.unique(np.linspace(0, len(dataset) - 1, SAMPLED_ITEMS).astype(np.int64))
-    return rows, np.array([int(dataset[int(row)][1]) for row in rows], dtype=np.int64)
+    labels = [dataset[int(row)][1] for row in rows]
+    return rows, np.asarray([label.item() if hasattr(label, "item") else label for label in labels])
 
 
 def check_rows(split: Split, path: str, n_points: int, rows: np.ndarray, labels: np.ndarray) -> None:
@@ -178,14 +230,26 @@ def check_rows(split: Split, path: str, n_points: int, rows: np.ndarray, labels:
     remedy = "give the dataset that it was made of, in the same order"
     if split.n_points != n_points:
         raise RowsError(path, f"it has {split.n_points} rows, the dataset {n_points}", remedy)
+    if labels.ndim != 1:
+        raise FingerprintError(path, f"the dataset's labels have the shape {labels.shape}, not one a row", remedy)
+    try:
+        labels = to_whole(labels, -(2**63), 2**63, allow_booleans=True)
+    except NotWholeError as error:
+        row = int(rows[error.position])
+        raise FingerprintError(path, f"the dataset's label of row {row} is {error.shown}, no class", remedy) from error
     differs = (labels != split.labels[rows]) & (labels != split.targets[rows])
     if differs.any():
         row = int(rows[differs][0])
         raise FingerprintError(path, f"the dataset's label of row {row} is not {split.labels[row]}", remedy)
 
 
-def check_belongs(split: Split, path: str, fingerprint: str, labels: Sequence[int] | np.ndarray) -> None:
-    """Raise `FingerprintError` or `RowsError` where the split was made of other data."""
+def check_belongs(
+    split: Split, path: str, fingerprint: str, labels: Sequence[int] | np.ndarray, ids: Sequence[str] | None = None
+) -> None:
+    """Raise `FingerprintError` or `RowsError` where the split was made of other data.
+
+    labels, ids: [N], of the dataset; without ids, they are not compared.
+    """
     if split.n_points != len(labels):
         raise RowsError(
             path, f"it has {split.n_points} rows, the dataset {len(labels)}", "give the dataset that it was made of"
@@ -197,3 +261,7 @@ def check_belongs(split: Split, path: str, fingerprint: str, labels: Sequence[in
             f"its dataset has the fingerprint {recorded}, this one {fingerprint}",
             "give the dataset it was made of",
         )
+    if ids is not None and split.ids != tuple(ids):
+        row = next(row for row, (own, other) in enumerate(zip(split.ids, ids, strict=True)) if own != other)
+        problem = f"it has the id '{split.ids[row]}' in row {row}, the dataset '{ids[row]}'"
+        raise FingerprintError(path, problem, "make the split again: somebody has changed it")

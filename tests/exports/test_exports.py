@@ -254,6 +254,14 @@ def test_a_subset_of_other_data_is_refused(split, folder, digits, images):
     bare = [(None, 9 - label) for label in split.labels]  # lists no labels: a hundred items are looked at
     with pytest.raises(FingerprintError, match="label of row 0"):
         split.subset(bare, "train")
+    torn = [(None, torch.tensor(label + 0.5)) for label in split.labels]
+    with pytest.raises(FingerprintError, match=f"label of row 0 is {split.labels[0] + 0.5}, no class"):
+        split.subset(torn, "train")
+    whole = [(None, torch.tensor(float(label))) for label in split.labels]
+    assert len(split.subset(whole, "train")) == split.counts()["train"]
+    flipped.targets = np.zeros((split.n_points, 3))
+    with pytest.raises(FingerprintError, match=r"labels have the shape \(300, 3\)"):
+        split.subset(flipped, "train")
     other = split.with_metadata(dataset={"fingerprint": "sha256:0"})
     with pytest.raises(FingerprintError, match="fingerprint sha256:0"):
         other.subset(folder, "train")

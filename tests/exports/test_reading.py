@@ -78,6 +78,71 @@ def test_wrong_rows_are_named(folder, tmp_path, rows, message):
         read_foreign_split(tmp_path / "bad.csv", folder)
 
 
+@pytest.mark.parametrize(
+    ("index", "message"),
+    [
+        ([True, False], "column 'index' has True, which is no row number; number rows from 0"),
+        ([0, True], "has True, which"),
+        ([0, 1.5], "has 1.5, which"),
+        ([0, None], "which is no row number"),
+        ([0, "one"], "has 'one', which"),
+        ([0, [1]], r"has \[1\], which"),
+        ([0, 2**70], f"has {2**70}, which"),
+        ([0, 1e300], "which is no row number"),
+        ([0, 2**40], "row 1099511627776 in test is out of range"),
+    ],
+)
+def test_an_index_that_is_no_row_number_is_refused(folder, tmp_path, index, message):
+    lines = [{"index": index[0], "split": "train"}, {"index": index[1], "split": "test"}]
+    (tmp_path / "bad.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    with pytest.raises(RowsError, match=message) as caught:
+        read_foreign_split(tmp_path / "bad.jsonl", folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_whole_numbers_as_floats_and_digits_are_row_numbers(folder, tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"index": 4.0, "split": "train"}\n{"index": "7", "split": "test"}\n')
+    found = read_foreign_split(tmp_path / "a.jsonl", folder)
+    assert (found.indices("train").tolist(), found.indices("test").tolist()) == ([4], [7])
+
+
+@pytest.mark.parametrize("name", ["id", "image_id", "img_filename", "filename"])
+def test_an_index_and_an_id_must_be_of_one_row(folder, tmp_path, name):
+    frame = pd.DataFrame({"index": [5, 6], name: [folder.ids[5], folder.ids[6]], "split": ["train", "test"]})
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    assert read_foreign_split(tmp_path / "a.csv", folder).indices("test").tolist() == [6]
+    frame.loc[1, name] = folder.ids[8]
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    with pytest.raises(RowsError) as caught:
+        read_foreign_split(tmp_path / "a.csv", folder)
+    assert f"index 6 is '{folder.ids[6]}', but stands beside the id '{folder.ids[8]}'; correct one" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (torch.tensor([0.5, 2.0]), "test has 0.5, no row number"),
+        (torch.tensor([True, False]), "test has True, no row number"),
+        (torch.tensor([5, 300]), "row 300 in test is out of range; rows are 0..299"),
+        (torch.tensor([5, -1]), "row -1 in test is out of range"),
+        (torch.arange(301), "test has 301 rows, the dataset 300"),
+    ],
+)
+def test_tensors_of_other_than_row_numbers_are_refused(folder, tmp_path, rows, message):
+    torch.save((torch.arange(5), rows), tmp_path / "a.pt")
+    with pytest.raises(RowsError, match=message):
+        read_foreign_split(tmp_path / "a.pt", folder)
+
+
+def test_arrays_of_other_than_row_numbers_are_refused(folder, tmp_path):
+    np.savez(tmp_path / "a.npz", train=np.arange(5), test=np.array([2**64 - 1], np.uint64))
+    with pytest.raises(RowsError, match=f"row {2**64 - 1} in test is out of range"):
+        read_foreign_split(tmp_path / "a.npz", folder)
+    np.savez(tmp_path / "a.npz", index=np.arange(5), test_fold=np.zeros(4))
+    with pytest.raises(RowsError, match="index has the shape .5,., test_fold .4,.; give one fold"):
+        read_foreign_split(tmp_path / "a.npz", folder)
+
+
 def test_an_id_that_the_dataset_does_not_have_is_named(folder, tmp_path):
     lines = [{"id": folder.ids[0], "split": "train"}, {"id": "elsewhere/1.png", "split": "test"}]
     (tmp_path / "bad.jsonl").write_text("\n".join(map(json.dumps, lines)))

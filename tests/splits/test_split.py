@@ -87,6 +87,70 @@ def test_wrong_rows_are_refused(split, tmp_path, change, message):
         read_split(path)
 
 
+def put(name, row, value):
+    """A change of one value of a column, which may change its type."""
+
+    def change(frame):
+        column = frame[name].astype(object)
+        column[row] = value
+        return frame.assign(**{name: column if isinstance(value, str) else column.infer_objects()})
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (put("label", 3, -1), "column 'label' has -1 in row 3; it takes whole numbers, 0..19"),
+        (put("label", 3, 20), "column 'label' has 20 in row 3; it takes whole numbers, 0..19"),
+        (put("label", 3, 20_000_000), "column 'label' has 20000000 in row 3"),
+        (put("target", 3, 2**63), f"column 'target' has {2**63} in row 3"),
+        (put("target", 3, 0.5), "column 'target' has 0.5 in row 3"),
+        (lambda frame: frame.assign(label=frame["label"] == 1), "column 'label' has False in row 0"),
+        (lambda frame: frame.assign(label=frame["label"].astype(str)), "column 'label' has '0' in row 0"),
+        (lambda frame: frame.assign(index=frame["index"] + 0.5), "column 'index' has 0.5 in row 0"),
+        (put("target", 3, 1), "label 1 has the target 1 in row 3 and 0 in another; a label has one target"),
+        (put("id", 3, "dir/0.png"), "id 'dir/0.png' stands twice"),
+        (lambda frame: frame.assign(id=np.arange(20)), "id 0 is no text"),
+        (lambda frame: frame.assign(split=np.arange(20)), "unknown part 0"),
+        (lambda frame: frame.assign(margin="strong"), "column 'margin' has values that are no numbers"),
+    ],
+)
+def test_values_that_no_dataset_has_are_refused_in_a_line(split, tmp_path, change, message):
+    path = tmp_path / "split.parquet"
+    write_split(split, path)
+    rewrite(path, change)
+    with pytest.raises(RowsError) as caught:
+        read_split(path)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        (b"[1]", "metadata is no JSON object"),
+        (b'"text"', "metadata is no JSON object"),
+        (b"{", "metadata is no JSON"),
+        (b"[" * 100_000, "metadata is no JSON"),
+        (b"\xff", "metadata is no JSON"),
+        (b'{"schema_version": 1, "dataset": []}', "'dataset' in its metadata is no JSON object"),
+        (b'{"schema_version": 1, "dataset": null}', "'dataset' in its metadata is no JSON object"),
+        (b'{"schema_version": 1, "config": 3}', "'config' in its metadata is no JSON object"),
+        (b'{"schema_version": 1, "verification": "good"}', "'verification' in its metadata is no JSON object"),
+        (b'{"schema_version": 1, "dataset": {"class_names": [1]}}', "class names in its metadata are no texts"),
+    ],
+)
+def test_metadata_of_another_shape_are_refused_in_a_line(split, tmp_path, metadata, message):
+    path = tmp_path / "split.parquet"
+    write_split(split, path)
+    pq.write_table(pq.read_table(path).replace_schema_metadata({b"splitgen": metadata}), path)
+    with pytest.raises(SplitFileError) as caught:
+        read_split(path)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_file_that_is_no_split_is_refused(split, tmp_path):
     (tmp_path / "text").write_text("hello")
     pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "other.parquet")
@@ -103,6 +167,23 @@ def test_other_data_are_refused(split):
         check_belongs(split, "f", "sha256:2", split.labels)
     with pytest.raises(RowsError, match="20 rows, the dataset 19"):
         check_belongs(split, "f", "sha256:1", split.labels[1:])
+
+
+def test_ids_are_compared_where_the_datasets_are_known(split):
+    check_belongs(split, "f", "sha256:1", split.labels, split.ids)
+    check_belongs(split, "f", "sha256:1", split.labels, list(split.ids))
+    swapped = [*split.ids[:4], split.ids[5], split.ids[4], *split.ids[6:]]
+    with pytest.raises(FingerprintError, match="it has the id 'dir/4.png' in row 4, the dataset 'dir/5.png'"):
+        check_belongs(split, "f", "sha256:1", split.labels, swapped)
+
+
+def test_a_split_whose_ids_were_changed_gives_no_subset(digits):
+    ids = (*digits.ids[:3], "x", *digits.ids[4:])
+    parts = np.where(np.arange(len(digits)) % 2, "train", "test")
+    nothing = np.zeros(len(digits), np.float32)
+    metadata = {"dataset": {"fingerprint": digits.fingerprint}}
+    with pytest.raises(FingerprintError, match="id 'x' in row 3, the dataset '3'"):
+        Split(ids, digits.labels, digits.labels, parts, nothing, nothing, metadata).subset(digits, "train")
 
 
 def test_a_failed_write_leaves_the_old_file(split, tmp_path):
