@@ -335,7 +335,8 @@ def report(
     from splitgen.reporting import report_folder
 
     settings = choose_settings(locals(), recall_run(path)).config
-    target = out or (path if path.is_dir() else path.parent) / "report.html"
+    target = (path if path.is_dir() else path.parent) / "report.html" if out is None else out
+    check_output(target)
     report_folder(open_dataset(settings.data), path, others or [], settings.seed, target)
     Screen(quiet).note(f"written to {target}")
 
@@ -427,6 +428,7 @@ def import_(
     from splitgen.exports.reading import read_foreign_split
     from splitgen.splits.split import write_split
 
+    check_output(out)
     settings = choose_settings(locals(), None).config
     found = read_foreign_split(path, open_dataset(settings.data), settings.selection.target, kind)
     write_split(found, out)
@@ -518,6 +520,15 @@ def open_new_run(
     run = open_run(config, model, screen, device, given["out"], command, default_out=default_out)
     run.record["command_line"] = ["splitgen", *sys.argv[1:]]
     return run
+
+
+def check_output(path: Path) -> None:
+    """Raise `SettingError` before the work where its result could not be written."""
+    from splitgen.parquet import find_output_fault
+
+    fault = find_output_fault(path)
+    if fault is not None:
+        raise SettingError(fault)
 
 
 def print_json(wanted: bool, record: dict[str, Any]) -> None:

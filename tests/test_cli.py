@@ -264,6 +264,11 @@ BAD_INPUTS = [
     (["report", "missing.parquet"], "cannot be read"),
     (["report", "empty"], "it holds no run"),
     (["make", "--metadata", "nowhere.csv"], "cannot be read"),
+    (["report", "full", "--out", "nowhere/page.html"], "there is no folder"),
+    (["import", "attrs.csv", "--out", "full"], "it is a folder"),
+    (["import", "attrs.csv", "--out", "x.parquet", "--format", ""], "unknown format ''"),
+    (["make", "--tasks", "0"], "n_tasks must be 1 or more, got 0"),
+    (["verify", "other.parquet", "--model", ""], "no splitgen metadata"),
 ]
 
 

@@ -50,9 +50,9 @@ def read_foreign_split(
     does not have, rows in two parts or named twice, and parts of an unknown name.
     """
     path = Path(path)
-    kind = kind or SUFFIXES.get(path.suffix)
+    kind = SUFFIXES.get(path.suffix, path.suffix) if kind is None else kind
     if kind not in READERS:
-        problem = f"unknown format '{kind or path.suffix}'"
+        problem = f"unknown format '{kind}'"
         raise SplitFileError(str(path), problem, f"give --format, one of {', '.join(READERS)}")
     try:
         rows = READERS[kind](path, dataset)

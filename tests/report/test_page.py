@@ -184,4 +184,8 @@ def test_a_command_is_repeated_with_steps_for_its_budget():
     record = {"command_line": ["splitgen", "make", "my data", "--budget=9m", "--refine-steps", "5"]}
     done = {"discovery": {"meta_steps": 7}, "refinement_steps": 4}
     assert say_command(record | done) == "splitgen make 'my data' --meta-steps 7 --refine-steps 4"
+    on_two = record | done | {"environment": {"threads": 2}}
+    assert say_command(on_two) == "splitgen make 'my data' --meta-steps 7 --refine-steps 4 --threads 2"
+    given = {"command_line": ["splitgen", "verify", "--threads=8", "run"], "environment": {"threads": 8}}
+    assert say_command(given) == "splitgen verify run --threads 8"
     assert say_command({}) is None
