@@ -24,6 +24,7 @@ from splitgen.models.training import fit, predict_probs
 from splitgen.parallel import map_threads
 from splitgen.random import stream_generator, stream_seed
 from splitgen.splits.scores import Target
+from splitgen.splits.strata import list_strata
 
 N_COMPONENTS = 4
 N_UNTRAINED = 3
@@ -97,8 +98,7 @@ def clusters_within_class(problem: BaselineProblem) -> np.ndarray:
     """Two k-means clusters in each class: how much nearer a datapoint is to the larger one's centre."""
     pixels = problem.pixels
     margins = np.zeros((len(pixels), 1))
-    for c in np.unique(problem.labels):
-        rows = np.flatnonzero(problem.labels == c)
+    for _, rows in list_strata(problem.labels):
         clusters = KMeans(2, n_init=4, random_state=0).fit(pixels[rows])
         distances = clusters.transform(pixels[rows])
         larger = np.bincount(clusters.labels_, minlength=2).argmax()

@@ -7,7 +7,7 @@ import torch
 
 from splitgen import TrainingConfig, find_model
 from splitgen.models.registry import BUILT_IN, build_network, check_model
-from splitgen.models.training import count_epochs, fit, score_accuracy
+from splitgen.models.training import count_epochs, fit, predict, predict_probs, score_accuracy
 
 
 @pytest.mark.parametrize("name", [*BUILT_IN, "torchvision:mobilenet_v3_small"])
@@ -46,6 +46,15 @@ def test_the_recipe_learns_digits(digits, optimizer):
     config = TrainingConfig(optimizer, learning_rate=rate, epochs=20)
     network = fit(find_model("conv"), images, labels, order[:1200], 10, config, seed=0)
     assert score_accuracy(network, images, labels, order[1200:]) > 0.93
+
+
+def test_predictions_in_chunks_are_those_of_the_probabilities_of_all_rows(digits, monkeypatch):
+    images, rows = digits.normalized_images(), torch.arange(1000).flip(0)
+    network = build_network(find_model("conv"), 10, images, seed=0).eval()
+    expected = predict_probs(network, images, rows).argmax(dim=1)
+    assert torch.equal(predict(network, images, rows), expected)
+    monkeypatch.setattr("splitgen.models.training.PREDICTION_CHUNK", 300)
+    assert torch.equal(predict(network, images, rows), expected)
 
 
 def test_epochs_follow_the_size_within_bounds():
