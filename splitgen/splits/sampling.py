@@ -58,7 +58,7 @@ def draw_whole_groups(
 ) -> torch.Tensor:
     """Random whole groups of the pool, with class counts near counts [C]."""
     members = count_members(groups[pool].cpu().numpy(), labels[pool].cpu().numpy(), len(counts))
-    order = torch.randperm(len(members), generator=generator).numpy()
+    order = torch.randperm(members.shape[0], generator=generator).numpy()
     taken = torch.from_numpy(take_groups(order, members, counts.cpu().numpy()))
     return pool[torch.isin(groups[pool], taken.to(pool.device))]
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from splitgen.config import TrainingConfig
 from splitgen.models.registry import ModelFactory
-from splitgen.models.training import PREDICTION_CHUNK, fit, predict_probs
+from splitgen.models.training import fit, predict_probs
 from splitgen.random import stream_generator, stream_seed
 from splitgen.splits.bisection import bisect
 from splitgen.splits.strata import count_earlier
@@ -22,6 +22,7 @@ from splitgen.splits.strata import count_earlier
 EXACT_CLASSES = 20  # up to here every balanced cut is looked at
 MAX_CONFUSION_ROWS = 10_000
 SAFE_COUNT = 30  # rows of a class expected in a random half: one without any is then out of the question
+PROBS_CHUNK = 500  # rows with probabilities of many classes in memory at a time
 DENSE_CLASSES = 100  # up to here all probabilities are averaged at once; in chunks the last digit would differ
 
 
@@ -68,7 +69,7 @@ def average_probs(
 ) -> np.ndarray:
     """Mean predicted probabilities of the rows [n] of each class, [C, C], added up a chunk of rows at a time."""
     sums = torch.zeros(n_classes, n_classes, dtype=torch.float64)
-    for part in torch.split(rows, PREDICTION_CHUNK):
+    for part in torch.split(rows, PROBS_CHUNK):
         sums.index_add_(0, labels[part].cpu(), predict_probs(network, images, part).double())
     counts = torch.bincount(labels[rows].cpu(), minlength=n_classes)
     return sums.div_(counts[:, None]).numpy()

@@ -112,7 +112,7 @@ def test_of_many_rows_each_class_gives_its_share(monkeypatch):
 def test_probabilities_added_up_in_chunks_are_the_mean_of_each_class(monkeypatch):
     images, labels = make_patterns(101, 4, 0)
     arguments = (find_model("mlp"), images, labels, 101, TrainingConfig(epochs=1), 0)
-    monkeypatch.setattr("splitgen.splits.sides.PREDICTION_CHUNK", 37)
+    monkeypatch.setattr("splitgen.splits.sides.PROBS_CHUNK", 37)
     in_chunks = measure_confusion(*arguments)
     monkeypatch.setattr("splitgen.splits.sides.DENSE_CLASSES", 101)
     assert in_chunks == pytest.approx(measure_confusion(*arguments), rel=1e-5)
