@@ -1,6 +1,9 @@
-"""Halving by swaps, against all halves, against networkx, and at the size of thousands of nodes."""
+"""Halving by swaps, against all halves, against networkx, and of a thousand nodes."""
 
 from __future__ import annotations
+
+import time
+import tracemalloc
 
 import networkx as nx
 import numpy as np
@@ -70,6 +73,18 @@ def test_the_cut_is_at_least_as_heavy_as_networkxs(kind, n):
         assert sides[0] == 1
         assert abs(sides.sum()) == n % 2
         assert weigh(weights, sides) >= weigh(weights, bisect_by_networkx(weights)) - 1e-9
+
+
+def test_a_thousand_nodes_take_two_seconds_and_less_memory_than_a_second_table_of_weights():
+    weights = make_weights(make_sparse, 1000)
+    tracemalloc.start()
+    start = time.process_time()
+    sides = bisect(weights)
+    assert time.process_time() - start < 2
+    assert tracemalloc.get_traced_memory()[1] < weights.nbytes
+    tracemalloc.stop()
+    assert sides.sum() == 0
+    assert weigh(weights, sides) > 0.53 * weights.sum() / 2 > weigh(weights, np.resize([1, -1], 1000))
 
 
 def test_pairs_that_are_taken_for_each_other_are_all_torn_apart():
