@@ -8,11 +8,14 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from splitgen.errors import SettingError
 from splitgen.models.registry import check_model, find_model
 from splitgen.models.training import count_epochs, steps_per_epoch
 from splitgen.parallel import count_workers
 from splitgen.run import Run
+from splitgen.splits.confusion import map_targets, store_confusion
 from splitgen.splits.split import Split, hash_rows, write_split
 from splitgen.splits.verification import Verification, count_verification_fits, verify_split
 from splitgen.tables import print_transfer, print_verification
@@ -26,7 +29,11 @@ def run_verification(run: Run, split: Split) -> tuple[Split, Verification]:
     described = describe_verification(result)
     run.record["verification"] = described
     run.record["rows_hash"] = hash_rows(split)
-    run.record["confusion"] = {"test": result.test_confusion.tolist(), "random": result.random_confusion.tolist()}
+    targets = map_targets(split)
+    run.record["confusion"] = {
+        "test": store_confusion(result.test_confusion, targets),
+        "random": store_confusion(result.random_confusion, targets),
+    }
     split = split.with_metadata(verification=described)
     print_verification(run.screen, described, run.dataset.class_names)
     if run.out is not None:
@@ -67,7 +74,8 @@ def judge_split(run: Run, split: Split) -> Verification:
 
 def describe_verification(result: Verification) -> dict[str, Any]:
     """A verification as the JSON of a file has it; without the confusions, which grow with the classes squared."""
-    described = dataclasses.asdict(result)
+    nothing = np.zeros((0, 0), dtype=np.int64)  # instead of a copy of them
+    described = dataclasses.asdict(dataclasses.replace(result, test_confusion=nothing, random_confusion=nothing))
     del described["test_confusion"], described["random_confusion"]
     return {**described, "is_adversarial": result.is_adversarial, "verdict": result.verdict}
 

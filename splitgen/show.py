@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
+
+import numpy as np
 
 from splitgen.console import Screen
 from splitgen.splits.split import PARTS, Split
 from splitgen.tables import print_agreement, print_comparison, print_transfer, print_verification
 
+MAX_TABLE_CLASSES = 40  # rows of a table; a few thousand take rich seconds, and nobody reads them
+MAX_SIGNS = 20  # of class sides in a line
+
 
 def describe_split(split: Split) -> dict[str, Any]:
     """Counts of the parts, by class too, and the file's metadata."""
     names = split.metadata["dataset"]["class_names"]
-    by_class = {
-        name: {part: int(((split.labels == c) & (split.parts == part)).sum()) for part in PARTS}
-        for c, name in enumerate(names)
-    }
+    counts = {part: np.bincount(split.labels[split.parts == part], minlength=len(names)).tolist() for part in PARTS}
+    by_class = {name: {part: counts[part][c] for part in PARTS} for c, name in enumerate(names)}
     return {"counts": split.counts(), "class_counts": by_class, "metadata": split.metadata}
 
 
@@ -24,10 +28,13 @@ def tell_origin(metadata: dict[str, Any]) -> list[str]:
     fingerprint = f"fingerprint {metadata['dataset']['fingerprint'][:19]}"
     if "class_sides" not in metadata:
         return [f"target {metadata['target']}; imported; {fingerprint}"]
-    sides = "".join("+" if side > 0 else "-" for side in metadata["class_sides"])
+    sides = metadata["class_sides"]
+    signs = "".join("+" if side > 0 else "-" for side in sides[:MAX_SIGNS])
+    if len(sides) > MAX_SIGNS:
+        signs += f" and {len(sides) - MAX_SIGNS} more"
     task = metadata.get("task_name", f"task {metadata['task']}")
     return [
-        f"target {metadata['target']}; {task}; class sides {sides}",
+        f"target {metadata['target']}; {task}; class sides {signs}",
         f"alignment {metadata['alignment']:.3f}; seed {metadata['seed']}; {metadata['meta_steps']} meta-steps; "
         f"{fingerprint}",
     ]
@@ -50,9 +57,15 @@ def print_split(screen: Screen, split: Split) -> None:
     """The split in 80 columns."""
     described, metadata = describe_split(split), split.metadata
     shown = [part for part in PARTS if described["counts"][part]]
-    rows = [[name, *(str(counts[part]) for part in shown)] for name, counts in described["class_counts"].items()]
+    by_class = described["class_counts"]
+    rows = [
+        [name, *(str(counts[part]) for part in shown)]
+        for name, counts in itertools.islice(by_class.items(), MAX_TABLE_CLASSES)
+    ]
     rows.append(["all", *(str(described["counts"][part]) for part in shown)])
     screen.table(f"Split of {metadata['dataset']['source']}", ["class", *shown], rows)
+    if len(by_class) > MAX_TABLE_CLASSES:
+        screen.say(f"and {len(by_class) - MAX_TABLE_CLASSES} more classes; --json lists them all")
     for line in tell_origin(metadata):
         screen.say(line)
     if metadata["verification"] is None:

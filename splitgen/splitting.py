@@ -32,6 +32,8 @@ from splitgen.tasks.agreement import binary_task_labels
 from splitgen.tasks.refinement import RefinementStep, Start, pose_refinement, start_refinement
 from splitgen.tasks.tasks_file import SavedTasks
 
+MAX_CLASSES = 20  # of a side, in a line
+
 
 def run_split(run: Run, tasks: SavedTasks, budget_seconds: float | None = None) -> Split:
     """Choose task and class sides by training the target model, refine, and select the rows.
@@ -221,5 +223,11 @@ def print_split(run: Run, split: Split, best: Candidate) -> None:
 
 
 def format_sides(sides: tuple[int, ...]) -> str:
-    plus, minus = ([str(c) for c, s in enumerate(sides) if s == sign] for sign in (1, -1))
-    return f"{','.join(plus)} | {','.join(minus)}"
+    """Classes of side + and of side -, of many the first: "0,2,4 | 1,3"."""
+    return " | ".join(format_classes([c for c, side in enumerate(sides) if side == sign]) for sign in (1, -1))
+
+
+def format_classes(classes: Sequence[int]) -> str:
+    """Class numbers in a row, of many the first and how many more."""
+    shown = ",".join(map(str, classes[:MAX_CLASSES]))
+    return shown if len(classes) <= MAX_CLASSES else f"{shown} and {len(classes) - MAX_CLASSES} more"

@@ -78,9 +78,10 @@ def judge_predictions(
     """
     test = score_part(split, predictions, "test", model)
     labels, validation = split.labels[split.indices("test")], split.indices("validation")
-    classes = {int(c): float(test[labels == c].mean()) for c in np.unique(labels)}
-    worst = min(classes, key=classes.__getitem__)
-    figures = {"test_accuracy": float(test.mean()), "worst_class_accuracy": classes[worst]}
+    present, which, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    accuracies = np.bincount(which, weights=test) / sizes
+    worst = int(present[accuracies.argmin()])
+    figures = {"test_accuracy": float(test.mean()), "worst_class_accuracy": float(accuracies.min())}
     if len(validation) and (predictions[validation] >= 0).all():
         figures["train_holdout_accuracy"] = float(score_part(split, predictions, "validation", model).mean())
         figures["gap"] = figures["train_holdout_accuracy"] - figures["test_accuracy"]

@@ -127,10 +127,10 @@ def read_classes(evidence: Evidence, margins: np.ndarray, leader: str) -> list[C
     readings = []
     leading = next(each for each in evidence.attributes if each.name == leader)
     oriented = orient(leading, margins)
-    for label, class_name in enumerate(evidence.class_names):
-        mask = evidence.labels == label
-        if min(np.bincount(margins[mask] > 0, minlength=2)) < MIN_CLASS_ROWS:
-            continue
+    above, n_classes = margins > 0, len(evidence.class_names)
+    sizes = [np.bincount(evidence.labels[side], minlength=n_classes) for side in (above, ~above)]
+    for label in np.flatnonzero(np.minimum(*sizes) >= MIN_CLASS_ROWS).tolist():
+        mask, class_name = evidence.labels == label, evidence.class_names[label]
         inside = [replace(each, values=each.values[mask]) for each in evidence.attributes if each.origin != CLASS]
         ranked = rank_associations(inside, margins[mask], leader)
         if ranked:

@@ -104,8 +104,9 @@ def predict_probs(network: nn.Module, images: torch.Tensor, rows: torch.Tensor) 
 
 
 def predict(network: nn.Module, images: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-    """Predicted classes [n] of some rows [n], on the CPU."""
-    return predict_probs(network, images, rows).argmax(dim=1)
+    """Predicted classes [n] of some rows [n], on the CPU, without the probabilities of all rows at a time."""
+    parts = torch.split(rows, PREDICTION_CHUNK)
+    return torch.cat([predict_probs(network, images, part).argmax(dim=1) for part in parts])
 
 
 def score_accuracy(network: nn.Module, images: torch.Tensor, targets: torch.Tensor, rows: torch.Tensor) -> float:

@@ -18,6 +18,7 @@ from splitgen.report import classes, sections
 from splitgen.report.charts import Chart, draw_accuracies, draw_histograms
 from splitgen.report.folder import RunFolder
 from splitgen.report.pictures import Album
+from splitgen.splits.confusion import load_confusion
 
 TEMPLATE = "report.html.jinja"
 
@@ -91,14 +92,15 @@ def compose_split(folder: RunFolder, dataset: ImageDataset, album: Album) -> dic
     split, names = folder.split, dataset.class_names
     if split is None:
         return None
-    confusion = folder.record.get("confusion")
+    stored = folder.record.get("confusion") or {}
+    confusions = {part: load_confusion(each) for part, each in stored.items()}
     return {
         "counts": {part: n for part, n in split.counts().items() if n},
-        "table": classes.tabulate_classes(split, names, confusion),
+        "table": classes.tabulate_classes(split, names, confusions),
         "classes": sections.show_classes(album, split, names),
         "histograms": draw_histograms(sections.count_scores(split, names)) if np.ptp(split.scores) > 0 else None,
-        "confusions": classes.draw_confusions(split, names, confusion) if confusion else [],
-        "taken_for": classes.say_confusions(split, names, confusion) if confusion else [],
+        "confusions": classes.draw_confusions(split, names, confusions) if confusions else [],
+        "taken_for": classes.say_confusions(split, names, confusions) if confusions else [],
     }
 
 

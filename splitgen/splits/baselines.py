@@ -20,10 +20,11 @@ from sklearn.decomposition import PCA
 from splitgen.config import TrainingConfig
 from splitgen.data.statistics import measure_images
 from splitgen.models.registry import ModelFactory, build_network
-from splitgen.models.training import fit, predict_probs
+from splitgen.models.training import PREDICTION_CHUNK, fit, predict_probs
 from splitgen.parallel import map_threads
 from splitgen.random import stream_generator, stream_seed
 from splitgen.splits.scores import Target
+from splitgen.splits.strata import list_strata
 
 N_COMPONENTS = 4
 N_UNTRAINED = 3
@@ -97,8 +98,7 @@ def clusters_within_class(problem: BaselineProblem) -> np.ndarray:
     """Two k-means clusters in each class: how much nearer a datapoint is to the larger one's centre."""
     pixels = problem.pixels
     margins = np.zeros((len(pixels), 1))
-    for c in np.unique(problem.labels):
-        rows = np.flatnonzero(problem.labels == c)
+    for _, rows in list_strata(problem.labels):
         clusters = KMeans(2, n_init=4, random_state=0).fit(pixels[rows])
         distances = clusters.transform(pixels[rows])
         larger = np.bincount(clusters.labels_, minlength=2).argmax()
@@ -117,8 +117,11 @@ def highest_loss(problem: BaselineProblem) -> np.ndarray:
         rest = torch.cat([fold for number, fold in enumerate(folds) if number != which])
         seed = stream_seed(problem.seed, "baseline", "loss", which)
         network = fit(problem.model, problem.images, targets, rest, problem.target.n_outputs, problem.training, seed)
-        log_probs = predict_probs(network, problem.images, folds[which]).clamp_min(1e-12).log()
-        return -F.nll_loss(log_probs, targets[folds[which]].cpu(), reduction="none")
+        return torch.cat([-measure_loss(network, part) for part in torch.split(folds[which], PREDICTION_CHUNK)])
+
+    def measure_loss(network: torch.nn.Module, rows: torch.Tensor) -> torch.Tensor:
+        log_probs = predict_probs(network, problem.images, rows).clamp_min(1e-12).log()
+        return F.nll_loss(log_probs, targets[rows].cpu(), reduction="none")
 
     margins = np.zeros((len(problem.labels), 1))
     for fold, found in zip(folds, map_threads(judge_fold, range(LOSS_FOLDS)), strict=True):

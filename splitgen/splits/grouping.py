@@ -5,30 +5,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from scipy.sparse import coo_array, csr_array
 
 from splitgen.errors import SettingError
 
 
-def count_members(groups: np.ndarray, labels: np.ndarray, n_classes: int) -> np.ndarray:
-    """Rows of each class in each group, int64 [G, C]. groups, labels: [n], from 0."""
-    members = np.zeros((int(groups.max()) + 1, n_classes), dtype=np.int64)
-    np.add.at(members, (groups, labels), 1)
-    return members
+def count_members(groups: np.ndarray, labels: np.ndarray, n_classes: int) -> csr_array:
+    """Rows of each class in each group, int64 [G, C], sparse: a group has few classes. groups, labels: [n], from 0."""
+    ones = np.ones(len(groups), dtype=np.int64)
+    return csr_array(coo_array((ones, (groups, labels)), shape=(int(groups.max()) + 1, n_classes)))
 
 
-def take_groups(order: np.ndarray, members: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+def take_groups(order: np.ndarray, members: csr_array, wanted: np.ndarray) -> np.ndarray:
     """Those of the groups, looked at in order, that each bring the class counts nearer to the wanted.
 
     order: group numbers [g]. members: [G, C]. wanted: [C]. Nearness is the sum over classes of the
     absolute difference, so that groups of one row fill every class exactly.
     """
     missing, taken = wanted.astype(np.int64), []
+    distance = np.abs(missing).sum()
     for group in order:
-        left = missing - members[group]
-        if np.abs(left).sum() < np.abs(missing).sum():
+        own = slice(members.indptr[group], members.indptr[group + 1])
+        classes, counts = members.indices[own], members.data[own]
+        left = missing[classes] - counts
+        change = np.abs(left).sum() - np.abs(missing[classes]).sum()
+        if change < 0:
             taken.append(group)
-            missing = left
-            if not missing.any():
+            missing[classes] = left
+            distance += change
+            if distance == 0:
                 break
     return np.array(taken, dtype=np.int64)
 
@@ -51,7 +56,7 @@ def share_groups(
     members = count_members(groups, labels, n_classes)
     mean_rank = np.bincount(groups, weights=ranks) / members.sum(axis=1)
     left = np.argsort(mean_rank, kind="stable")
-    part_of = np.full(len(members), "train", dtype="<U10")
+    part_of = np.full(members.shape[0], "train", dtype="<U10")
     for part in ("test", "reserve", "validation"):
         order = left if part != "validation" else random_order[np.isin(random_order, left)]
         taken = take_groups(order, members, counts[part])
@@ -62,7 +67,7 @@ def share_groups(
     return parts
 
 
-def check_groups(part_of: np.ndarray, members: np.ndarray) -> None:
+def check_groups(part_of: np.ndarray, members: csr_array) -> None:
     """Raise `SettingError` where train or test cannot be used. part_of: [G]; members: [G, C]."""
     present = members.sum(axis=0) > 0
     for part in ("train", "test"):

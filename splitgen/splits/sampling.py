@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from splitgen.splits.grouping import count_members, take_groups
+from splitgen.splits.strata import count_earlier
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def draw_whole_groups(
 ) -> torch.Tensor:
     """Random whole groups of the pool, with class counts near counts [C]."""
     members = count_members(groups[pool].cpu().numpy(), labels[pool].cpu().numpy(), len(counts))
-    order = torch.randperm(len(members), generator=generator).numpy()
+    order = torch.randperm(members.shape[0], generator=generator).numpy()
     taken = torch.from_numpy(take_groups(order, members, counts.cpu().numpy()))
     return pool[torch.isin(groups[pool], taken.to(pool.device))]
 
@@ -119,7 +120,9 @@ def draw_strata(
 ) -> torch.Tensor:
     """A random sample of the pool with counts[s] rows of each stratum s (all of them where it has fewer)."""
     pool = shuffle(pool, generator)
-    return torch.cat([pool[strata[pool] == s][:n] for s, n in enumerate(counts.tolist())])
+    pool = pool[strata[pool].argsort(stable=True)]
+    earlier = torch.from_numpy(count_earlier(strata[pool].cpu().numpy())).to(pool.device)
+    return pool[earlier < counts[strata[pool]]]
 
 
 def share_counts(stratum_counts: torch.Tensor, n_rows: int) -> torch.Tensor:

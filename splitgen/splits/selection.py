@@ -11,6 +11,7 @@ import numpy as np
 from splitgen.config import SelectionConfig, check
 from splitgen.errors import SettingError
 from splitgen.splits.grouping import share_groups
+from splitgen.splits.strata import count_earlier
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,9 @@ def select_split(
 
 def rank_within_class(scores: np.ndarray, labels: np.ndarray, keys: np.ndarray) -> np.ndarray:
     """Place of every row in its class, int64 [N]: 0 is the highest score; ties go by key."""
-    places = np.zeros(len(labels), dtype=np.int64)
-    for c in np.unique(labels):
-        rows = np.flatnonzero(labels == c)
-        places[rows[np.lexsort((keys[rows], -scores[rows]))]] = np.arange(len(rows))
+    order = np.lexsort((keys, -scores, labels))
+    places = np.empty(len(labels), dtype=np.int64)
+    places[order] = count_earlier(labels[order])
     return places
 
 
@@ -78,9 +78,10 @@ def take_places(
     first_reserve = (sizes - counts["test"] - counts["reserve"])[labels]
     parts = np.where(places >= first_test, "test", np.where(places >= first_reserve, "reserve", "train"))
     parts = parts.astype("<U10")
-    for c in np.flatnonzero(sizes):
-        side = np.flatnonzero((labels == c) & (parts == "train"))
-        parts[draw_by_id(side, keys, counts["validation"][c], seed)] = "validation"
+    wanted = counts["validation"][labels]
+    side = np.flatnonzero((parts == "train") & (wanted > 0))
+    order = draw_by_id(side, keys, len(side), seed)
+    parts[order[count_earlier(labels[order]) < wanted[order]]] = "validation"
     return parts
 
 
@@ -95,10 +96,10 @@ def describe_selection(parts: np.ndarray, scores: np.ndarray, labels: np.ndarray
     """Thresholds and alignment of the parts."""
     on_side = np.isin(parts, ("train", "validation"))
     sizes = np.bincount(labels)
-    train_thresholds, test_thresholds = np.zeros(len(sizes)), np.zeros(len(sizes))
-    for c in np.flatnonzero(sizes):
-        train_thresholds[c] = scores[(labels == c) & on_side].min()
-        test_thresholds[c] = scores[(labels == c) & (parts == "test")].max()
+    train_thresholds, test_thresholds = np.full(len(sizes), np.inf), np.full(len(sizes), -np.inf)
+    np.minimum.at(train_thresholds, labels[on_side], scores[on_side])
+    np.maximum.at(test_thresholds, labels[parts == "test"], scores[parts == "test"])
+    train_thresholds[sizes == 0] = test_thresholds[sizes == 0] = 0
     upper = places < -(-sizes // 2)[labels]
     return Selection(parts, train_thresholds, test_thresholds, int((upper & on_side).sum()) / int(on_side.sum()))
 

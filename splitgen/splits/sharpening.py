@@ -15,6 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from scipy.ndimage import median
 
 from splitgen.config import SharpeningConfig, settled
 from splitgen.models.training import fit, predict_logits
@@ -90,10 +91,9 @@ def sharpen_margins(
 
 def halve_classes(margins: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """1 for rows above the median margin of their class, else 0; int64 [N]. margins [N]; labels int [N]."""
-    halves = np.zeros(len(labels), dtype=np.int64)
-    for c in np.unique(labels):
-        rows = labels == c
-        halves[rows] = margins[rows] > np.median(margins[rows])
+    present, which = np.unique(labels, return_inverse=True)
+    medians = np.asarray(median(margins, labels, present))
+    halves: np.ndarray = (margins > medians[which]).astype(np.int64)
     return halves
 
 

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import itertools
 
-import networkx as nx
 import numpy as np
 import torch
+from torch import nn
 
 from splitgen.config import TrainingConfig
 from splitgen.models.registry import ModelFactory
 from splitgen.models.training import fit, predict_probs
 from splitgen.random import stream_generator, stream_seed
+from splitgen.splits.bisection import bisect
+from splitgen.splits.strata import count_earlier
 
 EXACT_CLASSES = 20  # up to here every balanced cut is looked at
 MAX_CONFUSION_ROWS = 10_000
+SAFE_COUNT = 30  # rows of a class expected in a random half: one without any is then out of the question
+PROBS_CHUNK = 500  # rows with probabilities of many classes in memory at a time
+DENSE_CLASSES = 100  # up to here all probabilities are averaged at once; in chunks the last digit would differ
 
 
 def binary_sides(n_classes: int, positive_classes: tuple[int, ...]) -> np.ndarray:
@@ -32,25 +37,58 @@ def measure_confusion(
     """Mean predicted probability of each class [C, C] (rows: true class) on rows not trained on.
 
     Probabilities rather than counts of errors: they tell classes apart also where a model hardly errs.
+    Every class of two rows or more is among those trained on and those judged; one of fewer has a row of NaN.
     """
     order = torch.randperm(len(labels), generator=stream_generator(seed, "confusion")).to(labels.device)
-    train = order[: min(len(order) // 2, MAX_CONFUSION_ROWS)]
-    rest = order[len(train) : 2 * len(train)]
+    train, judged = halve_rows(order, labels)
     network = fit(model, images, labels, train, n_classes, config, stream_seed(seed, "confusion", "fit"))
-    probs, true = predict_probs(network, images, rest).double(), labels[rest].cpu()
+    if n_classes > DENSE_CLASSES:
+        return average_probs(network, images, labels, judged, n_classes)
+    probs, true = predict_probs(network, images, judged).double(), labels[judged].cpu()
     return np.stack([probs[true == c].mean(dim=0).numpy() for c in range(n_classes)])
+
+
+def halve_rows(order: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows to train on and as many to judge, at most about `MAX_CONFUSION_ROWS` each, from rows in random order [N].
+
+    Where a class is so small that chance might leave it out of a half, every class is halved by itself.
+    """
+    n_half = min(len(order) // 2, MAX_CONFUSION_ROWS)
+    counts = torch.bincount(labels)
+    smallest = int(counts[counts > 0].min())
+    if smallest * n_half >= SAFE_COUNT * len(order):
+        return order[:n_half], order[n_half : 2 * n_half]
+    share = n_half / (len(order) // 2)
+    quotas = (counts // 2 * share).long().clamp_min(1)[labels[order]]
+    earlier = torch.from_numpy(count_earlier(labels[order].cpu().numpy())).to(order.device)
+    return order[earlier < quotas], order[(earlier >= quotas) & (earlier < 2 * quotas)]
+
+
+def average_probs(
+    network: nn.Module, images: torch.Tensor, labels: torch.Tensor, rows: torch.Tensor, n_classes: int
+) -> np.ndarray:
+    """Mean predicted probabilities of the rows [n] of each class, [C, C], added up a chunk of rows at a time."""
+    sums = torch.zeros(n_classes, n_classes, dtype=torch.float64)
+    for part in torch.split(rows, PROBS_CHUNK):
+        sums.index_add_(0, labels[part].cpu(), predict_probs(network, images, part).double())
+    counts = torch.bincount(labels[rows].cpu(), minlength=n_classes)
+    return sums.div_(counts[:, None]).numpy()
 
 
 def cut_classes(confusion: np.ndarray, n_cuts: int) -> list[np.ndarray]:
     """The best class sides [C] of -1 and +1 by the confusion across the cut, best first.
 
-    Exact up to `EXACT_CLASSES` classes; above, one cut by Kernighan and Lin's heuristic (networkx).
+    Exact up to `EXACT_CLASSES` classes; above, one cut by Kernighan and Lin's heuristic.
     Class 0 is on side +1: the opposite signs are the same cut.
+    Raises `ValueError` where the confusion [C, C] has an entry that is no number.
     """
+    unknown = np.flatnonzero(~np.isfinite(confusion.sum(axis=1)))
+    if len(unknown):
+        raise ValueError(f"the confusion of class {unknown[0]} is not known; each class needs two rows or more")
     weights = confusion + confusion.T
     np.fill_diagonal(weights, 0.0)
     if len(weights) > EXACT_CLASSES:
-        return [heuristic_cut(weights)]
+        return [bisect(weights)]
     return exact_cuts(weights, n_cuts)
 
 
@@ -72,11 +110,3 @@ def exact_cuts(weights: np.ndarray, n_cuts: int) -> list[np.ndarray]:
         top = np.argsort(-values, kind="stable")[:n_cuts]
         best = sorted([*best, *((float(values[i]), sides[i]) for i in top)], key=lambda pair: -pair[0])[:n_cuts]
     return [side.astype(np.int64) for _, side in best]
-
-
-def heuristic_cut(weights: np.ndarray) -> np.ndarray:
-    """A balanced cut by a minimum bisection of the complement weights."""
-    graph = nx.from_numpy_array(weights.max() - weights)
-    first, _ = nx.algorithms.community.kernighan_lin_bisection(graph, weight="weight", seed=0)
-    sides = np.where(np.isin(np.arange(len(weights)), list(first)), 1, -1)
-    return sides if sides[0] == 1 else -sides

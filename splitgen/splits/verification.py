@@ -126,7 +126,7 @@ class Judge:
     own_test: tuple[torch.Tensor, torch.Tensor] | None
 
     def confuse(self, predicted: torch.Tensor, rows: torch.Tensor) -> np.ndarray:
-        """How often a row of each class was predicted as each output, int64 [C, n_outputs]."""
+        """How often a row of each class was predicted as each output, int64 [C, n_outputs]. predicted, rows: [n]."""
         pairs = self.labels[rows].cpu() * self.n_outputs + predicted
         counts = torch.bincount(pairs, minlength=(int(self.labels.max()) + 1) * self.n_outputs)
         return counts.reshape(-1, self.n_outputs).numpy()
@@ -175,7 +175,8 @@ def verify_split(
     rows = Rows(train, validation, test, groups)
     plans = [plan_seed(judge, rows, config, seed, which) for which in range(config.seeds)]
     results = map_threads(partial(run_trial, judge), [trial for plan in plans for trial in plan], on_fit)
-    runs = [summarize_seed(judge, rows, list(itertools.islice(results, len(plan)))) for plan in plans]
+    judged = [list(itertools.islice(results, len(plan))) for plan in plans]
+    runs = [summarize_seed(judge, rows, results_of_seed) for results_of_seed in judged]
     per_class = np.mean([run.class_accuracies for run in runs], axis=0)
     names = [name for name in FIGURES if name in runs[0].figures]
     figures = {name: summarize([run.figures[name] for run in runs], *RANGES.get(name, (0, 1))) for name in names}
@@ -190,8 +191,8 @@ def verify_split(
         measure_chance(
             split.targets[np.isin(split.parts, ("train", "validation"))], split.targets[split.parts == "test"]
         ),
-        np.sum([run.test_confusion for run in runs], axis=0),
-        np.sum([run.random_confusion for run in runs], axis=0),
+        confuse_all(judge, plans, judged, 0, "test"),
+        confuse_all(judge, plans, judged, 1, "random"),
     )
 
 
@@ -209,12 +210,10 @@ def prepare_own_test(dataset: ImageDataset, split: Split, device: str) -> tuple[
 
 @dataclass(frozen=True)
 class SeedRun:
-    """Figures of one seed by name, the test accuracy of each source class [C] (NaN: none in test), and confusions."""
+    """Figures of one seed by name, and the test accuracy of each source class [C] (NaN: none in test)."""
 
     figures: dict[str, float]
     class_accuracies: np.ndarray
-    test_confusion: np.ndarray
-    random_confusion: np.ndarray
 
 
 def plan_seed(judge: Judge, rows: Rows, config: VerificationConfig, seed: int, which: int) -> list[Trial]:
@@ -235,11 +234,11 @@ def plan_seed(judge: Judge, rows: Rows, config: VerificationConfig, seed: int, w
 
 @dataclass(frozen=True)
 class TrialResult:
-    """By the names of the rows judged: which of them the network gets right, [n] each, and the confusions
-    int64 [C, n_outputs]. The source's own test set, where it was judged, is "own" and has hits alone."""
+    """By the names of the rows judged: which of them the network gets right, and what it predicts, [n] each.
+    The source's own test set, where it was judged, is "own" and has hits alone."""
 
     hits: dict[str, torch.Tensor]
-    confusions: dict[str, np.ndarray]
+    predicted: dict[str, torch.Tensor]
 
 
 def run_trial(judge: Judge, trial: Trial) -> TrialResult:
@@ -247,12 +246,22 @@ def run_trial(judge: Judge, trial: Trial) -> TrialResult:
     network = fit(judge.model, judge.images, judge.targets, trial.train, judge.n_outputs, judge.training, trial.seed)
     predicted = {name: predict(network, judge.images, rows) for name, rows in trial.judged.items()}
     hits = {name: predicted[name] == judge.targets[rows].cpu() for name, rows in trial.judged.items()}
-    confusions = {name: judge.confuse(predicted[name], rows) for name, rows in trial.judged.items()}
     if trial.on_own_test and judge.own_test is not None:
         images, targets = judge.own_test
         every = torch.arange(len(targets), device=images.device)
         hits["own"] = predict(network, images, every) == targets.cpu()
-    return TrialResult(hits, confusions)
+    return TrialResult(hits, predicted)
+
+
+def confuse_all(
+    judge: Judge, plans: Sequence[Sequence[Trial]], judged: Sequence[Sequence[TrialResult]], which: int, name: str
+) -> np.ndarray:
+    """The confusion of the rows of a name in one trial of each plan, int64 [C, n_outputs].
+
+    Of all trials together: one table of many classes is large enough.
+    """
+    predicted = torch.cat([results[which].predicted[name] for results in judged])
+    return judge.confuse(predicted, torch.cat([plan[which].judged[name] for plan in plans]))
 
 
 def summarize_seed(judge: Judge, rows: Rows, results: Sequence[TrialResult]) -> SeedRun:
@@ -270,7 +279,7 @@ def summarize_seed(judge: Judge, rows: Rows, results: Sequence[TrialResult]) -> 
     if "own" in on_split:
         figures["source_test_accuracy"] = share(on_split["own"])
         figures["source_test_random_accuracy"] = share(on_random["own"])
-    return SeedRun(figures, class_accuracies, results[0].confusions["test"], results[1].confusions["random"])
+    return SeedRun(figures, class_accuracies)
 
 
 def share(hits: torch.Tensor) -> float:
@@ -285,8 +294,9 @@ def count_verification_fits(n_used: int, n_test: int, config: VerificationConfig
 
 def score_classes(judge: Judge, hits: torch.Tensor, rows: torch.Tensor) -> np.ndarray:
     """Accuracy of each source class [C] from the hits [n] on some rows [n]; NaN for a class without rows."""
-    labels = judge.labels[rows].cpu()
-    return np.array([share(hits[labels == c]) for c in range(int(judge.labels.max()) + 1)])
+    labels, n_classes = judge.labels[rows].cpu(), int(judge.labels.max()) + 1
+    right = torch.bincount(labels[hits], minlength=n_classes).double()
+    return (right / torch.bincount(labels, minlength=n_classes)).numpy()
 
 
 def summarize(values: list[float], least: float = 0, most: float = 1) -> Figure:

@@ -15,6 +15,7 @@ Axes: T steps, B batch, C outputs, P parameters.
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -195,18 +196,17 @@ def reverse_inner(
     """
     products = STEP_PRODUCTS[method]
     learning_rate, weights = path.learning_rate, path.network.weights
-    label_grads = []
+    label_grads = torch.zeros_like(data.soft_labels)  # one table, as with many outputs it is the largest in memory
     for step in reversed(range(len(data.batches))):
         weights.add_(path.gradients[step], alpha=learning_rate)  # back to w_t
         length = float(adjoint.norm())
         if not math.isfinite(length) or length == 0.0:
-            label_grads.append(torch.zeros_like(data.soft_labels[step]))
             continue
         radius = epsilon * float(weights.norm()) / length
         curvature, outputs_change = products(path, step, data, adjoint, radius)
-        label_grads.append(outputs_change * (learning_rate / len(data.batches[step])))
+        torch.mul(outputs_change, learning_rate / len(data.batches[step]), out=label_grads[step])
         adjoint = adjoint - learning_rate * curvature
-    return torch.stack(label_grads[::-1])
+    return label_grads
 
 
 def predict_held_out(network: FlatNetwork, data: InnerData) -> torch.Tensor:
@@ -245,5 +245,5 @@ def meta_gradient(
     label_grads = map_threads(
         lambda both: reverse_inner(both[0], data, both[1], method, epsilon), list(zip(paths, adjoints, strict=True))
     )
-    label_grad = torch.stack(list(label_grads)).sum(dim=0)
+    label_grad = functools.reduce(torch.add, label_grads)
     return MetaGradient(float(value.detach()), tuple(out.detach() for out in logits), label_grad, trained)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+ONE_HOT_CLASSES = 100  # above, a one-hot [N, C] is too large; below, it stays, as another sum has other last digits
+
 
 def task_margins(embeddings: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
     """m_ik = <a_k, h(x_i)> (METHOD.md section 1). embeddings [N, d], directions [K, d]; gives [N, K]."""
@@ -57,6 +59,9 @@ def uniformity(embeddings: torch.Tensor) -> torch.Tensor:
 
 def class_means(values: torch.Tensor, labels: torch.Tensor, n_classes: int) -> torch.Tensor:
     """Mean of the rows of each class; zero for a class without rows. values [N, d]; gives [C, d]."""
+    if n_classes > ONE_HOT_CLASSES:
+        sizes = torch.bincount(labels, minlength=n_classes).clamp_min(1)
+        return values.new_zeros(n_classes, values.shape[1]).index_add(0, labels, values) / sizes[:, None]
     one_hot = F.one_hot(labels, n_classes).to(values.dtype)
     counts = one_hot.sum(dim=0).clamp_min(1)
     return (one_hot.T @ values) / counts[:, None]

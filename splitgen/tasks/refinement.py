@@ -319,7 +319,7 @@ def split_softly(problem: RefinementProblem, task: Refinement, pool: torch.Tenso
     rows = torch.cat([pool, held_out])
     margins = task.encoder.margins(task.encoder(inner.images[rows], inner.labels[rows]))
     train_weights, test_weights = weigh_rows(margins[:, 0] * sided.row_sides[rows], problem)
-    targets = F.one_hot(sided.values[pool], len(sided.output_sides))
+    targets = F.one_hot(sided.values[pool], len(sided.output_sides)).to(margins.dtype)
     return SoftSplit(
         margins,
         train_weights[:in_pool, None] * targets,

@@ -12,7 +12,7 @@ from torch import nn
 from splitgen import ModelFactory, TrainingConfig, find_model
 from splitgen.errors import ModelError, TrainingError
 from splitgen.models.registry import BUILT_IN, build_network, check_model
-from splitgen.models.training import count_epochs, fit, score_accuracy
+from splitgen.models.training import count_epochs, fit, predict, predict_probs, score_accuracy
 
 
 @pytest.mark.parametrize("name", [*BUILT_IN, "torchvision:mobilenet_v3_small"])
@@ -147,6 +147,15 @@ def test_a_training_that_diverges_is_an_error_that_says_what_to_do(digits):
 def test_torchvisions_models_for_other_purposes_are_refused_and_fetch_nothing():
     with pytest.raises(ModelError, match="is no classifier"):
         check_model(find_model("torchvision:fcn_resnet50"), 3, torch.randn(2, 3, 32, 32))
+
+
+def test_predictions_in_chunks_are_those_of_the_probabilities_of_all_rows(digits, monkeypatch):
+    images, rows = digits.normalized_images(), torch.arange(1000).flip(0)
+    network = build_network(find_model("conv"), 10, images, seed=0).eval()
+    expected = predict_probs(network, images, rows).argmax(dim=1)
+    assert torch.equal(predict(network, images, rows), expected)
+    monkeypatch.setattr("splitgen.models.training.PREDICTION_CHUNK", 300)
+    assert torch.equal(predict(network, images, rows), expected)
 
 
 def test_epochs_follow_the_size_within_bounds():

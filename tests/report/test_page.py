@@ -17,10 +17,11 @@ from splitgen.data.metadata import read_metadata
 from splitgen.errors import FingerprintError, RunFolderError
 from splitgen.explain.attributes import Association
 from splitgen.explain.explanation import ClassReading, Explanation
-from splitgen.report.classes import draw_confusions, tabulate_classes
+from splitgen.report.classes import draw_confusions, say_confusions, tabulate_classes
 from splitgen.report.folder import read_run_folder
 from splitgen.report.sections import say_command, say_shortcut
 from splitgen.reporting import report_folder
+from splitgen.splits.confusion import load_confusion, store_confusion
 from splitgen.tasks.tasks_file import SavedTasks
 
 
@@ -132,10 +133,14 @@ def test_a_folder_of_other_data_is_refused_and_leaves_the_old_page(digits, run_f
     assert (tmp_path / "report.html").read_text() == "old"
 
 
+def load_all(stored):
+    return {part: load_confusion(each) for part, each in stored.items()}
+
+
 def test_the_table_of_classes_agrees_with_the_figures(run_folder):
     folder = read_run_folder(run_folder)
     names = folder.split.metadata["dataset"]["class_names"]
-    table = tabulate_classes(folder.split, names, folder.record["confusion"])
+    table = tabulate_classes(folder.split, names, load_all(folder.record["confusion"]))
     *rows, total = table.rows
     assert [float(row[-2].split()[0]) for row in rows] == sorted(float(row[-2].split()[0]) for row in rows)
     test = table.headers.index("test")
@@ -153,10 +158,32 @@ def test_of_many_classes_the_matrix_shows_the_worst():
     confusion = np.eye(n, dtype=int) * 5
     confusion[40:50] = np.eye(n, dtype=int)[:10]
     names = [f"class {c}" for c in range(n)]
-    chart, _ = draw_confusions(split, names, {"test": confusion, "random": np.eye(n, dtype=int)})
+    chart, _ = draw_confusions(split, names, load_all({"test": confusion, "random": np.eye(n, dtype=int)}))
     assert "the 24 with the lowest accuracy" in chart.text
     assert "class 45" in chart.svg
     assert "class 59" not in chart.svg
+
+
+def test_what_is_taken_for_what_is_said_the_most_frequent_first_though_the_rare_is_left_out(monkeypatch):
+    n = 300
+    labels = np.repeat(np.arange(n), 2)
+    parts, zeros = np.array(["train", "test"] * n), np.zeros(2 * n, np.float32)
+    split = Split(tuple(map(str, range(2 * n))), labels, labels, parts, zeros, zeros, {"target": "label"})
+    confusion, names = np.eye(n, dtype=int) * 90, [f"class {c}" for c in range(n)]
+    confusion[7, 9], confusion[200, 3], confusion[5, 6], confusion[4, 6] = 30, 60, 15, 1
+    monkeypatch.setattr("splitgen.splits.confusion.MAX_WRONG", 3)
+    stored = {"test": store_confusion(confusion, np.arange(n)), "random": store_confusion(confusion.T, np.arange(n))}
+    assert len(stored["test"]["counts"]) == n + 3
+    lines = say_confusions(split, names, load_all(stored))
+    assert lines == [
+        "class 200 is taken for class 3: 40.0 % of its test rows (0.0 % under a random split)",
+        "class 7 is taken for class 9: 25.0 % of its test rows (0.0 % under a random split)",
+        "class 5 is taken for class 6: 14.3 % of its test rows (0.0 % under a random split)",
+    ]
+    table = tabulate_classes(split, names, load_all(stored))
+    assert [row[0] for row in table.rows[:4]] == ["class 200", "class 7", "class 5", "class 4"]
+    assert table.rows[3] == ["class 4", "1", "1", "98.9 %", "100.0 %"]
+    assert table.rows[-1] == ["all 300 classes", "300", "300", "", ""]
 
 
 def test_the_main_sentence_names_a_class_only_where_its_own_datapoints_show_it():

@@ -80,8 +80,22 @@ def test_a_class_that_is_one_group_is_refused(problem):
 
 def test_taking_groups_never_ends_farther_from_the_wanted_counts():
     members = count_members(np.array([0, 0, 1, 1, 1, 2]), np.array([0, 1, 0, 0, 0, 1]), 2)
-    assert members.tolist() == [[1, 1], [3, 0], [0, 1]]
+    assert members.toarray().tolist() == [[1, 1], [3, 0], [0, 1]]
     assert take_groups(np.array([1, 0, 2]), members, np.array([1, 2])).tolist() == [0, 2]  # group 1 would overshoot
+
+
+def test_taking_groups_of_many_classes_is_that_of_a_look_at_all_counts():
+    rng = np.random.default_rng(0)
+    members = count_members(rng.integers(0, 400, 3000), rng.integers(0, 90, 3000), 90)
+    order, wanted = rng.permutation(400), rng.integers(5, 20, 90)
+    missing, taken = wanted.copy(), []
+    for group in order:
+        left = missing - members.toarray()[group]
+        if np.abs(left).sum() < np.abs(missing).sum():
+            taken.append(group)
+            missing = left
+    assert take_groups(order, members, wanted).tolist() == taken
+    assert take_groups(np.arange(400), members, members.toarray()[:7].sum(axis=0)).tolist() == list(range(7))
 
 
 def test_no_training_of_a_verification_sees_a_group_that_it_is_judged_on(problem):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from splitgen import SelectionConfig, select_split
 from splitgen.errors import SettingError
-from splitgen.splits.selection import advise_alignment, count_parts
+from splitgen.splits.selection import advise_alignment, count_parts, draw_by_id
 
 FRACTIONS = st.tuples(
     st.sampled_from([0.1, 0.2, 0.25, 1 / 3, 0.5]), st.sampled_from([0.0, 0.1, 0.2]), st.sampled_from([0.0, 0.05, 0.1])
@@ -70,6 +72,43 @@ def test_the_order_of_the_rows_does_not_matter(problem, seed):
     parts = select_split(scores, labels, ids, config, seed=3).parts
     shuffled = select_split(scores[order], labels[order], [ids[i] for i in order], config, seed=3).parts
     assert (parts[order] == shuffled).all()
+
+
+def select_slowly(scores, labels, ids, config, seed):
+    """The same by a look at each class: parts, and thresholds of train and test."""
+    counts, keys = count_parts(np.bincount(labels), config), np.array(ids)
+    parts, thresholds = np.full(len(labels), "train", dtype="U10"), np.zeros((2, labels.max() + 1))
+    for c in np.unique(labels):
+        rows = np.flatnonzero(labels == c)
+        rows = rows[np.lexsort((keys[rows], -scores[rows]))]
+        n_test, n_reserve = counts["test"][c], counts["reserve"][c]
+        parts[rows[len(rows) - n_test :]] = "test"
+        parts[rows[len(rows) - n_test - n_reserve : len(rows) - n_test]] = "reserve"
+        side = np.sort(rows[: len(rows) - n_test - n_reserve])
+        parts[draw_by_id(side, keys, counts["validation"][c], seed)] = "validation"
+        thresholds[:, c] = scores[side].min(), scores[rows[len(rows) - n_test :]].max()
+    return parts, thresholds
+
+
+@settings(max_examples=60, deadline=None)
+@given(problems(), st.integers(0, 1000))
+def test_all_classes_together_are_selected_as_each_by_itself(problem, seed):
+    scores, labels, ids, config = problem
+    labels = labels * 2  # every other class has no rows
+    selection = select_split(scores, labels, ids, config, seed=seed)
+    parts, (train_thresholds, test_thresholds) = select_slowly(scores, labels, ids, config, seed)
+    assert selection.parts.tolist() == parts.tolist()
+    assert selection.train_thresholds.tolist() == train_thresholds.tolist()
+    assert selection.test_thresholds.tolist() == test_thresholds.tolist()
+
+
+def test_ten_thousand_classes_take_two_seconds_at_most():
+    rng = np.random.default_rng(0)
+    labels, scores = rng.permutation(np.arange(100_000) % 10_000), rng.normal(size=100_000).astype(np.float32)
+    start = time.process_time()
+    selection = select_split(scores, labels, [str(i) for i in range(100_000)], SelectionConfig(validation_fraction=0.1))
+    assert time.process_time() - start < 2
+    assert (np.bincount(labels[selection.parts == "test"]) == 5).all()
 
 
 def test_half_and_half_is_fully_aligned_and_a_small_test_part_is_not():

@@ -71,6 +71,16 @@ def test_every_class_is_halved_and_an_odd_one_has_a_row_more_below():
     assert halve_classes(margins, np.array([0, 0, 0, 1, 1, 1, 1])).tolist() == [0, 0, 1, 1, 1, 0, 0]
 
 
+def test_many_classes_are_halved_as_each_by_its_median():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 200, 3000) * 3
+    margins = rng.normal(size=3000).astype(np.float32).round(1)  # with ties
+    halves = np.zeros(3000, dtype=np.int64)
+    for c in np.unique(labels):
+        halves[labels == c] = margins[labels == c] > np.median(margins[labels == c])
+    assert np.array_equal(halve_classes(margins, labels), halves)
+
+
 def test_folds_are_of_the_same_size_and_do_not_tear_groups_apart():
     folds = draw_folds(100, None, 3, torch.Generator().manual_seed(0))
     assert sorted(np.bincount(folds)) == [33, 33, 34]

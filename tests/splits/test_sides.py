@@ -6,8 +6,10 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
 
-from splitgen.splits.sides import binary_sides, cut_classes
+from splitgen import TrainingConfig, find_model
+from splitgen.splits.sides import binary_sides, cut_classes, halve_rows, measure_confusion
 
 
 def cut_value(weights: np.ndarray, sides: np.ndarray) -> float:
@@ -36,13 +38,84 @@ def test_several_cuts_come_best_first_and_differ():
     assert len({tuple(cut) for cut in cuts}) == 4
 
 
-def test_many_classes_are_halved_by_the_heuristic():
-    confusion = np.random.default_rng(0).random((30, 30))
+def test_of_many_classes_those_that_are_taken_for_each_other_go_to_opposite_sides():
+    confusion = np.full((30, 30), 0.01) + 0.5 * np.eye(30)[np.arange(30) ^ 1]
     sides = cut_classes(confusion, 3)[0]
-    rng = np.random.default_rng(1)
-    chance = [cut_value(confusion, rng.permutation(np.repeat([1, -1], 15))) for _ in range(50)]
-    assert sides.sum() == 0
-    assert cut_value(confusion, sides) > np.mean(chance)
+    assert (sides[::2] == -sides[1::2]).all()
+    assert sides[0] == 1
+
+
+@pytest.mark.parametrize("n_classes", [3, 25])
+def test_a_confusion_with_an_unknown_class_is_refused(n_classes):
+    confusion = np.ones((n_classes, n_classes))
+    confusion[2] = np.nan
+    with pytest.raises(ValueError, match="the confusion of class 2 is not known; each class needs two rows or more"):
+        cut_classes(confusion, 1)
+
+
+def make_patterns(n_classes: int, n_each: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Images [N, 1, 8, 8] of a pattern a class and noise, and labels [N], in random order."""
+    generator = torch.Generator().manual_seed(seed)
+    patterns = torch.rand(n_classes, 1, 8, 8, generator=generator)
+    labels = torch.arange(n_classes).repeat_interleave(n_each)[torch.randperm(n_classes * n_each, generator=generator)]
+    return patterns[labels] + 0.5 * torch.randn(len(labels), 1, 8, 8, generator=generator), labels
+
+
+@pytest.mark.parametrize("n_classes", [10, 21])
+def test_classes_of_ten_rows_are_all_known_and_cut_best_at_fifty_seeds(n_classes):
+    for seed in range(50):
+        images, labels = make_patterns(n_classes, 10, seed)
+        training = TrainingConfig(epochs=2, batch_size=32)
+        confusion = measure_confusion(find_model("mlp"), images, labels, n_classes, training, seed)
+        assert np.isfinite(confusion).all()
+        assert confusion.sum(axis=1) == pytest.approx(1)
+        for sides in cut_classes(confusion, 2):
+            assert set(sides.tolist()) == {-1, 1}
+            assert abs(sides.sum()) == n_classes % 2
+        if n_classes == 10:
+            assert cut_value(confusion, cut_classes(confusion, 2)[0]) == pytest.approx(weigh_best_cut(confusion))
+
+
+def weigh_best_cut(confusion: np.ndarray) -> float:
+    """Over all halves with class 0, by a loop."""
+    weights, n = confusion + confusion.T, len(confusion)
+    halves = ((0, *others) for others in itertools.combinations(range(1, n), n // 2 - 1))
+    return max(float(weights[np.ix_(half, np.setdiff1d(np.arange(n), half))].sum()) for half in halves)
+
+
+def test_large_classes_are_halved_all_together_as_the_order_has_them():
+    labels = torch.arange(600) % 10
+    order = torch.randperm(600, generator=torch.Generator().manual_seed(0))
+    train, judged = halve_rows(order, labels)
+    assert torch.equal(train, order[:300])
+    assert torch.equal(judged, order[300:])
+
+
+def test_small_classes_are_halved_each_by_itself_and_only_a_row_without_a_partner_is_left_out():
+    labels = torch.tensor([0] * 50 + [1] * 5 + [2] * 2)
+    order = torch.randperm(57, generator=torch.Generator().manual_seed(0))
+    train, judged = halve_rows(order, labels)
+    for c, half in ((0, 25), (1, 2), (2, 1)):
+        mine = order[labels[order] == c]
+        assert train[labels[train] == c].tolist() == mine[:half].tolist()
+        assert judged[labels[judged] == c].tolist() == mine[half : 2 * half].tolist()
+
+
+def test_of_many_rows_each_class_gives_its_share(monkeypatch):
+    monkeypatch.setattr("splitgen.splits.sides.MAX_CONFUSION_ROWS", 100)
+    labels = torch.tensor([0] * 400 + [1] * 80 + [2] * 3)
+    train, judged = halve_rows(torch.randperm(483, generator=torch.Generator().manual_seed(0)), labels)
+    assert torch.bincount(labels[train]).tolist() == torch.bincount(labels[judged]).tolist() == [82, 16, 1]
+    assert not torch.isin(train, judged).any()
+
+
+def test_probabilities_added_up_in_chunks_are_the_mean_of_each_class(monkeypatch):
+    images, labels = make_patterns(101, 4, 0)
+    arguments = (find_model("mlp"), images, labels, 101, TrainingConfig(epochs=1), 0)
+    monkeypatch.setattr("splitgen.splits.sides.PROBS_CHUNK", 37)
+    in_chunks = measure_confusion(*arguments)
+    monkeypatch.setattr("splitgen.splits.sides.DENSE_CLASSES", 101)
+    assert in_chunks == pytest.approx(measure_confusion(*arguments), rel=1e-5)
 
 
 def test_sides_of_a_binary_target_are_its_groups():

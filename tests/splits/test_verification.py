@@ -10,8 +10,8 @@ import torch
 
 from splitgen import ModelFactory, Split, TrainingConfig, VerificationConfig, find_model, verify_split
 from splitgen.errors import ModelError, TrainingError
-from splitgen.splits.sampling import Rows, count_folds, draw_random_split, share_counts
-from splitgen.splits.verification import Figure, summarize
+from splitgen.splits.sampling import Rows, count_folds, draw_random_split, draw_strata, share_counts, shuffle
+from splitgen.splits.verification import Figure, Judge, score_classes, summarize
 
 FAST = TrainingConfig(epochs=15)
 TWO_SEEDS = VerificationConfig(seeds=2)
@@ -113,6 +113,28 @@ def test_the_random_control_has_the_class_counts_of_the_split():
     assert torch.bincount(labels[sample]).tolist() == torch.bincount(labels[fitted]).tolist()
     assert not torch.isin(sample, comparable).any()
     assert torch.isin(torch.cat([sample, comparable]), rows.used).all()
+
+
+def test_a_sample_of_many_strata_is_that_of_a_look_at_each():
+    generator = torch.Generator().manual_seed(0)
+    strata = torch.randint(300, (2000,), generator=generator)
+    pool, counts = torch.randperm(2000, generator=generator)[:1500], torch.randint(8, (300,), generator=generator)
+    drawn = draw_strata(pool, strata, counts, torch.Generator().manual_seed(1))
+    shuffled = shuffle(pool, torch.Generator().manual_seed(1))
+    each = [shuffled[strata[shuffled] == s][:n] for s, n in enumerate(counts.tolist())]
+    assert torch.equal(drawn, torch.cat(each))
+
+
+def test_the_accuracy_of_each_of_many_classes_is_the_share_of_its_hits():
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(300, (2000,), generator=generator)
+    rows = torch.randperm(2000, generator=generator)[:900]
+    hits = torch.rand(900, generator=generator) < 0.4
+    found = score_classes(Judge(None, labels, labels, 300, None, None, None), hits, rows)
+    classes = labels[rows]
+    each = [float(hits[classes == c].double().mean()) for c in range(300)]
+    assert np.isnan(each).any()
+    assert np.array_equal(found, each, equal_nan=True)
 
 
 def test_shares_are_proportional_and_sum_up():

@@ -46,6 +46,18 @@ def test_class_means_leave_an_absent_class_at_zero():
     assert means.tolist() == [[2.0], [0.0]]
 
 
+def test_means_of_many_classes_and_their_gradient_are_those_of_a_loop():
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(150, (400,), generator=generator)
+    values = torch.randn(400, 3, generator=generator, requires_grad=True)
+    means = objectives.class_means(values, labels, 160)
+    for c in range(160):
+        mine = values[labels == c]
+        assert torch.allclose(means[c], mine.mean(dim=0) if len(mine) else torch.zeros(3))
+    means.sum().backward()
+    assert torch.allclose(values.grad[:, 0], 1 / torch.bincount(labels)[labels])
+
+
 def test_boundary_crowding_counts_margins_near_zero():
     assert float(objectives.boundary_crowding(torch.tensor([0.0, 0.5]), 0.5)) == pytest.approx((1 + math.exp(-1)) / 2)
 
