@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
+from splitgen.data.images import Images, MemoryImages, PixelStatistics, stream_chunks
 from splitgen.data.metadata import Groups
 from splitgen.errors import SourceError
 from splitgen.whole import NotWholeError, to_whole
@@ -20,9 +22,9 @@ MIN_ROWS_PER_CLASS = 10
 
 @dataclass(frozen=True)
 class OwnTest:
-    """The test set that a source brings: images [M, channels, height, width] and labels int64 [M]."""
+    """The test set that a source brings: M images and labels int64 [M]."""
 
-    images: torch.Tensor
+    images: Images
     labels: np.ndarray
 
 
@@ -31,7 +33,7 @@ class ImageDataset:
     """A labelled image dataset, as its source has it.
 
     source: the spec it was opened with, without paths of the machine (`idx:fashion-mnist`).
-    images: uint8 or float32 tensor [N, channels, height, width]; never changed.
+    images: where the pixels come from, uint8 or float32; never changed.
     labels: int64 array [N], values 0..C-1.
     ids: N stable keys, one a row: the POSIX relative path, or the index as text.
     class_names: C names.
@@ -42,7 +44,7 @@ class ImageDataset:
     """
 
     source: str
-    images: torch.Tensor
+    images: Images
     labels: np.ndarray
     ids: tuple[str, ...]
     class_names: tuple[str, ...]
@@ -56,7 +58,7 @@ class ImageDataset:
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
         """Image float32 [channels, height, width], bytes as 0..1, and label: what a torch `DataLoader` takes."""
-        image = self.images[index]
+        image = self.images.take([index])[0]
         return (image / 255 if image.dtype == torch.uint8 else image), int(self.labels[index])
 
     @property
@@ -69,26 +71,22 @@ class ImageDataset:
 
     @property
     def n_channels(self) -> int:
-        return int(self.images.shape[1])
+        return self.images.shape[0]
 
     @property
     def image_size(self) -> int:
         """The shorter side of an image, in pixels."""
-        return int(min(self.images.shape[2:]))
+        return min(self.images.shape[1:])
 
     @property
     def class_counts(self) -> np.ndarray:
         """Rows of each class, [C]."""
         return np.bincount(self.labels, minlength=self.n_classes)
 
-    def normalized_images(self, device: str = "cpu", images: torch.Tensor | None = None) -> torch.Tensor:
-        """A float32 copy [N, channels, height, width], channels last: zero mean and unit variance in each
-        channel over the whole dataset. Other images of the source (its own test set) get the same shift."""
-        own = self.images.to(device=device, dtype=torch.float32)
-        mean = own.mean(dim=(0, 2, 3), keepdim=True)
-        std = own.std(dim=(0, 2, 3), keepdim=True).clamp_min(1e-6)
-        chosen = own if images is None else images.to(device=device, dtype=torch.float32)
-        return ((chosen - mean) / std).contiguous(memory_format=torch.channels_last)
+    @cached_property
+    def statistics(self) -> PixelStatistics:
+        """Of all pixels, measured once."""
+        return self.images.statistics()
 
 
 def describe_dataset(dataset: ImageDataset) -> dict[str, Any]:
@@ -103,7 +101,7 @@ def describe_dataset(dataset: ImageDataset) -> dict[str, Any]:
 
 def make_dataset(
     source: str,
-    images: torch.Tensor,
+    images: torch.Tensor | Images,
     labels: np.ndarray,
     *,
     raw: Iterable[bytes | memoryview],
@@ -113,7 +111,7 @@ def make_dataset(
 ) -> ImageDataset:
     """Check what a source delivered and make the record of it.
 
-    images: uint8 or float tensor [N, channels, height, width].
+    images: uint8 or float tensor [N, channels, height, width], or where else they come from.
     labels: array [N]; whole numbers, else `SourceError`. They are kept as they are when they are
         0..C-1; a gap in them is refused rather than closed, since labels are never changed.
     raw: the source's own bytes, for the fingerprint.
@@ -124,7 +122,7 @@ def make_dataset(
     labels = check_labels(source, np.asarray(labels), len(images))
     if labels.max() >= len(labels):  # before anything is made that has one entry for each class
         raise tell_gap(source, labels)
-    images = check_images(source, images)
+    images = hold_images(source, images)
     n_classes = int(labels.max()) + 1
     names = tuple(class_names) if class_names is not None else tuple(str(c) for c in range(n_classes))
     check_classes(source, labels, names)
@@ -167,24 +165,26 @@ def tell_gap(source: str, labels: np.ndarray) -> SourceError:
     return SourceError(source, shown, f"every class needs at least {MIN_ROWS_PER_CLASS}: encode them as 0, 1, 2, ...")
 
 
-def check_images(source: str, images: torch.Tensor) -> torch.Tensor:
-    """Images as uint8 or float32 [N, channels, height, width], or a `SourceError`."""
-    if images.ndim != 4 or images.shape[1] not in (1, 3, 4) or (len(images) and not images.numel()):
-        raise SourceError(
-            source,
-            f"images have the shape {tuple(images.shape)}",
-            "give N x height x width (grey) or N x height x width x 3 (colour)",
-        )
-    if images.dtype == torch.uint8:
-        return images
-    images = images.to(torch.float32)
-    bad = ~torch.isfinite(images).flatten(1).all(dim=1)
-    if bad.any():
-        first = int(bad.nonzero()[0])
-        raise SourceError(
-            source, f"{int(bad.sum())} images have NaN or infinite pixels (first: row {first})", "remove or repair them"
-        )
+def hold_images(source: str, images: torch.Tensor | Images) -> Images:
+    """Images as uint8 or float32 of one shape with finite pixels, or a `SourceError`."""
+    if torch.is_tensor(images):
+        shape = tuple(images.shape)
+        if len(shape) != 4:
+            raise wrong_shape(source, shape)
+        images = MemoryImages(images if images.dtype == torch.uint8 else images.to(torch.float32))
+    if images.shape[0] not in (1, 3, 4) or (len(images) and 0 in images.shape):
+        raise wrong_shape(source, (len(images), *images.shape))
+    if images.dtype != torch.uint8:
+        bad = torch.cat([~torch.isfinite(chunk).flatten(1).all(dim=1) for chunk in stream_chunks(images)])
+        if bad.any():
+            problem = f"{int(bad.sum())} images have NaN or infinite pixels (first: row {int(bad.nonzero()[0])})"
+            raise SourceError(source, problem, "remove or repair them")
     return images
+
+
+def wrong_shape(source: str, shape: tuple[int, ...]) -> SourceError:
+    remedy = "give N x height x width (grey) or N x height x width x 3 (colour)"
+    return SourceError(source, f"images have the shape {shape}", remedy)
 
 
 def check_classes(source: str, labels: np.ndarray, class_names: Sequence[str]) -> None:
@@ -205,14 +205,14 @@ def check_classes(source: str, labels: np.ndarray, class_names: Sequence[str]) -
         )
 
 
-def check_own_test(source: str, own_test: OwnTest, train_images: torch.Tensor, class_names: Sequence[str]) -> OwnTest:
+def check_own_test(source: str, own_test: OwnTest, train_images: Images, class_names: Sequence[str]) -> OwnTest:
     """The source's own test set, its labels int64 [M], or a `SourceError` where it is not of the train part's kind."""
     part = f"{source}, its own test set"
     labels = check_labels(part, np.asarray(own_test.labels), len(own_test.images), len(class_names))
-    images = check_images(part, own_test.images)
-    if images.shape[1:] != train_images.shape[1:]:
-        found, wanted = tuple(images.shape[1:]), tuple(train_images.shape[1:])
-        raise SourceError(part, f"its images are {found}, those of the train part {wanted}", "give both in one shape")
+    images = hold_images(part, own_test.images)
+    if images.shape != train_images.shape:
+        problem = f"its images are {images.shape}, those of the train part {train_images.shape}"
+        raise SourceError(part, problem, "give both in one shape")
     return OwnTest(images, labels)
 
 

@@ -11,6 +11,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +22,9 @@ from splitgen.config import DataConfig
 from splitgen.data.dataset import ImageDataset, OwnTest, check_label_shape, make_dataset
 from splitgen.data.idx import find_idx, read_idx
 from splitgen.data.links import find_outside, tell_outside
+from splitgen.data.images import MemoryImages
 from splitgen.data.metadata import Groups, code_column, read_metadata
+from splitgen.data.torch_dataset import hold_torch_dataset
 from splitgen.errors import SourceError
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"}
@@ -46,7 +49,7 @@ def load_idx(argument: str, config: DataConfig) -> ImageDataset:
     own_test = None
     if list(folder.glob("t10k-images*")) and list(folder.glob("t10k-labels*")):
         test_images, test_labels = read_idx(find_idx(folder, "t10k-images")), read_idx(find_idx(folder, "t10k-labels"))
-        own_test = OwnTest(to_channels_first(source, test_images), test_labels)
+        own_test = OwnTest(MemoryImages(to_channels_first(source, test_images)), test_labels)
     raw = [images.tobytes(), labels.tobytes()]
     return make_dataset(source, to_channels_first(source, images), labels, raw=raw, own_test=own_test)
 
@@ -194,7 +197,7 @@ def load_torchvision(argument: str, config: DataConfig) -> ImageDataset:
         test_images, test_labels = collect_images(
             source, open_torchvision(source, kind, config, train=False), config.image_size
         )
-        own_test = OwnTest(to_channels_first(source, test_images), test_labels)
+        own_test = OwnTest(MemoryImages(to_channels_first(source, test_images)), test_labels)
     names = getattr(train, "classes", None)
     return make_dataset(
         source, to_channels_first(source, images), labels, raw=raw, own_test=own_test, class_names=names
@@ -242,8 +245,15 @@ SOURCES: dict[str, Callable[[str, DataConfig], ImageDataset]] = {
 }
 
 
-def open_dataset(config: DataConfig) -> ImageDataset:
-    """The dataset of a spec, with its groups. Raises `SourceError` and `MetadataError`."""
+def open_dataset(given: DataConfig | str | Any) -> ImageDataset:
+    """A dataset, with its groups.
+
+    given: settings, a spec such as "digits" or "folder:PATH", or a torch dataset of pairs (image, class), whose images
+        are asked for when they are needed. Raises `SourceError` and `MetadataError`.
+    """
+    if not isinstance(given, DataConfig | str):
+        return hold_torch_dataset(given)
+    config = DataConfig(given) if isinstance(given, str) else given
     kind, colon, argument = config.dataset.partition(":")
     needs_argument = kind != "digits"
     if kind not in SOURCES or needs_argument != bool(argument) or (colon and not argument):

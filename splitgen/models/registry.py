@@ -135,24 +135,26 @@ def tell_raised(error: BaseException) -> str:
     return text if isinstance(error, (ImportError, AttributeError, TypeError)) else f"{type(error).__name__}: {text}"
 
 
-def build_network(model: ModelFactory, n_classes: int, images: torch.Tensor, seed: int) -> nn.Module:
-    """A freshly initialised network for images [N, channels, height, width], on their device.
+def build_network(
+    model: ModelFactory, n_classes: int, shape: tuple[int, int, int], seed: int, device: str | torch.device = "cpu"
+) -> nn.Module:
+    """A freshly initialised network for images of a shape (channels, height, width), on the device.
 
     Raises `ModelError` where any of its weights belong to a network that was built before: what that one was trained
     on would leak into this one, test rows included.
     """
     with seed_global(seed):
-        module = model.build(n_classes, int(images.shape[1]), int(min(images.shape[2:])))
+        module = model.build(n_classes, shape[0], min(shape[1:]))
         if any(isinstance(p, UninitializedParameter) for p in module.parameters()):
             try_images(
-                model, module, torch.zeros(2, *images.shape[1:])
+                model, module, torch.zeros(2, *shape)
             )  # lazy layers take their sizes from a first pass
     tensors = list_tensors(module)
     if any(getattr(tensor, IN_USE, None) == id(tensor) for tensor in tensors):
         raise shared_error(model)
     for tensor in tensors:
         setattr(tensor, IN_USE, id(tensor))  # a copy, which takes the mark along, is another tensor
-    return module.to(images.device).to(memory_format=torch.channels_last)
+    return module.to(device).to(memory_format=torch.channels_last)
 
 
 @torch.no_grad()
@@ -181,7 +183,8 @@ def check_model(model: ModelFactory, n_classes: int, images: torch.Tensor) -> No
     Raises `ModelError` if the two share weights, there is nothing to train, or the logits are not finite numbers
     [B, n_classes].
     """
-    built = [build_network(model, n_classes, images, seed=seed) for seed in range(2)]
+    channels, height, width = images.shape[1:]
+    built = [build_network(model, n_classes, (channels, height, width), seed, images.device) for seed in range(2)]
     first, second = ({tensor.untyped_storage().data_ptr() for tensor in list_tensors(each)} for each in built)
     if first & second - {0}:  # 0: without a value
         raise shared_error(model)

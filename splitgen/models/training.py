@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from splitgen.config import MAX_EPOCHS, MIN_EPOCHS, TrainingConfig
+from splitgen.data.images import NormalizedImages
 from splitgen.errors import TrainingError
 from splitgen.models.registry import ModelFactory, build_network
 from splitgen.random import draws_random_numbers, seed_global
@@ -42,7 +43,7 @@ def steps_per_epoch(n_rows: int, batch_size: int) -> int:
 
 def fit(
     model: ModelFactory,
-    images: torch.Tensor,
+    pixels: NormalizedImages,
     targets: torch.Tensor,
     rows: torch.Tensor,
     n_outputs: int,
@@ -51,11 +52,11 @@ def fit(
 ) -> nn.Module:
     """A network trained from scratch on some rows, in evaluation mode.
 
-    images [N, channels, height, width], targets int64 [N], rows int64 [n]: positions in both.
+    pixels: N images. targets int64 [N], rows int64 [n]: positions in both.
     The seed fixes the initialisation and the batch order. Incomplete last batches are left out.
     Raises `TrainingError` where the loss becomes NaN or infinite.
     """
-    network = build_network(model, n_outputs, images, seed).train()
+    network = build_network(model, n_outputs, pixels.shape, seed, pixels.device).train()
     generator = torch.Generator().manual_seed(seed)
     epochs, steps = count_epochs(len(rows), config), steps_per_epoch(len(rows), config.batch_size)
     optimizer = OPTIMIZERS[config.optimizer](
@@ -64,14 +65,14 @@ def fit(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, config.learning_rate, total_steps=epochs * steps + 1, pct_start=0.3
     )
-    probe = build_network(model, n_outputs, images, seed).train()
+    probe = build_network(model, n_outputs, pixels.shape, seed, pixels.device).train()
     # trainings run side by side only where none of them draws from the generator that all share
-    noisy = draws_random_numbers(probe, images[rows[:2]])
+    noisy = draws_random_numbers(probe, pixels.take(rows[:2]))
     with seed_global(seed) if noisy else contextlib.nullcontext():
         for epoch in range(epochs):
             order = rows[torch.randperm(len(rows), generator=generator).to(rows.device)]
             for batch in torch.split(order, config.batch_size)[:steps]:
-                loss = F.cross_entropy(network(images[batch]), targets[batch])
+                loss = F.cross_entropy(network(pixels.take(batch)), targets[batch])
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
@@ -83,9 +84,9 @@ def fit(
 
 
 @torch.no_grad()
-def predict_logits(network: nn.Module, images: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+def predict_logits(network: nn.Module, pixels: NormalizedImages, rows: torch.Tensor) -> torch.Tensor:
     """Logits [n, C] of some rows [n], on the CPU. Raises `TrainingError` where one is NaN or infinite."""
-    logits = torch.cat([network(images[part]).cpu() for part in torch.split(rows, PREDICTION_CHUNK)])
+    logits = torch.cat([network(pixels.take(part)).cpu() for part in torch.split(rows, PREDICTION_CHUNK)])
     check_logits(logits)
     return logits
 
@@ -98,17 +99,12 @@ def check_logits(logits: torch.Tensor) -> None:
         raise TrainingError(problem, "its training diverged, or the model is at fault: try a lower --learning-rate")
 
 
-def predict_probs(network: nn.Module, images: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+def predict_probs(network: nn.Module, pixels: NormalizedImages, rows: torch.Tensor) -> torch.Tensor:
     """Class probabilities [n, C] of some rows [n], on the CPU."""
-    return predict_logits(network, images, rows).softmax(dim=1)
+    return predict_logits(network, pixels, rows).softmax(dim=1)
 
 
-def predict(network: nn.Module, images: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+def predict(network: nn.Module, pixels: NormalizedImages, rows: torch.Tensor) -> torch.Tensor:
     """Predicted classes [n] of some rows [n], on the CPU, without the probabilities of all rows at a time."""
     parts = torch.split(rows, PREDICTION_CHUNK)
-    return torch.cat([predict_probs(network, images, part).argmax(dim=1) for part in parts])
-
-
-def score_accuracy(network: nn.Module, images: torch.Tensor, targets: torch.Tensor, rows: torch.Tensor) -> float:
-    """Fraction of the rows [n] that the network predicts right."""
-    return float((predict(network, images, rows) == targets[rows].cpu()).double().mean())
+    return torch.cat([predict_probs(network, pixels, part).argmax(dim=1) for part in parts])

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from splitgen.config import RefinementConfig, SearchConfig, settled
-from splitgen.splits.search import Candidate, SearchProblem, train_round
+from splitgen.splits.search import Candidate, SearchSpace, train_round
 from splitgen.tasks.refinement import (
     Refinement,
     RefinementProblem,
@@ -65,7 +65,7 @@ def flip(sides: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def refine_by_rounds(
-    search: SearchProblem,
+    space: SearchSpace,
     problem: RefinementProblem,
     runners: Sequence[Runner],
     config: RefinementConfig,
@@ -81,7 +81,7 @@ def refine_by_rounds(
     for mark in list_marks(settled(config.first_round), config.meta_steps):
         advance_refinements(problem, [runner.refinement for runner in runners], mark, deadline, on_step)
         states = [checkpoint(problem, runner) for runner in runners]
-        judged = train_round(search, states, search_config.rows[-1], len(search_config.rows) - 1, None)
+        judged = train_round(space, states, search_config.rows[-1], len(search_config.rows) - 1, None)
         found += judged
         if deadline is not None and time.monotonic() >= deadline:
             break

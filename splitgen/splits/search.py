@@ -17,12 +17,11 @@ import numpy as np
 import torch
 from sklearn.linear_model import RidgeClassifier
 
-from splitgen.config import SearchConfig, SelectionConfig, TrainingConfig
-from splitgen.models.registry import ModelFactory
-from splitgen.models.training import fit, score_accuracy
+from splitgen.config import SearchConfig, SelectionConfig
+from splitgen.models.bench import Bench
 from splitgen.parallel import map_threads
 from splitgen.random import stream_generator, stream_seed
-from splitgen.splits.scores import Target, score_datapoints
+from splitgen.splits.scores import score_datapoints
 from splitgen.splits.selection import Selection, select_split
 
 MAX_SEARCH_TEST_ROWS = 6_000
@@ -36,7 +35,7 @@ class Candidate:
 
     task: 0..K-1, or None for one that is not among the discovered; draw tells several of those apart.
     class_sides: [C] of -1 and +1. test_accuracies: one a round.
-    own_margins: the margins are not those of `SearchProblem.margins` but these, [N], after so many meta-steps
+    own_margins: the margins are not those of `SearchSpace.margins` but these, [N], after so many meta-steps
         of refinement and so many rounds of sharpening.
     """
 
@@ -73,23 +72,12 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class SearchProblem:
-    """What all candidates share.
+class SearchSpace:
+    """What all candidates share: the bench, the margins of the tasks found, [N, K], and the sizes wanted."""
 
-    images: normalised [N, channels, height, width]. labels: int64 [N]. margins: [N, K].
-    groups: int64 [N], or None where rows may be parted freely.
-    """
-
-    images: torch.Tensor
-    labels: np.ndarray
-    ids: Sequence[str]
-    target: Target
+    bench: Bench
     margins: np.ndarray
-    model: ModelFactory
-    training: TrainingConfig
     selection: SelectionConfig
-    seed: int
-    groups: np.ndarray | None = None
 
 
 def list_candidates(n_tasks: int, cuts: Sequence[np.ndarray]) -> list[Candidate]:
@@ -111,56 +99,56 @@ def count_fits(n_candidates: int, config: SearchConfig) -> list[int]:
 
 
 def search_candidates(
-    problem: SearchProblem,
+    space: SearchSpace,
     candidates: Sequence[Candidate],
     config: SearchConfig,
     on_fit: Callable[[], None] | None = None,
 ) -> list[Candidate]:
     """All candidates, strongest first; those of the last round come before those that fell out earlier."""
-    running, fallen = preselect(problem, candidates, config.max_trained)
+    running, fallen = preselect(space, candidates, config.max_trained)
     for round_, n_rows in enumerate(config.rows):
         if round_ > 0:
             keep = config.keep[round_ - 1]
             running, out = running[:keep], running[keep:]
             fallen = out + fallen
-        scored = train_round(problem, running, n_rows, round_, on_fit)
+        scored = train_round(space, running, n_rows, round_, on_fit)
         running = sorted(scored, key=lambda candidate: candidate.test_accuracies[-1])
     return running + fallen
 
 
 def preselect(
-    problem: SearchProblem, candidates: Sequence[Candidate], max_trained: int
+    space: SearchSpace, candidates: Sequence[Candidate], max_trained: int
 ) -> tuple[list[Candidate], list[Candidate]]:
     """At most so many candidates to be trained, by the lowest predicted test accuracy, and the others."""
     if len(candidates) <= max_trained:
         return list(candidates), []
-    predicted = list(map_threads(partial(predict_test_accuracy, problem), candidates))
+    predicted = list(map_threads(partial(predict_test_accuracy, space), candidates))
     order = sorted(range(len(candidates)), key=predicted.__getitem__)
     ranked = [candidates[which] for which in order]
     return ranked[:max_trained], ranked[max_trained:]
 
 
-def predict_test_accuracy(problem: SearchProblem, candidate: Candidate) -> float:
+def predict_test_accuracy(space: SearchSpace, candidate: Candidate) -> float:
     """Test accuracy of a ridge classifier of the pixels: a cheap stand-in for the target model's."""
-    _, selection = select_candidate(problem, candidate)
-    generator = stream_generator(problem.seed, "search", "predict")
-    images, targets = problem.images, problem.target.values
+    _, selection = select_candidate(space, candidate)
+    bench, targets = space.bench, space.bench.target.values
+    generator = stream_generator(bench.seed, "search", "predict")
     train, test = (
         draw_some(np.flatnonzero(selection.parts == part), MAX_PREDICTOR_ROWS, generator) for part in ("train", "test")
     )
-    classifier = RidgeClassifier(alpha=RIDGE).fit(images[train].flatten(1).cpu().numpy(), targets[train])
-    return float(classifier.score(images[test].flatten(1).cpu().numpy(), targets[test]))
+    classifier = RidgeClassifier(alpha=RIDGE).fit(bench.batch(train).flatten(1).cpu().numpy(), targets[train])
+    return float(classifier.score(bench.batch(test).flatten(1).cpu().numpy(), targets[test]))
 
 
 def train_round(
-    problem: SearchProblem,
+    space: SearchSpace,
     candidates: Sequence[Candidate],
     n_rows: int,
     round_: int,
     on_fit: Callable[[], None] | None,
 ) -> list[Candidate]:
     """The candidates, each with the test accuracy of one more round, side by side."""
-    accuracies = map_threads(partial(try_candidate, problem, n_rows=n_rows, round_=round_), candidates, on_fit)
+    accuracies = map_threads(partial(try_candidate, space, n_rows=n_rows, round_=round_), candidates, on_fit)
     return [
         replace(candidate, test_accuracies=(*candidate.test_accuracies, accuracy))
         for candidate, accuracy in zip(candidates, accuracies, strict=True)
@@ -177,26 +165,25 @@ def add_candidates(ranked: Sequence[Candidate], others: Sequence[Candidate], con
     return first + list(ranked[n_last:])
 
 
-def select_candidate(problem: SearchProblem, candidate: Candidate) -> tuple[np.ndarray, Selection]:
+def select_candidate(space: SearchSpace, candidate: Candidate) -> tuple[np.ndarray, Selection]:
     """Datapoint scores [N] and the selection of a candidate."""
-    sides = np.array(candidate.class_sides)
-    scores = score_datapoints(candidate.margins(problem.margins), problem.labels, sides)
+    bench, sides = space.bench, np.array(candidate.class_sides)
+    scores = score_datapoints(candidate.margins(space.margins), bench.dataset.labels, sides)
     return scores, select_split(
-        scores, problem.labels, problem.ids, problem.selection, seed=problem.seed, groups=problem.groups
+        scores, bench.dataset.labels, bench.dataset.ids, space.selection, seed=bench.seed, groups=bench.groups
     )
 
 
-def try_candidate(problem: SearchProblem, candidate: Candidate, *, n_rows: int, round_: int) -> float:
+def try_candidate(space: SearchSpace, candidate: Candidate, *, n_rows: int, round_: int) -> float:
     """Test accuracy of the target model trained on at most n_rows of the candidate's train rows."""
-    _, selection = select_candidate(problem, candidate)
-    generator = stream_generator(problem.seed, "search", round_)
-    device = problem.images.device
-    train = draw_some(np.flatnonzero(selection.parts == "train"), n_rows, generator).to(device)
-    test = draw_some(np.flatnonzero(selection.parts == "test"), MAX_SEARCH_TEST_ROWS, generator).to(device)
-    targets = torch.from_numpy(problem.target.values).to(device)
-    seed = stream_seed(problem.seed, "search", "fit", round_)
-    network = fit(problem.model, problem.images, targets, train, problem.target.n_outputs, problem.training, seed)
-    return score_accuracy(network, problem.images, targets, test)
+    _, selection = select_candidate(space, candidate)
+    bench = space.bench
+    generator = stream_generator(bench.seed, "search", round_)
+    train = draw_some(np.flatnonzero(selection.parts == "train"), n_rows, generator).to(bench.device)
+    test = draw_some(np.flatnonzero(selection.parts == "test"), MAX_SEARCH_TEST_ROWS, generator).to(bench.device)
+    seed = stream_seed(bench.seed, "search", "fit", round_)
+    network = bench.fit(bench.targets, train, bench.target.n_outputs, seed)
+    return bench.score_accuracy(network, bench.targets, test)
 
 
 def draw_some(rows: np.ndarray, n_rows: int, generator: torch.Generator) -> torch.Tensor:

@@ -18,14 +18,13 @@ import torch
 from scipy.ndimage import median
 
 from splitgen.config import SharpeningConfig, settled
-from splitgen.models.training import fit, predict_logits
 from splitgen.parallel import map_threads
 from splitgen.random import stream_generator, stream_seed
-from splitgen.splits.search import Candidate, SearchProblem, train_round
+from splitgen.splits.search import Candidate, SearchSpace, train_round
 
 
 def sharpen_candidates(
-    problem: SearchProblem,
+    space: SearchSpace,
     candidates: Sequence[Candidate],
     config: SharpeningConfig,
     n_rows: int,
@@ -41,13 +40,13 @@ def sharpen_candidates(
         sharpened = [
             replace(
                 candidate,
-                own_margins=sharpen_margins(problem, candidate.margins(problem.margins), config, number, on_fit),
+                own_margins=sharpen_margins(space, candidate.margins(space.margins), config, number, on_fit),
                 sharpened=number,
                 test_accuracies=(),
             )
             for candidate in candidates
         ]
-        judged = train_round(problem, sharpened, n_rows, round_, on_fit)
+        judged = train_round(space, sharpened, n_rows, round_, on_fit)
         candidates = [min(judged, key=lambda candidate: candidate.test_accuracies[-1])]
         found += judged
     return found
@@ -60,7 +59,7 @@ def count_sharpening_fits(n_candidates: int, config: SharpeningConfig) -> int:
 
 
 def sharpen_margins(
-    problem: SearchProblem,
+    space: SearchSpace,
     margins: np.ndarray,
     config: SharpeningConfig,
     round_: int = 1,
@@ -71,15 +70,16 @@ def sharpen_margins(
 
     margins: [N]. The labels are 1 above the class's median margin, so that every class is halved.
     """
-    task_labels = torch.from_numpy(halve_classes(margins, problem.labels)).to(problem.images.device)
-    folds = draw_folds(len(margins), problem.groups, config.folds, stream_generator(problem.seed, "sharpen", round_))
+    bench = space.bench
+    task_labels = torch.from_numpy(halve_classes(margins, bench.dataset.labels)).to(bench.device)
+    folds = draw_folds(len(margins), bench.groups, config.folds, stream_generator(bench.seed, "sharpen", round_))
 
     def score_fold(which: tuple[int, int]) -> torch.Tensor:
         fold, network_number = which
-        seed = stream_seed(problem.seed, "sharpen", round_, fold, network_number)
-        others = torch.from_numpy(np.flatnonzero(folds != fold)).to(problem.images.device)
-        network = fit(problem.model, problem.images, task_labels, others, 2, problem.training, seed)
-        logits = predict_logits(network, problem.images, torch.from_numpy(np.flatnonzero(folds == fold)))
+        seed = stream_seed(bench.seed, "sharpen", round_, fold, network_number)
+        others = torch.from_numpy(np.flatnonzero(folds != fold)).to(bench.device)
+        network = bench.fit(task_labels, others, 2, seed)
+        logits = bench.predict_logits(network, torch.from_numpy(np.flatnonzero(folds == fold)))
         return logits[:, 1] - logits[:, 0]
 
     sharper = np.zeros(len(margins), dtype=np.float32)

@@ -12,9 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from splitgen.config import TrainingConfig
-from splitgen.models.registry import ModelFactory
-from splitgen.models.training import fit, predict_probs
+from splitgen.models.bench import Bench
 from splitgen.random import stream_generator, stream_seed
 from splitgen.splits.bisection import bisect
 from splitgen.splits.strata import count_earlier
@@ -31,20 +29,19 @@ def binary_sides(n_classes: int, positive_classes: tuple[int, ...]) -> np.ndarra
     return np.where(np.isin(np.arange(n_classes), positive_classes), 1, -1)
 
 
-def measure_confusion(
-    model: ModelFactory, images: torch.Tensor, labels: torch.Tensor, n_classes: int, config: TrainingConfig, seed: int
-) -> np.ndarray:
+def measure_confusion(bench: Bench) -> np.ndarray:
     """Mean predicted probability of each class [C, C] (rows: true class) on rows not trained on.
 
     Probabilities rather than counts of errors: they tell classes apart also where a model hardly errs.
     Every class of two rows or more is among those trained on and those judged; one of fewer has a row of NaN.
     """
-    order = torch.randperm(len(labels), generator=stream_generator(seed, "confusion")).to(labels.device)
+    labels, n_classes = bench.labels, bench.n_classes
+    order = torch.randperm(len(labels), generator=stream_generator(bench.seed, "confusion")).to(bench.device)
     train, judged = halve_rows(order, labels)
-    network = fit(model, images, labels, train, n_classes, config, stream_seed(seed, "confusion", "fit"))
+    network = bench.fit(labels, train, n_classes, stream_seed(bench.seed, "confusion", "fit"))
     if n_classes > DENSE_CLASSES:
-        return average_probs(network, images, labels, judged, n_classes)
-    probs, true = predict_probs(network, images, judged).double(), labels[judged].cpu()
+        return average_probs(bench, network, judged)
+    probs, true = bench.predict_probs(network, judged).double(), labels[judged].cpu()
     return np.stack([probs[true == c].mean(dim=0).numpy() for c in range(n_classes)])
 
 
@@ -64,14 +61,12 @@ def halve_rows(order: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor,
     return order[earlier < quotas], order[(earlier >= quotas) & (earlier < 2 * quotas)]
 
 
-def average_probs(
-    network: nn.Module, images: torch.Tensor, labels: torch.Tensor, rows: torch.Tensor, n_classes: int
-) -> np.ndarray:
+def average_probs(bench: Bench, network: nn.Module, rows: torch.Tensor) -> np.ndarray:
     """Mean predicted probabilities of the rows [n] of each class, [C, C], added up a chunk of rows at a time."""
-    sums = torch.zeros(n_classes, n_classes, dtype=torch.float64)
+    sums = torch.zeros(bench.n_classes, bench.n_classes, dtype=torch.float64)
     for part in torch.split(rows, PROBS_CHUNK):
-        sums.index_add_(0, labels[part].cpu(), predict_probs(network, images, part).double())
-    counts = torch.bincount(labels[rows].cpu(), minlength=n_classes)
+        sums.index_add_(0, bench.labels[part].cpu(), bench.predict_probs(network, part).double())
+    counts = torch.bincount(bench.labels[rows].cpu(), minlength=bench.n_classes)
     return sums.div_(counts[:, None]).numpy()
 
 

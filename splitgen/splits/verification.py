@@ -19,10 +19,9 @@ import numpy as np
 import torch
 from scipy import stats
 
-from splitgen.config import TrainingConfig, VerificationConfig, check
-from splitgen.data.dataset import ImageDataset
-from splitgen.models.registry import ModelFactory
-from splitgen.models.training import fit, predict
+from splitgen.config import VerificationConfig, check
+from splitgen.models.bench import Bench
+from splitgen.models.training import predict
 from splitgen.parallel import map_threads
 from splitgen.random import stream_generator, stream_seed
 from splitgen.splits.chance import measure_chance, tell_unlearned
@@ -110,29 +109,6 @@ class Verification:
 
 
 @dataclass(frozen=True)
-class Judge:
-    """What all trainings of a verification share.
-
-    images: normalised [N, channels, height, width]. labels, targets: int64 [N].
-    own_test: images and targets of the source's own test set, where it has one.
-    """
-
-    images: torch.Tensor
-    labels: torch.Tensor
-    targets: torch.Tensor
-    n_outputs: int
-    model: ModelFactory
-    training: TrainingConfig
-    own_test: tuple[torch.Tensor, torch.Tensor] | None
-
-    def confuse(self, predicted: torch.Tensor, rows: torch.Tensor) -> np.ndarray:
-        """How often a row of each class was predicted as each output, int64 [C, n_outputs]. predicted, rows: [n]."""
-        pairs = self.labels[rows].cpu() * self.n_outputs + predicted
-        counts = torch.bincount(pairs, minlength=(int(self.labels.max()) + 1) * self.n_outputs)
-        return counts.reshape(-1, self.n_outputs).numpy()
-
-
-@dataclass(frozen=True)
 class Trial:
     """One training of a verification: the rows trained on, and by name the rows judged.
 
@@ -146,43 +122,31 @@ class Trial:
 
 
 def verify_split(
-    dataset: ImageDataset,
-    split: Split,
-    model: ModelFactory,
-    config: VerificationConfig | None = None,
-    training: TrainingConfig | None = None,
-    *,
-    seed: int = 0,
-    device: str = "cpu",
-    on_fit: Callable[[], None] | None = None,
+    bench: Bench, split: Split, config: VerificationConfig | None = None, on_fit: Callable[[], None] | None = None
 ) -> Verification:
-    """Judge a split over `config.seeds` seeds. on_fit: called after each training.
+    """Judge a split over `config.seeds` seeds, by its own targets. on_fit: called after each training.
 
     The random numbers are those of the streams "verify", which nothing else uses.
     Raises `SettingError` for settings out of range.
     """
     config = config or VerificationConfig()
     check(config)
-    images = dataset.normalized_images(device)
-    targets = torch.from_numpy(split.targets).to(device)
-    labels = torch.from_numpy(dataset.labels).to(device)
-    own_test = prepare_own_test(dataset, split, device)
-    judge = Judge(images, labels, targets, int(targets.max()) + 1, model, training or TrainingConfig(), own_test)
-    groups = None if dataset.groups is None else torch.from_numpy(dataset.groups.codes).to(device)
+    targets = torch.from_numpy(split.targets).to(bench.device)
+    groups = None if bench.groups is None else torch.from_numpy(bench.groups).to(bench.device)
     train, validation, test = (
-        torch.from_numpy(split.indices(part)).to(device) for part in ("train", "validation", "test")
+        torch.from_numpy(split.indices(part)).to(bench.device) for part in ("train", "validation", "test")
     )
     rows = Rows(train, validation, test, groups)
-    plans = [plan_seed(judge, rows, config, seed, which) for which in range(config.seeds)]
-    results = map_threads(partial(run_trial, judge), [trial for plan in plans for trial in plan], on_fit)
+    plans = [plan_seed(bench, rows, config, which) for which in range(config.seeds)]
+    results = map_threads(partial(run_trial, bench, targets), [trial for plan in plans for trial in plan], on_fit)
     judged = [list(itertools.islice(results, len(plan))) for plan in plans]
-    runs = [summarize_seed(judge, rows, results_of_seed) for results_of_seed in judged]
+    runs = [summarize_seed(bench, rows, results_of_seed) for results_of_seed in judged]
     per_class = np.mean([run.class_accuracies for run in runs], axis=0)
     names = [name for name in FIGURES if name in runs[0].figures]
     figures = {name: summarize([run.figures[name] for run in runs], *RANGES.get(name, (0, 1))) for name in names}
     n_train_side = len(rows.train) + len(rows.validation)
     return Verification(
-        model.name,
+        bench.model.name,
         figures,
         int(np.nanargmin(per_class)),
         measure_imbalance(split),
@@ -191,21 +155,25 @@ def verify_split(
         measure_chance(
             split.targets[np.isin(split.parts, ("train", "validation"))], split.targets[split.parts == "test"]
         ),
-        confuse_all(judge, plans, judged, 0, "test"),
-        confuse_all(judge, plans, judged, 1, "random"),
+        confuse_all(bench, count_outputs(targets), plans, judged, 0, "test"),
+        confuse_all(bench, count_outputs(targets), plans, judged, 1, "random"),
     )
 
 
-def prepare_own_test(dataset: ImageDataset, split: Split, device: str) -> tuple[torch.Tensor, torch.Tensor] | None:
-    """Images and targets of the source's own test set, or None where it has none."""
-    own = dataset.own_test
+def count_outputs(targets: torch.Tensor) -> int:
+    """Outputs of a model for targets int64 [N]."""
+    return int(targets.max()) + 1
+
+
+def map_own_targets(bench: Bench, targets: torch.Tensor) -> torch.Tensor | None:
+    """Targets int64 [M] of the source's own test set, or None where it has none; a target is a function of the label,
+    and read off the rows' own, int64 [N]."""
+    own = bench.dataset.own_test
     if own is None:
         return None
-    # A target is a function of the label: read it off the split's rows.
-    target_of = np.zeros(dataset.n_classes, dtype=np.int64)
-    target_of[split.labels] = split.targets
-    targets = torch.from_numpy(target_of[own.labels]).to(device)
-    return dataset.normalized_images(device, own.images), targets
+    target_of = torch.zeros(bench.n_classes, dtype=torch.int64)
+    target_of[torch.from_numpy(bench.dataset.labels)] = targets.cpu()
+    return target_of[torch.from_numpy(own.labels)]
 
 
 @dataclass(frozen=True)
@@ -216,18 +184,19 @@ class SeedRun:
     class_accuracies: np.ndarray
 
 
-def plan_seed(judge: Judge, rows: Rows, config: VerificationConfig, seed: int, which: int) -> list[Trial]:
+def plan_seed(bench: Bench, rows: Rows, config: VerificationConfig, which: int) -> list[Trial]:
     """The trainings of one seed: on the split, on a random split, and one a fold of the test rows."""
+    seed, labels = bench.seed, bench.labels
     generator = stream_generator(seed, "verify", which)
     fitted, holdout = hold_out(rows, config.holdout_fraction, generator)
-    sample, comparable = draw_random_split(judge.labels, fitted, rows, generator)
-    has_own = judge.own_test is not None
+    sample, comparable = draw_random_split(labels, fitted, rows, generator)
+    has_own = bench.own_pixels is not None
     return [
         Trial(fitted, {"holdout": holdout, "test": rows.test}, stream_seed(seed, "verify", which, "split"), has_own),
         Trial(sample, {"random": comparable}, stream_seed(seed, "verify", which, "random"), has_own),
         *(
             Trial(rest, {"fold": fold}, stream_seed(seed, "verify", which, "fold", number))
-            for number, (rest, fold) in enumerate(draw_folds(judge.labels, rows, len(fitted), generator))
+            for number, (rest, fold) in enumerate(draw_folds(labels, rows, len(fitted), generator))
         ),
     ]
 
@@ -241,33 +210,41 @@ class TrialResult:
     predicted: dict[str, torch.Tensor]
 
 
-def run_trial(judge: Judge, trial: Trial) -> TrialResult:
-    """Train on the rows of a trial, and judge."""
-    network = fit(judge.model, judge.images, judge.targets, trial.train, judge.n_outputs, judge.training, trial.seed)
-    predicted = {name: predict(network, judge.images, rows) for name, rows in trial.judged.items()}
-    hits = {name: predicted[name] == judge.targets[rows].cpu() for name, rows in trial.judged.items()}
-    if trial.on_own_test and judge.own_test is not None:
-        images, targets = judge.own_test
-        every = torch.arange(len(targets), device=images.device)
-        hits["own"] = predict(network, images, every) == targets.cpu()
+def run_trial(bench: Bench, targets: torch.Tensor, trial: Trial) -> TrialResult:
+    """Train on the rows of a trial, and judge. targets: int64 [N]."""
+    network = bench.fit(targets, trial.train, count_outputs(targets), trial.seed)
+    predicted = {name: bench.predict(network, rows) for name, rows in trial.judged.items()}
+    hits = {name: predicted[name] == targets[rows].cpu() for name, rows in trial.judged.items()}
+    own_targets = map_own_targets(bench, targets) if trial.on_own_test else None
+    if own_targets is not None and bench.own_pixels is not None:
+        every = torch.arange(len(own_targets), device=bench.device)
+        hits["own"] = predict(network, bench.own_pixels, every) == own_targets
     return TrialResult(hits, predicted)
 
 
 def confuse_all(
-    judge: Judge, plans: Sequence[Sequence[Trial]], judged: Sequence[Sequence[TrialResult]], which: int, name: str
+    bench: Bench,
+    n_outputs: int,
+    plans: Sequence[Sequence[Trial]],
+    judged: Sequence[Sequence[TrialResult]],
+    which: int,
+    name: str,
 ) -> np.ndarray:
-    """The confusion of the rows of a name in one trial of each plan, int64 [C, n_outputs].
+    """The confusion of the rows of a name in one trial of each plan, int64 [C, n_outputs]: how often a row of each class
+    was predicted as each output.
 
-    Of all trials together: one table of many classes is large enough.
+    which: the trial's position in its plan.
     """
+    rows = torch.cat([plan[which].judged[name] for plan in plans])
     predicted = torch.cat([results[which].predicted[name] for results in judged])
-    return judge.confuse(predicted, torch.cat([plan[which].judged[name] for plan in plans]))
+    pairs = bench.labels[rows].cpu() * n_outputs + predicted
+    return torch.bincount(pairs, minlength=bench.n_classes * n_outputs).reshape(-1, n_outputs).numpy()
 
 
-def summarize_seed(judge: Judge, rows: Rows, results: Sequence[TrialResult]) -> SeedRun:
+def summarize_seed(bench: Bench, rows: Rows, results: Sequence[TrialResult]) -> SeedRun:
     """The figures of one seed from what `run_trial` gave for its plan."""
     on_split, on_random, *folds = (result.hits for result in results)
-    class_accuracies = score_classes(judge, on_split["test"], rows.test)
+    class_accuracies = score_classes(bench, on_split["test"], rows.test)
     figures = {
         "train_holdout_accuracy": share(on_split["holdout"]),
         "test_accuracy": share(on_split["test"]),
@@ -292,9 +269,9 @@ def count_verification_fits(n_used: int, n_test: int, config: VerificationConfig
     return config.seeds * (2 + count_folds(n_used, n_test))
 
 
-def score_classes(judge: Judge, hits: torch.Tensor, rows: torch.Tensor) -> np.ndarray:
+def score_classes(bench: Bench, hits: torch.Tensor, rows: torch.Tensor) -> np.ndarray:
     """Accuracy of each source class [C] from the hits [n] on some rows [n]; NaN for a class without rows."""
-    labels, n_classes = judge.labels[rows].cpu(), int(judge.labels.max()) + 1
+    labels, n_classes = bench.labels[rows].cpu(), bench.n_classes
     right = torch.bincount(labels[hits], minlength=n_classes).double()
     return (right / torch.bincount(labels, minlength=n_classes)).numpy()
 

@@ -11,9 +11,8 @@ import numpy as np
 import torch
 
 from splitgen.config import MAX_EPOCHS, AgreementConfig, TrainingConfig, check
-from splitgen.data.dataset import ImageDataset
-from splitgen.models.registry import ModelFactory
-from splitgen.models.training import count_epochs, fit, predict, score_accuracy
+from splitgen.models.bench import Bench
+from splitgen.models.training import count_epochs
 from splitgen.parallel import map_threads
 from splitgen.random import stream_generator, stream_seed
 from splitgen.tasks.objectives import cohen_kappa, prediction_agreement
@@ -45,50 +44,31 @@ class AgreementScore:
 
 
 def score_agreement(
-    dataset: ImageDataset,
+    bench: Bench,
     task_labels: np.ndarray,
-    model: ModelFactory,
     config: AgreementConfig | None = None,
-    training: TrainingConfig | None = None,
     *,
     task: str = "task",
-    seed: int = 0,
-    device: str = "cpu",
     on_fit: Callable[[], None] | None = None,
 ) -> AgreementScore:
-    """Train networks on a part of the rows and compare their predictions on the rest.
+    """Train networks on a part of the rows and compare their predictions on the rest; all tasks of a bench share the
+    rows.
 
     task_labels: int [N], classes 0..K-1. on_fit: called after each training, of which a task that takes longer to fit
         has more than `config.networks`.
     Raises `SettingError` for settings out of range.
     """
-    images = dataset.normalized_images(device)
-    return score_prepared(images, task_labels, model, config, training, task=task, seed=seed, on_fit=on_fit)
-
-
-def score_prepared(
-    images: torch.Tensor,
-    task_labels: np.ndarray,
-    model: ModelFactory,
-    config: AgreementConfig | None = None,
-    training: TrainingConfig | None = None,
-    *,
-    task: str,
-    seed: int,
-    on_fit: Callable[[], None] | None = None,
-) -> AgreementScore:
-    """`score_agreement` on images that are normalised already; all tasks of a seed share the rows."""
     config = config or AgreementConfig()
     check(config)
-    targets = torch.from_numpy(np.asarray(task_labels, dtype=np.int64)).to(images.device)
+    targets = torch.from_numpy(np.asarray(task_labels, dtype=np.int64)).to(bench.device)
     n_outputs = int(targets.max()) + 1
-    train, holdout = draw_parts(len(targets), config, seed, images.device)
-    training = replace(training or TrainingConfig(), epochs=config.epochs)
+    train, holdout = draw_parts(len(targets), config, bench.seed, bench.device)
+    training = replace(bench.training, epochs=config.epochs)
 
     def train_network(recipe: TrainingConfig, which: int) -> tuple[float, torch.Tensor]:
-        network_seed = stream_seed(seed, "agreement", task, which)
-        network = fit(model, images, targets, train, max(2, n_outputs), recipe, network_seed)
-        return score_accuracy(network, images, targets, train), predict(network, images, holdout)
+        seed = stream_seed(bench.seed, "agreement", task, which)
+        network = bench.fit(targets, train, max(2, n_outputs), seed, recipe)
+        return bench.score_accuracy(network, targets, train), bench.predict(network, holdout)
 
     for epochs in sorted({count_epochs(len(train), training, most) for most in (MAX_EPOCHS, CONVERGENCE_EPOCHS)}):
         recipe = replace(training, epochs=epochs)
@@ -109,7 +89,7 @@ def score_prepared(
 
 
 def draw_parts(
-    n_points: int, config: AgreementConfig, seed: int, device: torch.device
+    n_points: int, config: AgreementConfig, seed: int, device: str
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Rows to train on and rows to compare on."""
     order = torch.randperm(n_points, generator=stream_generator(seed, "agreement"))

@@ -1,42 +1,29 @@
-"""Task discovery: move the encoder until two networks trained on its tasks agree (METHOD.md section 3).
-
-One meta-step draws a pool of datapoints that the encoder sees once, T batches out of the pool, and
-a held-out batch; trains two fresh networks of the target architecture on the soft labels of one
-task; and moves the encoder down the gradient of
-
-    L = D + c U + b * class imbalance + g * boundary crowding.
-"""
+"""Task discovery: move the encoder until two networks trained on its tasks agree (METHOD.md section 3)."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping
+import contextlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
-from torch.optim.swa_utils import AveragedModel
+from torch import nn
 
 from splitgen.config import DiscoveryConfig, check, settled
-from splitgen.data.dataset import ImageDataset
-from splitgen.models.registry import ModelFactory, build_network
+from splitgen.models.bench import Bench
 from splitgen.random import seed_global, stream_generator, stream_seed
-from splitgen.tasks.encoder import TaskEncoder, average_weights, build_encoder, score_margins
-from splitgen.tasks.inner_loop import InnerData, meta_gradient
-from splitgen.tasks.objectives import (
-    boundary_crowding,
-    class_imbalance,
-    divergence,
-    prediction_agreement,
-    soft_task_labels,
-    uniformity,
-)
+from splitgen.tasks.encoder import TaskEncoder, build_encoder, score_margins
+from splitgen.tasks.found import FoundTasks
+from splitgen.tasks.inner_loop import MetaGradient
+from splitgen.tasks.meta import LoopSettings, MetaRows, MetaTask, Penalties, View, init_task, run_steps
+from splitgen.tasks.objectives import divergence, prediction_agreement, soft_task_labels
 
 
 @dataclass(frozen=True)
 class MetaStep:
-    """What one meta-step measured, before the encoder moved."""
+    """What one meta-step of discovery measured, before the encoder moved."""
 
     step: int
     divergence: float
@@ -47,64 +34,57 @@ class MetaStep:
     elapsed_seconds: float
 
 
-@dataclass(frozen=True)
-class DiscoveredTasks:
-    """The outcome of discovery.
+class AgreementObjective:
+    """D: the divergence of two networks with different initialisations, trained on the same task on the same batches.
 
-    margins: float32 [N, K], the task margin of every datapoint for every task.
-    history: one `MetaStep` a meta-step.
-    stopped_by: "meta-steps" or "budget".
-    encoder_state: the task encoder's weights by name.
+    The tasks of an encoder take turns, one a meta-step.
     """
 
-    margins: np.ndarray
-    history: tuple[MetaStep, ...]
-    stopped_by: str
-    encoder_state: Mapping[str, torch.Tensor]
+    sees_twice = False
 
-    @property
-    def n_tasks(self) -> int:
-        return int(self.margins.shape[1])
+    def __init__(self, bench: Bench, config: DiscoveryConfig) -> None:
+        self.bench, self.n_tasks, self.temperature = bench, settled(config.n_tasks), config.temperature
+        self.turn = contextlib.nullcontext()
 
-    @property
-    def meta_steps(self) -> int:
-        """Meta-steps done; with the same seed and settings, that many give the same tasks again."""
-        return len(self.history)
+    def look(self, task: MetaTask, rows: MetaRows) -> View:
+        labels = self.bench.labels[rows.pool]
+        embeddings = task.encoder(self.bench.batch(rows.pool), labels)
+        margins = task.encoder.margins(embeddings)
+        inner_labels = soft_task_labels(margins[:, len(task.history) % self.n_tasks], self.temperature)
+        return View(embeddings, margins, labels, inner_labels)
 
+    def networks(self, task: MetaTask) -> list[nn.Module]:
+        seeds = (stream_seed(self.bench.seed, "inner", len(task.history), which) for which in range(2))
+        return [self.bench.build(2, seed) for seed in seeds]
 
-@dataclass
-class DiscoveryState:
-    """What changes from one meta-step to the next; the result is the average."""
+    def keep(self, task: MetaTask, meta: MetaGradient) -> None:
+        """Nothing: every meta-step has networks of its own."""
 
-    encoder: TaskEncoder
-    average: AveragedModel
-    optimizer: torch.optim.Optimizer
-    generator: torch.Generator
-    step: int = 0
+    def value(self, logits: Sequence[torch.Tensor], view: View) -> torch.Tensor:
+        return divergence(*logits)
 
+    def direct(self, logits: Sequence[torch.Tensor], view: View) -> float:
+        return 0.0
 
-@dataclass(frozen=True)
-class Problem:
-    """What stays the same through all meta-steps."""
-
-    images: torch.Tensor
-    labels: torch.Tensor
-    n_classes: int
-    model: ModelFactory
-    config: DiscoveryConfig
-    seed: int
+    def record(self, task: MetaTask, meta: MetaGradient, penalties: Penalties, seconds: float) -> MetaStep:
+        return MetaStep(
+            len(task.history) + 1,
+            meta.value,
+            prediction_agreement(*(logits.argmax(dim=1) for logits in meta.logits)),
+            float(penalties.spread.detach()),
+            float(penalties.imbalance.detach()),
+            float(penalties.crowding.detach()),
+            seconds,
+        )
 
 
 def discover_tasks(
-    dataset: ImageDataset,
-    model: ModelFactory,
+    bench: Bench,
     config: DiscoveryConfig | None = None,
     *,
-    seed: int = 0,
-    device: str = "cpu",
     budget_seconds: float | None = None,
     on_step: Callable[[MetaStep], None] | None = None,
-) -> DiscoveredTasks:
+) -> FoundTasks:
     """Find `config.n_tasks` tasks on which two networks of the target architecture agree.
 
     budget_seconds: stop after this time if `config.meta_steps` have not been done by then.
@@ -113,118 +93,36 @@ def discover_tasks(
     """
     config = config or DiscoveryConfig()
     check(config)
-    config = config.for_images(dataset.image_size)
-    problem = Problem(
-        dataset.normalized_images(device),
-        torch.from_numpy(dataset.labels).to(device),
-        dataset.n_classes,
-        model,
-        config,
-        seed,
-    )
-    state = init_state(problem)
-    history: list[MetaStep] = []
-    start, stopped_by = time.monotonic(), "meta-steps"
-    for record in run_steps(problem, state, start):
-        history.append(record)
+    config = config.for_images(bench.dataset.image_size)
+    with seed_global(stream_seed(bench.seed, "encoder")):
+        encoder = build_encoder(bench, config)
+    generator = stream_generator(bench.seed, "discovery")
+    task = init_task(AgreementObjective(bench, config), encoder, config.encoder_learning_rate, generator)
+    settings = choose_loop(config, settled(config.batch_size), config.inner_steps, config.pool_size)
+
+    def tell(steps: list[Any]) -> None:
         if on_step is not None:
-            on_step(record)
-        if budget_seconds is not None and record.elapsed_seconds >= budget_seconds:
-            stopped_by = "budget"
-            break
-    encoder = cast(TaskEncoder, state.average.module)
-    margins = score_margins(encoder, problem.images, problem.labels)
-    encoder_state = {name: value.cpu().contiguous() for name, value in encoder.state_dict().items()}
-    return DiscoveredTasks(margins.numpy().astype(np.float32), tuple(history), stopped_by, encoder_state)
+            on_step(steps[0])
+
+    stopped_by = run_steps(bench, settings, [task], config.meta_steps, budget_seconds, tell)
+    average = cast(TaskEncoder, task.average.module)
+    margins = score_margins(average, bench).numpy().astype(np.float32)
+    state = {name: value.cpu().contiguous() for name, value in average.state_dict().items()}
+    return FoundTasks("discovered", margins, tuple(task.history), stopped_by, state)
 
 
-def init_state(problem: Problem) -> DiscoveryState:
-    """A fresh encoder and its optimiser."""
-    with seed_global(stream_seed(problem.seed, "encoder")):
-        encoder = build_encoder(problem.images, problem.n_classes, problem.config)
-    optimizer = torch.optim.Adam(encoder.parameters(), lr=problem.config.encoder_learning_rate)
-    return DiscoveryState(encoder, average_weights(encoder), optimizer, stream_generator(problem.seed, "discovery"))
-
-
-def run_steps(problem: Problem, state: DiscoveryState, start: float) -> Iterator[MetaStep]:
-    """Meta-steps up to `config.meta_steps`, or without end where that is None."""
-    while problem.config.meta_steps is None or state.step < problem.config.meta_steps:
-        yield take_step(problem, state, start)
-
-
-def take_step(problem: Problem, state: DiscoveryState, start: float) -> MetaStep:
-    """One meta-step; the task takes turns."""
-    config, labels = problem.config, problem.labels
-    pool, batches, held_out = draw_rows(problem, state.generator)
-    pool_images, pool_labels = problem.images[pool], labels[pool]
-
-    embeddings = state.encoder(pool_images, pool_labels)
-    margins = state.encoder.margins(embeddings)
-    soft_labels = soft_task_labels(margins[:, state.step % settled(config.n_tasks)], config.temperature)
-    data = InnerData(
-        [channels_last(pool_images[batch]) for batch in batches],
-        soft_labels.detach()[batches],
-        channels_last(problem.images[held_out]),
+def choose_loop(config: DiscoveryConfig, batch_size: int, inner_steps: int, pool_size: int) -> LoopSettings:
+    """The settings of the meta loop: those of discovery, with T, B and pool as a stage has them."""
+    return LoopSettings(
+        inner_steps,
+        batch_size,
+        pool_size,
+        config.held_out_size,
+        config.inner_learning_rate,
+        config.meta_gradient,
+        config.epsilon,
+        config.uniformity_weight,
+        config.imbalance_weight,
+        settled(config.crowding_weight),
+        config.crowding_width,
     )
-    networks = [
-        build_network(problem.model, 2, pool_images, stream_seed(problem.seed, "inner", state.step, which))
-        for which in range(2)
-    ]
-    meta = meta_gradient(
-        networks,
-        data,
-        lambda logits: divergence(*logits),
-        learning_rate=config.inner_learning_rate,
-        method=config.meta_gradient,
-        epsilon=config.epsilon,
-    )
-    spread = uniformity(embeddings) if settled(config.dim) > 1 else embeddings.new_zeros(())
-    imbalance = class_imbalance(margins, pool_labels, problem.n_classes)
-    crowding = boundary_crowding(margins, config.crowding_width)
-    # Its value means nothing; its gradient for the encoder is that of D.
-    surrogate = (soft_labels[batches] * meta.soft_label_grad).sum()
-    loss = (
-        surrogate
-        + config.uniformity_weight * spread
-        + config.imbalance_weight * imbalance
-        + settled(config.crowding_weight) * crowding
-    )
-    state.optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    state.optimizer.step()
-    state.average.update_parameters(state.encoder)
-    state.step += 1
-    return MetaStep(
-        state.step,
-        meta.value,
-        prediction_agreement(*(logits.argmax(dim=1) for logits in meta.logits)),
-        float(spread.detach()),
-        float(imbalance.detach()),
-        float(crowding.detach()),
-        time.monotonic() - start,
-    )
-
-
-def draw_rows(problem: Problem, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Rows of one meta-step: pool [M], batches [T, B] as positions in the pool, held-out rows [B'].
-
-    The held-out rows are outside the pool. Each pass over the pool is a new order of it.
-    """
-    config, n_points = problem.config, len(problem.labels)
-    held_out_size = min(config.held_out_size, n_points // 4)
-    pool_size = min(config.pool_size, n_points - held_out_size)
-    order = torch.randperm(n_points, generator=generator)
-    batch_size = settled(config.batch_size)
-    wanted = config.inner_steps * batch_size
-    passes = [torch.randperm(pool_size, generator=generator) for _ in range(-(-wanted // pool_size))]
-    batches = torch.cat(passes)[:wanted].view(config.inner_steps, batch_size)
-    device = problem.images.device
-    return (
-        order[:pool_size].to(device),
-        batches.to(device),
-        order[pool_size : pool_size + held_out_size].to(device),
-    )
-
-
-def channels_last(images: torch.Tensor) -> torch.Tensor:
-    return images.contiguous(memory_format=torch.channels_last)

@@ -10,6 +10,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from splitgen.config import DiscoveryConfig, settled
 from splitgen.errors import SettingError
+from splitgen.models.bench import Bench
 from splitgen.models.networks import conv_trunk
 from splitgen.tasks.objectives import class_means, task_margins
 
@@ -61,14 +62,12 @@ class TaskEncoder(nn.Module):
         return self
 
 
-def load_encoder(
-    images: torch.Tensor, n_classes: int, config: DiscoveryConfig, state: Mapping[str, torch.Tensor]
-) -> TaskEncoder:
-    """The encoder of a finished discovery, to be trained on, on the device of the images [N, channels, H, W].
+def load_encoder(bench: Bench, config: DiscoveryConfig, state: Mapping[str, torch.Tensor]) -> TaskEncoder:
+    """The encoder of a finished discovery, to be trained on.
 
     Raises `SettingError` where the weights are not those of such an encoder.
     """
-    encoder = build_encoder(images, n_classes, config)
+    encoder = build_encoder(bench, config)
     try:
         encoder.load_state_dict(dict(state))
     except RuntimeError as error:
@@ -79,18 +78,18 @@ def load_encoder(
     return encoder
 
 
-def build_encoder(images: torch.Tensor, n_classes: int, config: DiscoveryConfig) -> TaskEncoder:
-    """A fresh encoder in training mode for images [N, channels, height, width], on their device."""
+def build_encoder(bench: Bench, config: DiscoveryConfig) -> TaskEncoder:
+    """A fresh encoder in training mode for the bench's images, on its device."""
     encoder = TaskEncoder(
-        images.shape[1],
-        min(images.shape[2:]),
+        bench.pixels.shape[0],
+        min(bench.pixels.shape[1:]),
         dim=settled(config.dim),
         n_tasks=settled(config.n_tasks),
         width=config.encoder_width,
         centring=config.centring,
-        n_classes=n_classes,
+        n_classes=bench.n_classes,
     )
-    return encoder.to(images.device).to(memory_format=torch.channels_last).train()
+    return encoder.to(bench.device).to(memory_format=torch.channels_last).train()
 
 
 def average_weights(encoder: TaskEncoder) -> AveragedModel:
@@ -116,27 +115,27 @@ def orthonormal_directions(n_tasks: int, dim: int) -> torch.Tensor:
 
 
 @torch.no_grad()
-def score_margins(encoder: TaskEncoder, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def score_margins(encoder: TaskEncoder, bench: Bench) -> torch.Tensor:
     """Task margins of a whole dataset, [N, K], on the CPU.
 
     Batch-norm statistics are re-estimated over the data in its own order first, and the projection
     is standardised over all N rows, so that a datapoint's margin does not depend on its neighbours.
     """
-    reestimate_batch_norm(encoder.trunk, images)
-    chunks = [encoder.projection(encoder.trunk(part)) for part in torch.split(images, SCORING_CHUNK)]
-    embeddings = encoder.standardize(torch.cat(chunks), labels)
+    reestimate_batch_norm(encoder.trunk, bench)
+    chunks = [encoder.projection(encoder.trunk(part)) for part in bench.pixels.chunks(SCORING_CHUNK)]
+    embeddings = encoder.standardize(torch.cat(chunks), bench.labels)
     return encoder.margins(embeddings).cpu()
 
 
 @torch.no_grad()
-def reestimate_batch_norm(trunk: nn.Module, images: torch.Tensor) -> None:
+def reestimate_batch_norm(trunk: nn.Module, bench: Bench) -> None:
     """Set running statistics to the cumulative average over fixed chunks, then switch to evaluation."""
     norms = [module for module in trunk.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # cumulative average
     trunk.train()
-    for part in torch.split(images, SCORING_CHUNK):
-        if len(part) == SCORING_CHUNK or len(images) < SCORING_CHUNK:
+    for part in bench.pixels.chunks(SCORING_CHUNK):
+        if len(part) == SCORING_CHUNK or bench.n_points < SCORING_CHUNK:
             trunk(part)
     trunk.eval()

@@ -25,36 +25,26 @@ from __future__ import annotations
 
 import copy
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils import vector_to_parameters
-from torch.optim.swa_utils import AveragedModel
 
 from splitgen.config import DiscoveryConfig, RefinementConfig, SelectionConfig, check, settled
-from splitgen.data.dataset import ImageDataset
-from splitgen.models.registry import ModelFactory, build_network
-from splitgen.parallel import map_threads
+from splitgen.models.bench import Bench
 from splitgen.random import seed_global, stream_generator, stream_seed
-from splitgen.tasks.discovery import Problem, channels_last, draw_rows
-from splitgen.tasks.encoder import TaskEncoder, average_weights, build_encoder, load_encoder, score_margins
-from splitgen.tasks.inner_loop import InnerData, MetaGradient, meta_gradient
-from splitgen.tasks.objectives import (
-    boundary_crowding,
-    class_imbalance,
-    side_log_probs,
-    soft_cross_entropy,
-    soft_task_labels,
-)
+from splitgen.tasks.discovery import choose_loop
+from splitgen.tasks.encoder import TaskEncoder, build_encoder, load_encoder, score_margins
+from splitgen.tasks.inner_loop import MetaGradient
+from splitgen.tasks.meta import LoopSettings, MetaRows, MetaTask, Penalties, View, init_task, run_steps
+from splitgen.tasks.objectives import side_log_probs, soft_cross_entropy, soft_task_labels
 
-ENCODER_TURN = threading.Lock()
+ENCODER_TURN = threading.Lock()  # the graph over a pool is the largest thing in memory: tasks take turns with it
 
 
 @dataclass(frozen=True)
@@ -113,149 +103,144 @@ class SidedTarget:
 
 @dataclass(frozen=True)
 class RefinementProblem:
-    """What all refinements of a target share.
+    """What all refinements of a bench share: settings of the stages, filled in for its images.
 
-    inner: as for discovery, with the batches, steps and pool of refinement.
-    targets: int64 [N]. test_fraction, train_fraction: of all rows, the rest being reserve.
-    lifetime: meta-steps for which one network is trained on.
+    config: of discovery; loop: with refinement's own T, B and pool. selection: for the sizes of train and test.
     """
 
-    inner: Problem
-    targets: torch.Tensor
-    test_fraction: float
-    train_fraction: float
-    learning_rate: float
-    lifetime: int
+    bench: Bench
+    config: DiscoveryConfig
+    refinement: RefinementConfig
+    selection: SelectionConfig
+
+    @property
+    def loop(self) -> LoopSettings:
+        stage = self.refinement
+        return choose_loop(self.config, stage.batch_size, stage.inner_steps, settled(stage.pool_size))
 
 
-@dataclass
-class Refinement:
-    """One task on its way: what changes in place from one meta-step to the next, and what was measured.
+@dataclass(frozen=True)
+class Judged:
+    """What F needs of the held-out rows. task_labels: [B', 2]. shares: how far each row is in train or test, [B'], 1 on
+    average, without a gradient."""
 
-    network: the one in training, which the next meta-step goes on with.
+    task_labels: torch.Tensor
+    shares: torch.Tensor
+
+
+class FailureObjective:
+    """F: the cross-entropy between the side of a target model's outputs and the task, over held-out rows.
+
+    The inner labels are the target's, one-hot times the row's weight in train: a cross-entropy with such labels is the
+    weighted one. Its graph over pool and held-out rows is made after the training, when its turn comes.
     """
 
-    sided: SidedTarget
-    encoder: TaskEncoder
-    average: AveragedModel
-    optimizer: torch.optim.Optimizer
-    generator: torch.Generator
-    history: list[RefinementStep]
-    network: nn.Module | None = None
+    sees_twice = True
+
+    def __init__(self, problem: RefinementProblem, class_sides: np.ndarray) -> None:
+        self.problem, bench = problem, problem.bench
+        self.bench, self.turn = bench, ENCODER_TURN
+        self.sided = assign_sides(bench.targets, bench.labels, torch.from_numpy(class_sides).to(bench.device))
+
+    def look(self, task: MetaTask, rows: MetaRows) -> View:
+        seen, in_pool = torch.cat([rows.pool, rows.held_out]), len(rows.pool)
+        labels = self.bench.labels[seen]
+        embeddings = task.encoder(self.bench.batch(seen), labels)
+        margins = task.encoder.margins(embeddings)
+        train, test = weigh_rows(margins[:, 0] * self.sided.row_sides[seen], self.problem)
+        targets = F.one_hot(self.sided.values[rows.pool], len(self.sided.output_sides)).to(margins.dtype)
+        judged = Judged(
+            soft_task_labels(margins[in_pool:, 0], self.problem.config.temperature),
+            normalize_weights((train + test)[in_pool:].detach()),
+        )
+        return View(embeddings, margins, labels, train[:in_pool, None] * targets, judged)
+
+    def networks(self, task: MetaTask) -> list[nn.Module]:
+        """One that lives for a few meta-steps, so that it meets the task after T, 2 T, 3 T, ... steps."""
+        step = len(task.history)
+        if not task.networks or step % settled(self.problem.refinement.lifetime) == 0:
+            seed = stream_seed(self.bench.seed, "refine", step)
+            task.networks = [self.bench.build(len(self.sided.output_sides), seed)]
+        return task.networks
+
+    def keep(self, task: MetaTask, meta: MetaGradient) -> None:
+        """The network goes on from where its training ended."""
+        vector_to_parameters(meta.trained[0], task.networks[0].parameters())
+
+    def value(self, logits: Sequence[torch.Tensor], view: View) -> torch.Tensor:
+        judged: Judged = view.judged
+        log_probs = side_log_probs(logits[0], self.sided.output_sides)
+        return soft_cross_entropy(log_probs, judged.task_labels * judged.shares[:, None])
+
+    def direct(self, logits: Sequence[torch.Tensor], view: View) -> torch.Tensor:
+        """F depends on the task's labels of the held-out rows, too."""
+        return self.value(logits, view)
+
+    def record(self, task: MetaTask, meta: MetaGradient, penalties: Penalties, seconds: float) -> RefinementStep:
+        imbalance, crowding = float(penalties.imbalance.detach()), float(penalties.crowding.detach())
+        return RefinementStep(len(task.history) + 1, meta.value, imbalance, crowding)
 
 
 def refine_tasks(
-    dataset: ImageDataset,
-    model: ModelFactory,
-    encoder_state: Mapping[str, torch.Tensor],
+    bench: Bench,
     starts: Sequence[Start],
-    targets: np.ndarray,
+    encoder_state: Mapping[str, torch.Tensor],
     config: DiscoveryConfig | None = None,
     refinement: RefinementConfig | None = None,
     selection: SelectionConfig | None = None,
     *,
-    seed: int = 0,
-    device: str = "cpu",
     budget_seconds: float | None = None,
-    on_step: Callable[[list[RefinementStep]], None] | None = None,
+    on_step: Callable[[list[Any]], None] | None = None,
 ) -> list[RefinedTask]:
-    """Refine tasks for one target, side by side and by as many meta-steps each.
+    """Refine tasks for the bench's target, side by side and by as many meta-steps each.
 
-    encoder_state: of `DiscoveredTasks`, made with the same `config`.
-    targets: int [N], what the target model is trained on, a function of the label.
+    encoder_state: of the discovered tasks, made with the same `config`.
     selection: for the sizes of train, test and reserve.
     budget_seconds: stop after this time if `refinement.meta_steps` have not been done by then.
     on_step: called after each meta-step with what it measured of each start.
     Raises `SettingError` for settings out of range, `ModelError` for a model that cannot be built.
     """
-    refinement = (refinement or RefinementConfig()).for_images(dataset.image_size)
-    problem = pose_refinement(dataset, model, targets, config, refinement, selection, seed=seed, device=device)
+    meta_steps = (refinement or RefinementConfig()).for_images(bench.dataset.image_size).meta_steps
+    problem = pose_refinement(bench, config, refinement, selection)
     tasks = [start_refinement(problem, start, encoder_state) for start in starts]
-    deadline = None if budget_seconds is None else time.monotonic() + budget_seconds
-    advance_refinements(problem, tasks, refinement.meta_steps, deadline, on_step)
+    run_steps(bench, problem.loop, tasks, meta_steps, budget_seconds, on_step)
     return [snapshot_refinement(problem, task) for task in tasks]
 
 
 def pose_refinement(
-    dataset: ImageDataset,
-    model: ModelFactory,
-    targets: np.ndarray,
+    bench: Bench,
     config: DiscoveryConfig | None = None,
     refinement: RefinementConfig | None = None,
     selection: SelectionConfig | None = None,
-    *,
-    seed: int = 0,
-    device: str = "cpu",
-    images: torch.Tensor | None = None,
 ) -> RefinementProblem:
-    """The problem that refinements of a target share; arguments and errors as of `refine_tasks`.
-
-    images: the dataset's, normalised and on the device, where the caller has them already.
-    """
+    """The problem that refinements of a bench share; arguments and errors as of `refine_tasks`."""
     config, refinement = config or DiscoveryConfig(), refinement or RefinementConfig()
     selection = selection or SelectionConfig()
     for stage in (config, refinement, selection):
         check(stage)
-    refinement = refinement.for_images(dataset.image_size)
-    config = replace(
-        config.for_images(dataset.image_size),
-        batch_size=refinement.batch_size,
-        inner_steps=refinement.inner_steps,
-        pool_size=settled(refinement.pool_size),
-    )
-    labels = torch.from_numpy(dataset.labels).to(device)
-    images = dataset.normalized_images(device) if images is None else images
-    inner = Problem(images, labels, dataset.n_classes, model, config, seed)
-    return RefinementProblem(
-        inner,
-        torch.from_numpy(targets).to(device),
-        selection.test_fraction,
-        1 - selection.test_fraction - selection.reserve_fraction,
-        refinement.learning_rate,
-        settled(refinement.lifetime),
-    )
+    size = bench.dataset.image_size
+    return RefinementProblem(bench, config.for_images(size), refinement.for_images(size), selection)
 
 
-def start_refinement(problem: RefinementProblem, start: Start, encoder_state: Mapping[str, torch.Tensor]) -> Refinement:
+def start_refinement(problem: RefinementProblem, start: Start, encoder_state: Mapping[str, torch.Tensor]) -> MetaTask:
     """A task before its first meta-step."""
-    inner = problem.inner
-    encoder = find_encoder(inner, start, encoder_state)
-    sides = torch.from_numpy(start.class_sides).to(inner.labels.device)
-    optimizer = torch.optim.Adam(encoder.parameters(), lr=problem.learning_rate)
-    generator = stream_generator(inner.seed, "refinement")
-    sided = assign_sides(problem.targets, inner.labels, sides)
-    return Refinement(sided, encoder, average_weights(encoder), optimizer, generator, [])
+    encoder, seed = find_encoder(problem, start, encoder_state), problem.bench.seed
+    objective = FailureObjective(problem, start.class_sides)
+    return init_task(objective, encoder, problem.refinement.learning_rate, stream_generator(seed, "refinement"))
 
 
-def find_encoder(problem: Problem, start: Start, encoder_state: Mapping[str, torch.Tensor]) -> TaskEncoder:
+def find_encoder(problem: RefinementProblem, start: Start, encoder_state: Mapping[str, torch.Tensor]) -> TaskEncoder:
     """The encoder that a refinement starts from, with one task."""
     if start.task is not None:
-        return load_encoder(problem.images, problem.n_classes, problem.config, encoder_state).keep_task(start.task)
-    with seed_global(stream_seed(problem.seed, "refinement", "encoder", start.draw)):
-        return build_encoder(problem.images, problem.n_classes, replace(problem.config, dim=1, n_tasks=1))
+        return load_encoder(problem.bench, problem.config, encoder_state).keep_task(start.task)
+    with seed_global(stream_seed(problem.bench.seed, "refinement", "encoder", start.draw)):
+        return build_encoder(problem.bench, replace(problem.config, dim=1, n_tasks=1))
 
 
-def advance_refinements(
-    problem: RefinementProblem,
-    tasks: Sequence[Refinement],
-    meta_steps: int | None,
-    deadline: float | None = None,
-    on_step: Callable[[list[RefinementStep]], None] | None = None,
-) -> None:
-    """Take the tasks on, side by side, until they have done so many meta-steps or `time.monotonic()` is past the
-    deadline; at least one meta-step."""
-    while meta_steps is None or len(tasks[0].history) < meta_steps:
-        steps = list(map_threads(partial(refine_step, problem), tasks))
-        if on_step is not None:
-            on_step(steps)
-        if deadline is not None and time.monotonic() >= deadline:
-            return
-
-
-def snapshot_refinement(problem: RefinementProblem, task: Refinement) -> RefinedTask:
+def snapshot_refinement(problem: RefinementProblem, task: MetaTask) -> RefinedTask:
     """The task as it stands: margins of the averaged encoder. The refinement can go on."""
     encoder = copy.deepcopy(cast(TaskEncoder, task.average.module))
-    margins = score_margins(encoder, problem.inner.images, problem.inner.labels)[:, 0]
+    margins = score_margins(encoder, problem.bench)[:, 0]
     return RefinedTask(margins.numpy().astype(np.float32), tuple(task.history))
 
 
@@ -267,102 +252,6 @@ def assign_sides(targets: torch.Tensor, labels: torch.Tensor, class_sides: torch
     return SidedTarget(targets, row_sides, output_sides)
 
 
-@dataclass(frozen=True)
-class SoftSplit:
-    """Where the encoder puts the rows of a meta-step: pool [M], then held-out rows [B'].
-
-    margins: [M + B', 1]. weighted: targets of the pool, one-hot times the row's weight in train, [M, n_outputs]: a
-    cross-entropy with such labels is the weighted one. task_labels: of the held-out rows, [B', 2].
-    shares: how far each held-out row is in train or test, [B'], 1 on average, without a gradient.
-    """
-
-    margins: torch.Tensor
-    weighted: torch.Tensor
-    task_labels: torch.Tensor
-    shares: torch.Tensor
-
-
-def refine_step(problem: RefinementProblem, task: Refinement) -> RefinementStep:
-    """One meta-step of one task, which is changed in place.
-
-    The encoder's pass is made twice, without and with a graph, and tasks take turns with the second: the
-    graph over a pool is the largest thing in memory.
-    """
-    inner = problem.inner
-    pool, batches, held_out = draw_rows(inner, task.generator)
-    with torch.no_grad():
-        before = split_softly(problem, task, pool, held_out)
-    meta = train_on_target(problem, task, before, pool, batches, held_out)
-    with ENCODER_TURN:
-        soft = split_softly(problem, task, pool, held_out)
-        imbalance = class_imbalance(soft.margins, inner.labels[torch.cat([pool, held_out])], inner.n_classes)
-        crowding = boundary_crowding(soft.margins, inner.config.crowding_width)
-        # The first term's value means nothing; its gradient for the encoder is that of F by way of the training.
-        loss = (
-            (soft.weighted[batches] * meta.soft_label_grad).sum()
-            + measure_failure(meta.logits[0], task.sided, soft)
-            + inner.config.imbalance_weight * imbalance
-            + settled(inner.config.crowding_weight) * crowding
-        )
-        task.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-    task.optimizer.step()
-    task.average.update_parameters(task.encoder)
-    number = len(task.history) + 1
-    task.history.append(RefinementStep(number, meta.value, float(imbalance.detach()), float(crowding.detach())))
-    return task.history[-1]
-
-
-def split_softly(problem: RefinementProblem, task: Refinement, pool: torch.Tensor, held_out: torch.Tensor) -> SoftSplit:
-    """One pass of the encoder over pool [M] and held-out rows [B']."""
-    inner, sided, in_pool = problem.inner, task.sided, len(pool)
-    rows = torch.cat([pool, held_out])
-    margins = task.encoder.margins(task.encoder(inner.images[rows], inner.labels[rows]))
-    train_weights, test_weights = weigh_rows(margins[:, 0] * sided.row_sides[rows], problem)
-    targets = F.one_hot(sided.values[pool], len(sided.output_sides)).to(margins.dtype)
-    return SoftSplit(
-        margins,
-        train_weights[:in_pool, None] * targets,
-        soft_task_labels(margins[in_pool:, 0], inner.config.temperature),
-        normalize_weights((train_weights + test_weights)[in_pool:].detach()),
-    )
-
-
-def train_on_target(
-    problem: RefinementProblem,
-    task: Refinement,
-    soft: SoftSplit,
-    pool: torch.Tensor,
-    batches: torch.Tensor,
-    held_out: torch.Tensor,
-) -> MetaGradient:
-    """Train the task's network for T steps on the soft split, and reverse them. batches: [T, B] in the pool."""
-    inner, step = problem.inner, len(task.history)
-    config, images, n_outputs = inner.config, inner.images, len(task.sided.output_sides)
-    data = InnerData(
-        [channels_last(images[pool[batch]]) for batch in batches],
-        soft.weighted[batches],
-        channels_last(images[held_out]),
-    )
-    if task.network is None or step % problem.lifetime == 0:
-        task.network = build_network(inner.model, n_outputs, images, stream_seed(inner.seed, "refine", step))
-    meta = meta_gradient(
-        [task.network],
-        data,
-        lambda logits: measure_failure(logits[0], task.sided, soft),
-        learning_rate=config.inner_learning_rate,
-        method=config.meta_gradient,
-        epsilon=config.epsilon,
-    )
-    vector_to_parameters(meta.trained[0], task.network.parameters())
-    return meta
-
-
-def measure_failure(logits: torch.Tensor, sided: SidedTarget, soft: SoftSplit) -> torch.Tensor:
-    """F of a network's outputs on the held-out rows [B', n_outputs]."""
-    return soft_cross_entropy(side_log_probs(logits, sided.output_sides), soft.task_labels * soft.shares[:, None])
-
-
 def weigh_rows(scores: torch.Tensor, problem: RefinementProblem) -> tuple[torch.Tensor, torch.Tensor]:
     """How far each row belongs to train and to test, [n] each, with means in proportion to the two sizes.
 
@@ -370,9 +259,10 @@ def weigh_rows(scores: torch.Tensor, problem: RefinementProblem) -> tuple[torch.
     of test and reserve, softly: sigmoid(2 temperature (score - threshold)), the threshold being the sample's
     quantile; in test, the same downwards. Train weighs 1 on average.
     """
-    steepness = 2 * problem.inner.config.temperature
-    lowest_train = scores.detach().quantile(1 - problem.train_fraction)
-    highest_test = scores.detach().quantile(problem.test_fraction)
+    steepness = 2 * problem.config.temperature
+    train_fraction = 1 - problem.selection.test_fraction - problem.selection.reserve_fraction
+    lowest_train = scores.detach().quantile(1 - train_fraction)
+    highest_test = scores.detach().quantile(problem.selection.test_fraction)
     train = torch.sigmoid(steepness * (scores - lowest_train))
     test = torch.sigmoid(steepness * (highest_test - scores))
     scale = train.detach().mean().clamp_min(1e-6)

@@ -1,0 +1,199 @@
+"""Where pixels come from: the one seam between the stages and how images are held.
+
+A stage asks for the rows that it works on, and never for all of them. Whether these lie in memory, or are made one by
+one by a user's own dataset, is known here alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from splitgen.errors import SourceError
+
+CHUNK = 1000  # images at a time, where all of them are looked at
+STD_FLOOR = 1e-6
+
+Rows = torch.Tensor | np.ndarray | Sequence[int]
+
+
+class Images(Protocol):
+    """N images of one shape."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height, width."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """uint8 or float32."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, rows: Rows) -> torch.Tensor:
+        """The images of some rows as they are, [n, channels, height, width], on the CPU."""
+
+    def statistics(self) -> PixelStatistics:
+        """Of all pixels."""
+
+
+@dataclass(frozen=True)
+class PixelStatistics:
+    """Of all pixels of a dataset. mean, std: float32 [channels]; low, high: the least and the largest value."""
+
+    mean: torch.Tensor
+    std: torch.Tensor
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class MemoryImages:
+    """Images in one tensor, uint8 or float32 [N, channels, height, width]; never changed."""
+
+    pixels: torch.Tensor
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        channels, height, width = self.pixels.shape[1:]
+        return channels, height, width
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.pixels.dtype
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def take(self, rows: Rows) -> torch.Tensor:
+        return self.pixels[rows]
+
+    def statistics(self) -> PixelStatistics:
+        pixels = self.pixels.to(torch.float32)
+        mean, std = pixels.mean(dim=(0, 2, 3)), pixels.std(dim=(0, 2, 3))
+        return PixelStatistics(mean, std, float(pixels.min()), float(pixels.max()))
+
+
+class DatasetImages:
+    """The images of a user's own torch dataset of pairs (image, label), made when they are asked for.
+
+    An image is a tensor [channels, height, width] or [height, width], an array, or a PIL image; bytes stay bytes, all
+    else becomes float32. The dataset must give the same image whenever it is asked for a row: no random augmentation.
+    Raises `SourceError` for an item that is no image, or of another shape than the first.
+    """
+
+    def __init__(self, dataset: Any, source: str) -> None:
+        self.dataset, self.source = dataset, source
+        first = self.read(0)
+        self._shape = (int(first.shape[0]), int(first.shape[1]), int(first.shape[2]))
+        self._dtype = first.dtype
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self._shape
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self._dtype
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def read(self, row: int) -> torch.Tensor:
+        """One image [channels, height, width]."""
+        return to_pixels(self.dataset[row][0], self.source, row)
+
+    def take(self, rows: Rows) -> torch.Tensor:
+        images = [self.read(int(row)) for row in rows]
+        for row, image in zip(rows, images, strict=True):
+            if tuple(image.shape) != self._shape or image.dtype != self._dtype:
+                problem = f"image {int(row)} is {image.dtype} {tuple(image.shape)}, the first {self._dtype} {self._shape}"
+                raise SourceError(self.source, problem, "give images of one size and type")
+        return torch.stack(images) if images else torch.empty(0, *self._shape, dtype=self._dtype)
+
+    def statistics(self) -> PixelStatistics:
+        return stream_statistics(self)
+
+
+def to_pixels(item: Any, source: str, row: int) -> torch.Tensor:
+    """An image as uint8 or float32 [channels, height, width], or a `SourceError`."""
+    array = item if torch.is_tensor(item) else np.asarray(item)
+    if not torch.is_tensor(array):
+        if array.dtype.kind not in "uif" or array.ndim not in (2, 3):
+            problem = f"item {row} is no image but {type(item).__name__}"
+            raise SourceError(source, problem, "give pairs of image (tensor, array or PIL) and class")
+        channels_last = array.ndim == 3 and array.shape[2] in (1, 3, 4) and array.shape[0] not in (1, 3, 4)
+        array = torch.from_numpy(np.array(array.transpose(2, 0, 1) if channels_last else array))
+    pixels: torch.Tensor = array[None] if array.ndim == 2 else array
+    if pixels.ndim != 3:
+        raise SourceError(source, f"image {row} has the shape {tuple(pixels.shape)}", "give [channels, height, width]")
+    return pixels if pixels.dtype == torch.uint8 else pixels.to(torch.float32)
+
+
+def stream_chunks(images: Images) -> Iterator[torch.Tensor]:
+    """All images, some at a time, in order."""
+    for rows in torch.split(torch.arange(len(images)), CHUNK):
+        yield images.take(rows)
+
+
+def stream_statistics(images: Images) -> PixelStatistics:
+    """Mean and standard deviation of each channel in one pass, without holding more than a chunk (Chan et al.,
+    "Algorithms for Computing the Sample Variance", 1983)."""
+    count, mean, squares = 0, torch.zeros(images.shape[0], dtype=torch.float64), torch.zeros(images.shape[0]).double()
+    low, high = float("inf"), float("-inf")
+    for chunk in stream_chunks(images):
+        values = chunk.double().transpose(0, 1).flatten(1)
+        n = values.shape[1]
+        shift = values.mean(dim=1) - mean
+        squares += (values - values.mean(dim=1, keepdim=True)).square().sum(dim=1) + shift.square() * count * n / (count + n)
+        mean += shift * n / (count + n)
+        count += n
+        low, high = min(low, float(chunk.min())), max(high, float(chunk.max()))
+    return PixelStatistics(mean.float(), (squares / max(1, count - 1)).sqrt().float(), low, high)
+
+
+@dataclass(frozen=True)
+class NormalizedImages:
+    """Images as networks see them: float32 on a device, channels last, zero mean and unit variance in each channel over
+    the dataset that the statistics are of."""
+
+    images: Images
+    statistics: PixelStatistics
+    device: str
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.images.shape
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, rows: torch.Tensor) -> torch.Tensor:
+        """Of some rows, [n, channels, height, width]."""
+        if isinstance(self.images, MemoryImages):
+            return self.in_memory[rows]
+        return self.normalize(self.images.take(rows.cpu()))
+
+    def chunks(self, size: int) -> Iterator[torch.Tensor]:
+        """All of them in order, so many at a time."""
+        if isinstance(self.images, MemoryImages):
+            yield from torch.split(self.in_memory, size)
+        else:
+            for rows in torch.split(torch.arange(len(self.images)), size):
+                yield self.take(rows)
+
+    def normalize(self, pixels: torch.Tensor) -> torch.Tensor:
+        mean, std = (values.to(self.device)[None, :, None, None] for values in (self.statistics.mean, self.statistics.std))
+        shifted = (pixels.to(device=self.device, dtype=torch.float32) - mean) / std.clamp_min(STD_FLOOR)
+        return shifted.contiguous(memory_format=torch.channels_last)
+
+    @cached_property
+    def in_memory(self) -> torch.Tensor:
+        """All of images that lie in memory anyway: as floats they are normalised once, and not at each batch."""
+        assert isinstance(self.images, MemoryImages)
+        return self.normalize(self.images.pixels)

@@ -1,0 +1,128 @@
+"""The bench: what every stage works on, in one record.
+
+A stage asks it for batches of rows, for networks trained on targets, and for what these predict; nobody else holds
+images, labels, model and recipe together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import nn
+
+from splitgen.config import TrainingConfig
+from splitgen.data.dataset import ImageDataset
+from splitgen.data.images import NormalizedImages
+from splitgen.data.target import Target, make_target
+from splitgen.models import training
+from splitgen.models.registry import ModelFactory, build_network
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Dataset, target, model and recipe of all trainings, with one seed on one device.
+
+    Axes of what it gives: N points, C classes, n rows asked for.
+    """
+
+    dataset: ImageDataset
+    model: ModelFactory
+    target: Target
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    seed: int = 0
+    device: str = "cpu"
+
+    @property
+    def n_points(self) -> int:
+        return self.dataset.n_points
+
+    @property
+    def n_classes(self) -> int:
+        return self.dataset.n_classes
+
+    @cached_property
+    def labels(self) -> torch.Tensor:
+        """int64 [N] on the device."""
+        return torch.from_numpy(self.dataset.labels).to(self.device)
+
+    @cached_property
+    def targets(self) -> torch.Tensor:
+        """int64 [N] on the device: what the target model is trained on."""
+        return torch.from_numpy(self.target.values).to(self.device)
+
+    @property
+    def groups(self) -> np.ndarray | None:
+        """int64 [N], or None where rows may be parted freely."""
+        return None if self.dataset.groups is None else self.dataset.groups.codes
+
+    @cached_property
+    def pixels(self) -> NormalizedImages:
+        """The images, normalised by their own statistics, which are measured once."""
+        return NormalizedImages(self.dataset.images, self.dataset.statistics, self.device)
+
+    @cached_property
+    def own_pixels(self) -> NormalizedImages | None:
+        """Those of the source's own test set, by the same statistics; None where it has none."""
+        own = self.dataset.own_test
+        return None if own is None else NormalizedImages(own.images, self.dataset.statistics, self.device)
+
+    def batch(self, rows: torch.Tensor) -> torch.Tensor:
+        """Images as networks see them, [n, channels, height, width] on the device."""
+        return self.pixels.take(rows)
+
+    def build(self, n_outputs: int, seed: int) -> nn.Module:
+        """A fresh network of the target architecture for these images, on the device."""
+        return build_network(self.model, n_outputs, self.pixels.shape, seed, self.device)
+
+    def fit(
+        self,
+        targets: torch.Tensor,
+        rows: torch.Tensor,
+        n_outputs: int,
+        seed: int,
+        recipe: TrainingConfig | None = None,
+    ) -> nn.Module:
+        """A network trained from scratch on some rows, in evaluation mode.
+
+        targets: int64 [N]. rows: int64 [n]. recipe: another than the bench's own.
+        The seed fixes the initialisation and the batch order. Raises `TrainingError` where the training diverges.
+        """
+        return training.fit(self.model, self.pixels, targets, rows, n_outputs, recipe or self.training, seed)
+
+    def predict_logits(self, network: nn.Module, rows: torch.Tensor) -> torch.Tensor:
+        """Logits [n, n_outputs] of some rows, on the CPU. Raises `TrainingError` where one is NaN or infinite."""
+        return training.predict_logits(network, self.pixels, rows)
+
+    def predict_probs(self, network: nn.Module, rows: torch.Tensor) -> torch.Tensor:
+        """Class probabilities [n, n_outputs] of some rows, on the CPU."""
+        return training.predict_probs(network, self.pixels, rows)
+
+    def predict(self, network: nn.Module, rows: torch.Tensor) -> torch.Tensor:
+        """Predicted classes [n] of some rows, on the CPU."""
+        return training.predict(network, self.pixels, rows)
+
+    def score_accuracy(self, network: nn.Module, targets: torch.Tensor, rows: torch.Tensor) -> float:
+        """Fraction of the rows that the network predicts right. targets: int64 [N]."""
+        return float((self.predict(network, rows) == targets[rows].cpu()).double().mean())
+
+    def with_model(self, model: ModelFactory) -> Bench:
+        """The same bench for another model; what it has measured of the images stays."""
+        other = replace(self, model=model)
+        other.__dict__["pixels"] = self.pixels
+        return other
+
+
+def make_bench(
+    dataset: ImageDataset,
+    model: ModelFactory,
+    target: str = "label",
+    training: TrainingConfig | None = None,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+) -> Bench:
+    """A bench for a target as `make_target` takes it. Raises `SettingError` for a target that the dataset has not."""
+    return Bench(dataset, model, make_target(dataset, target), training or TrainingConfig(), seed, device)
