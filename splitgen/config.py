@@ -138,7 +138,7 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class DiscoveryConfig:
-    """Task discovery (METHOD.md section 3; defaults from section 5: few strong tasks serve a split).
+    """Task discovery (docs/method.md, section 3); the defaults are few strong tasks, which serve a split.
 
     dim, n_tasks: d and K; with d = 1 the uniformity is empty and the class balance keeps a task balanced.
         None leaves them, batch_size, crowding_weight and meta_steps to `for_images`.
@@ -250,7 +250,7 @@ class RefinementConfig:
 
 @dataclass(frozen=True)
 class AgreementConfig:
-    """The agreement score (METHOD.md section 2).
+    """The agreement score (docs/method.md, section 2).
 
     networks: how many are trained on a task; every pair is compared.
     max_rows: rows of the dataset that take part at most, drawn at random.
@@ -279,7 +279,7 @@ class AgreementConfig:
 
 @dataclass(frozen=True)
 class SelectionConfig:
-    """What the model is trained on, and the sizes, as fractions of all rows (METHOD.md section 4).
+    """What the model is trained on, and the sizes, as fractions of all rows (docs/method.md, section 5).
 
     target: "label", or the classes of side 1 as in "0,1,2,3,4".
     """
@@ -308,7 +308,7 @@ class SelectionConfig:
 
 @dataclass(frozen=True)
 class SearchConfig:
-    """How the candidates (task, class sides) are compared (METHOD.md section 4).
+    """How the candidates (task, class sides) are compared (docs/method.md, section 6).
 
     n_cuts: how many of the best class cuts are tried for each task, each with both signs.
     max_trained: candidates in the first round; where there are more, a cheap predictor chooses.
@@ -362,7 +362,7 @@ class SharpeningConfig:
 
 @dataclass(frozen=True)
 class VerificationConfig:
-    """Honest verification (METHOD.md section 4).
+    """Honest verification (docs/method.md, section 7).
 
     seeds: how many; at least 2, for an interval.
     holdout_fraction: share of the train rows that is held out where the split has no validation part.
