@@ -1,4 +1,4 @@
-"""The agreement score of a task (METHOD.md section 2; the paper, section 3.1)."""
+"""The agreement score of a task (docs/method.md, section 2; the paper, section 3.1)."""
 
 from __future__ import annotations
 

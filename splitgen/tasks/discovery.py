@@ -1,4 +1,4 @@
-"""Task discovery: move the encoder until two networks trained on its tasks agree (METHOD.md section 3).
+"""Task discovery: move the encoder until two networks trained on its tasks agree (docs/method.md, section 3).
 
 One meta-step draws a pool of datapoints that the encoder sees once, T batches out of the pool, and
 a held-out batch; trains two fresh networks of the target architecture on the soft labels of one
