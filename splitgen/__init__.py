@@ -23,20 +23,25 @@ if TYPE_CHECKING:
     from splitgen.config import VerificationConfig as VerificationConfig
     from splitgen.data.dataset import ImageDataset as ImageDataset
     from splitgen.data.dataset import make_dataset as make_dataset
+    from splitgen.data.images import DatasetImages as DatasetImages
+    from splitgen.data.images import Images as Images
+    from splitgen.data.images import MemoryImages as MemoryImages
     from splitgen.data.sources import open_dataset as open_dataset
+    from splitgen.data.target import Target as Target
+    from splitgen.data.target import make_target as make_target
     from splitgen.errors import SplitgenError as SplitgenError
     from splitgen.explain.explanation import Explanation as Explanation
     from splitgen.explain.explanation import explain_task as explain_task
     from splitgen.explain.explanation import gather_evidence as gather_evidence
     from splitgen.exports.reading import read_foreign_split as read_foreign_split
     from splitgen.exports.registry import export_split as export_split
+    from splitgen.models.bench import Bench as Bench
+    from splitgen.models.bench import make_bench as make_bench
     from splitgen.models.registry import ModelFactory as ModelFactory
     from splitgen.models.registry import find_model as find_model
     from splitgen.report.folder import RunFolder as RunFolder
     from splitgen.report.folder import read_run_folder as read_run_folder
     from splitgen.report.page import write_report as write_report
-    from splitgen.splits.scores import Target as Target
-    from splitgen.splits.scores import make_target as make_target
     from splitgen.splits.scores import score_datapoints as score_datapoints
     from splitgen.splits.selection import Selection as Selection
     from splitgen.splits.selection import select_split as select_split
@@ -47,8 +52,8 @@ if TYPE_CHECKING:
     from splitgen.splits.verification import verify_split as verify_split
     from splitgen.tasks.agreement import AgreementScore as AgreementScore
     from splitgen.tasks.agreement import score_agreement as score_agreement
-    from splitgen.tasks.discovery import DiscoveredTasks as DiscoveredTasks
     from splitgen.tasks.discovery import discover_tasks as discover_tasks
+    from splitgen.tasks.found import FoundTasks as FoundTasks
     from splitgen.tasks.refinement import RefinedTask as RefinedTask
     from splitgen.tasks.refinement import Start as Start
     from splitgen.tasks.refinement import refine_tasks as refine_tasks
@@ -69,21 +74,25 @@ MODULES = {
         "VerificationConfig",
     ),
     "data.dataset": ("ImageDataset", "make_dataset"),
+    "data.images": ("DatasetImages", "Images", "MemoryImages"),
     "data.sources": ("open_dataset",),
+    "data.target": ("Target", "make_target"),
     "check.assertion": ("assert_robust",),
     "errors": ("SplitgenError",),
     "explain.explanation": ("Explanation", "explain_task", "gather_evidence"),
     "exports.reading": ("read_foreign_split",),
     "exports.registry": ("export_split",),
+    "models.bench": ("Bench", "make_bench"),
     "models.registry": ("ModelFactory", "find_model"),
     "report.folder": ("RunFolder", "read_run_folder"),
     "report.page": ("write_report",),
-    "splits.scores": ("Target", "make_target", "score_datapoints"),
+    "splits.scores": ("score_datapoints",),
     "splits.selection": ("Selection", "select_split"),
     "splits.split": ("Split", "read_split", "write_split"),
     "splits.verification": ("Verification", "verify_split"),
     "tasks.agreement": ("AgreementScore", "score_agreement"),
-    "tasks.discovery": ("DiscoveredTasks", "discover_tasks"),
+    "tasks.discovery": ("discover_tasks",),
+    "tasks.found": ("FoundTasks",),
     "tasks.refinement": ("RefinedTask", "Start", "refine_tasks"),
     "tasks.tasks_file": ("SavedTasks", "read_tasks", "write_tasks"),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import json
 import signal
 import sys
@@ -372,6 +373,14 @@ def show(
         check_belongs(found, str(split_path), opened.fingerprint, opened.labels, opened.ids)
         sheets = write_sheets(opened, found, images)
         screen.note(f"{len(sheets)} contact sheets written to {images}")
+
+
+@command("settings")
+def print_settings() -> None:
+    """Print every setting as Markdown: its table in the TOML file, type, default, option and meaning."""
+    from splitgen.settings_reference import render_reference
+
+    typer.echo(render_reference(inspect.signature(make).parameters))
 
 
 @command()

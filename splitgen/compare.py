@@ -25,11 +25,11 @@ from splitgen.judging import check_groups_known, judge_split
 from splitgen.parquet import write_parquet
 from splitgen.pipeline import share_budget
 from splitgen.run import Run, close_run, describe_settings
-from splitgen.splits.baselines import BASELINES, BaselineProblem
+from splitgen.splits.baselines import BASELINES
 from splitgen.splits.selection import count_parts
 from splitgen.splits.split import Split, check_belongs, read_split, write_split
 from splitgen.splits.verification import Verification
-from splitgen.splitting import build_split, find_best, find_cuts, make_search_problem, run_search
+from splitgen.splitting import build_split, find_best, find_cuts, make_search_space, run_search
 from splitgen.tables import print_comparison
 
 DISCOVERED = "discovered"
@@ -75,18 +75,10 @@ def compare_baseline(run: Run, name: str, cuts: list[np.ndarray]) -> ComparisonR
     """The row of one baseline."""
     run.screen.note(f"-- {name}")
     start, config = time.process_time(), run.config
-    given = BaselineProblem(
-        run.images,
-        run.dataset.labels,
-        run.target,
-        run.model,
-        config.training,
-        config.selection.train_fraction,
-        config.seed,
-    )
-    problem = make_search_problem(run, BASELINES[name](given))
-    ranked = run_search(run, problem, cuts)
-    split = keep_split(run, name, build_split(run, problem, ranked[0], {"meta_steps": 0, "agreement": []}))
+    margins = BASELINES[name](run.bench, config.selection.train_fraction)
+    space = make_search_space(run, margins)
+    ranked = run_search(run, space, cuts)
+    split = keep_split(run, name, build_split(run, space, ranked[0], {"meta_steps": 0, "agreement": []}))
     return judge_row(run, name, split, time.process_time() - start)
 
 
@@ -96,9 +88,9 @@ def compare_discovered(run: Run, cuts: list[np.ndarray], budget_seconds: float |
     start = time.process_time()
     for_discovery, for_refinement = share_budget(run.config, budget_seconds)
     tasks = run_discovery(run, for_discovery)
-    problem = make_search_problem(run, tasks.margins)
-    ranked = find_best(run, problem, tasks, cuts, for_refinement)
-    split = keep_split(run, DISCOVERED, build_split(run, problem, ranked[0], tasks.metadata))
+    space = make_search_space(run, tasks.margins)
+    ranked = find_best(run, space, tasks, cuts, for_refinement)
+    split = keep_split(run, DISCOVERED, build_split(run, space, ranked[0], tasks.metadata))
     return judge_row(run, DISCOVERED, split, time.process_time() - start)
 
 
@@ -107,7 +99,7 @@ def read_given(run: Run, path: Path) -> Split:
     split = read_split(path)
     check_belongs(split, str(path), run.dataset.fingerprint, run.dataset.labels, run.dataset.ids)
     check_groups_known(run, split)
-    if not np.array_equal(split.targets, run.target.values):
+    if not np.array_equal(split.targets, run.bench.target.values):
         found = split.metadata["target"]
         raise SettingError(f"split '{path}' is of the target '{found}'; give --target {found}")
     sizes = {part: int(n.sum()) for part, n in count_parts(run.dataset.class_counts, run.config.selection).items()}

@@ -18,6 +18,7 @@ Value = TypeVar("Value")
 FEW_POINTS = 10_000
 SMALL_IMAGE = 16  # pixels a side: below this, an image counts as small
 MIN_EPOCHS, MAX_EPOCHS = 5, 20  # by size; on a random half of the digits 20 epochs reach what 60 do (0.983)
+TRAINING_STEPS = 1_000  # what a training aims at where its epochs are left open
 NO_STOP = 1_000_000_000  # meta-steps of a run that a budget of time stops
 
 # What stays None in the settings of a stage becomes one of these, by the size of the images: below `SMALL_IMAGE`, else.
@@ -92,7 +93,8 @@ class DataConfig:
     """Which dataset, and how it is opened.
 
     dataset: `digits`, `idx:FOLDER`, `torchvision:NAME`, `folder:PATH` or `npz:FILE`.
-    root, download: for torchvision datasets.
+    root: folder of torchvision datasets.
+    download: fetch a torchvision dataset that is not there.
     image_size: pixels a side that a folder's images are resized to.
     follow_links: read what a folder's links point to outside of it, too.
     metadata: Parquet or CSV table about the datapoints, joined by its column `id`.
@@ -117,8 +119,11 @@ class DataConfig:
 class TrainingConfig:
     """The recipe of the target model: optimiser under a one-cycle schedule, no augmentation.
 
+    optimizer: `adamw`, `adam` or `sgd` (with Nesterov momentum 0.9).
     learning_rate: the peak of the schedule.
+    weight_decay: of the optimiser.
     epochs: None takes as many as give about `TRAINING_STEPS` steps, at least `MIN_EPOCHS` and at most `MAX_EPOCHS`.
+    batch_size: rows in a step.
     """
 
     optimizer: str = "adamw"
@@ -138,17 +143,25 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class DiscoveryConfig:
-    """Task discovery (METHOD.md section 3; defaults from section 5: few strong tasks serve a split).
+    """Task discovery (docs/method.md, section 3); the defaults are few strong tasks, which serve a split.
 
-    dim, n_tasks: d and K; with d = 1 the uniformity is empty and the class balance keeps a task balanced.
-        None leaves them, batch_size, crowding_weight and meta_steps to `for_images`.
-    meta_steps: the stop; `NO_STOP` is only for runs with a budget of time.
-    inner_steps, batch_size, inner_learning_rate: T, B and eta of the two networks' plain SGD.
+    What is None, `for_images` fills in.
+
+    dim: d of the embedding; with d = 1 the uniformity is empty and the class balance keeps a task balanced.
+    n_tasks: K, at most dim.
+    meta_steps: the stop; where a budget of time is given without steps, `NO_STOP`.
+    inner_steps: T, the steps of plain SGD of the two networks.
+    batch_size: B, the rows of such a step.
+    inner_learning_rate: eta of these steps.
     temperature: of the soft task labels.
     pool_size: datapoints that the encoder sees in a meta-step; the T batches are drawn out of them.
     held_out_size: datapoints on which the two networks are compared.
+    encoder_width: channels of the task encoder's first layer; the next two have 2 and 4 times as many.
+    encoder_learning_rate: of the task encoder's Adam.
     centring: "class" subtracts the mean of each source class from the projection, "none" the overall mean.
-    uniformity_weight, imbalance_weight, crowding_weight: c, b and g of the objective.
+    uniformity_weight: c, the weight of the uniformity in the objective.
+    imbalance_weight: b, the weight of the class imbalance in the objective.
+    crowding_weight: g, the weight of the boundary crowding in the objective.
     crowding_width: the margin within which a datapoint counts as near the boundary.
     meta_gradient: "one-sided", "central" or "exact".
     epsilon: length of the finite difference's shift as a fraction of |w|.
@@ -205,13 +218,15 @@ class DiscoveryConfig:
 
 @dataclass(frozen=True)
 class RefinementConfig:
-    """Refinement by the failure itself, of the search's best and of new tasks; tests/benchmarks/refinement.md has
-    what each setting gained, and what lost.
+    """Refinement by the failure itself, of the search's best and of new tasks (docs/method.md, section 4);
+    tests/benchmarks/refinement.md has what each setting gained, and what lost.
 
-    meta_steps: of each task that stays to the end; 0 leaves refinement out, `NO_STOP` is only for runs with a budget.
+    What is None, `for_images` fills in.
+
+    meta_steps: of each task that stays to the end; 0 leaves refinement out; where a budget of time is given without
+        steps, `NO_STOP`.
     candidates: how many of the search's best are refined.
-    new_tasks: how many start from untrained encoders beside them. None leaves it, meta_steps, first_round, pool_size
-        and lifetime to `for_images`.
+    new_tasks: how many start from untrained encoders beside them.
     first_round: meta-steps to the first round of real trainings; the next rounds come at 2, 4, 8, ... times as many.
     keep: tasks that go on after a round.
     learning_rate: of the task encoder.
@@ -250,7 +265,7 @@ class RefinementConfig:
 
 @dataclass(frozen=True)
 class AgreementConfig:
-    """The agreement score (METHOD.md section 2).
+    """The agreement score (docs/method.md, section 2).
 
     networks: how many are trained on a task; every pair is compared.
     max_rows: rows of the dataset that take part at most, drawn at random.
@@ -279,9 +294,12 @@ class AgreementConfig:
 
 @dataclass(frozen=True)
 class SelectionConfig:
-    """What the model is trained on, and the sizes, as fractions of all rows (METHOD.md section 4).
+    """What the model is trained on, and the sizes, as fractions of all rows (docs/method.md, section 5).
 
     target: "label", or the classes of side 1 as in "0,1,2,3,4".
+    test_fraction: the rows on which the model is to fail; what the three fractions leave is train.
+    reserve_fraction: the middle of each class, left out between train and test; nobody uses it.
+    validation_fraction: drawn at random from the train side.
     """
 
     target: str = "label"
@@ -308,7 +326,7 @@ class SelectionConfig:
 
 @dataclass(frozen=True)
 class SearchConfig:
-    """How the candidates (task, class sides) are compared (METHOD.md section 4).
+    """How the candidates (task, class sides) are compared (docs/method.md, section 6).
 
     n_cuts: how many of the best class cuts are tried for each task, each with both signs.
     max_trained: candidates in the first round; where there are more, a cheap predictor chooses.
@@ -331,9 +349,9 @@ class SearchConfig:
 
 @dataclass(frozen=True)
 class SharpeningConfig:
-    """Rounds in which the best tasks become what networks make of them (`splitgen.splits.sharpening`).
+    """Rounds in which the best tasks become what networks make of them (docs/method.md, section 6).
 
-    rounds: 0 leaves sharpening out; None leaves it to `for_points`.
+    rounds: 0 leaves sharpening out; None leaves them to `for_points`.
     folds: a row's new margin comes from networks that were trained on the other folds.
     networks: how many of them for each fold; their logits are added up.
     candidates: how many of the strongest are sharpened; after the first round the best goes on alone.
@@ -362,7 +380,7 @@ class SharpeningConfig:
 
 @dataclass(frozen=True)
 class VerificationConfig:
-    """Honest verification (METHOD.md section 4).
+    """Honest verification (docs/method.md, section 7).
 
     seeds: how many; at least 2, for an interval.
     holdout_fraction: share of the train rows that is held out where the split has no validation part.
@@ -380,7 +398,12 @@ class VerificationConfig:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """All settings of a run."""
+    """All settings of a run; those below are of no stage.
+
+    model: the target model: `conv`, `mlp`, `resnet18`, `resnet18-small`, `torchvision:NAME` or
+        `package.module:callable`.
+    seed: of everything random.
+    """
 
     model: str = "conv"
     seed: int = 0

@@ -14,7 +14,7 @@ from splitgen.data.dataset import describe_dataset
 from splitgen.random import stream_generator
 from splitgen.run import Run, describe_settings
 from splitgen.tables import print_agreement
-from splitgen.tasks.agreement import AgreementScore, binary_task_labels, score_prepared
+from splitgen.tasks.agreement import AgreementScore, binary_task_labels, score_agreement
 from splitgen.tasks.discovery import MetaStep, discover_tasks
 from splitgen.tasks.objectives import task_similarity
 from splitgen.tasks.tasks_file import SavedTasks, write_encoder, write_tasks
@@ -26,11 +26,8 @@ def run_discovery(run: Run, budget_seconds: float | None) -> SavedTasks:
     meta_steps = config.discovery.meta_steps
     with run.screen.progress("discover", budget_seconds or meta_steps) as progress:
         tasks = discover_tasks(
-            run.dataset,
-            run.model,
+            run.bench,
             config.discovery,
-            seed=config.seed,
-            device=run.device,
             budget_seconds=budget_seconds,
             on_step=lambda step: show_step(progress.advance, progress.done, step, meta_steps, budget_seconds),
         )
@@ -54,7 +51,7 @@ def run_discovery(run: Run, budget_seconds: float | None) -> SavedTasks:
     }
     if run.out is not None:
         write_tasks(SavedTasks(tasks.margins, metadata), run.out / "tasks.parquet")
-        write_encoder(tasks.encoder_state, run.out)
+        write_encoder(tasks.encoder_state or {}, run.out)
     return SavedTasks(tasks.margins, metadata, tasks.encoder_state)
 
 
@@ -81,7 +78,7 @@ def foretell_left(step: int, elapsed_seconds: float, meta_steps: int | None, bud
 def run_agreement(run: Run, margins: np.ndarray) -> list[AgreementScore]:
     """Agreement scores of every discovered task, of the target, and of a random task for comparison."""
     labels = {f"task {k}": binary_task_labels(margins[:, k]) for k in range(margins.shape[1])}
-    labels["target"] = run.target.values
+    labels["target"] = run.bench.target.values
     labels["random"] = draw_random_labels(run.dataset.n_points, run.config.seed)
     return score_tasks(run, labels, "agreement")
 
@@ -91,16 +88,7 @@ def score_tasks(run: Run, labels: Mapping[str, np.ndarray], stage: str) -> list[
     start, config = time.monotonic(), run.config
     with run.screen.progress(stage, len(labels) * config.agreement.networks) as progress:
         scores = [
-            score_prepared(
-                run.images,
-                values,
-                run.model,
-                config.agreement,
-                config.training,
-                task=name,
-                seed=config.seed,
-                on_fit=progress.advance,
-            )
+            score_agreement(run.bench, values, config.agreement, task=name, on_fit=progress.advance)
             for name, values in labels.items()
         ]
     run.timed(stage, start)

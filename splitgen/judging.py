@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from splitgen.errors import SettingError
-from splitgen.models.registry import check_model, find_model
+from splitgen.models.registry import find_model
 from splitgen.models.training import count_epochs, steps_per_epoch
 from splitgen.parallel import count_workers
 from splitgen.run import Run
@@ -60,16 +60,7 @@ def judge_split(run: Run, split: Split) -> Verification:
                 run.screen.note(f"verify: about {first[0] * rounds:.0f} s")
             progress.advance()
 
-        return verify_split(
-            run.dataset,
-            split,
-            run.model,
-            config.verification,
-            config.training,
-            seed=config.seed,
-            device=run.device,
-            on_fit=on_fit,
-        )
+        return verify_split(run.bench, split, config.verification, on_fit)
 
 
 def describe_verification(result: Verification) -> dict[str, Any]:
@@ -93,11 +84,11 @@ def check_groups_known(run: Run, split: Split) -> None:
 def run_transfer(run: Run, split: Split, models: Sequence[str]) -> None:
     """Verify a split by several models, each trained from scratch, in one table."""
     start, judged = time.monotonic(), []
-    runs = [dataclasses.replace(run, model=find_model(name)) for name in models]
+    runs = [dataclasses.replace(run, bench=run.bench.with_model(find_model(name))) for name in models]
     for each in runs:
-        check_model(each.model, int(split.targets.max()) + 1, run.images[:2])
+        each.bench.check_model(int(split.targets.max()) + 1)
     for each in runs:
-        run.screen.note(f"-- {each.model.name}")
+        run.screen.note(f"-- {each.bench.model.name}")
         judged.append(describe_verification(judge_split(each, split)))
     run.timed("verify", start)
     run.record["transfer"] = judged

@@ -8,7 +8,6 @@ import platform
 import resource
 import time
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +21,9 @@ from splitgen.data.dataset import ImageDataset, describe_dataset
 from splitgen.data.sources import open_dataset
 from splitgen.errors import RunFolderError
 from splitgen.folder_claim import FolderClaim
-from splitgen.models.registry import ModelFactory, check_model
+from splitgen.models.bench import Bench, make_bench
+from splitgen.models.registry import ModelFactory
 from splitgen.parquet import write_json
-from splitgen.splits.scores import Target, make_target
 from splitgen.splits.selection import count_parts
 
 DEFAULT_PARENT = Path("splitgen-runs")
@@ -40,18 +39,14 @@ class Run:
 
     config: RunConfig
     screen: Screen
-    device: str
-    dataset: ImageDataset
-    model: ModelFactory
-    target: Target
+    bench: Bench
     out: Path | None
     record: dict[str, Any] = field(default_factory=dict)
     claim: FolderClaim | None = None
 
-    @cached_property
-    def images(self) -> torch.Tensor:
-        """Normalised images [N, channels, height, width] on the run's device."""
-        return self.dataset.normalized_images(self.device)
+    @property
+    def dataset(self) -> ImageDataset:
+        return self.bench.dataset
 
     def timed(self, stage: str, start: float) -> None:
         self.record.setdefault("seconds", {})[stage] = round(time.monotonic() - start, 3)
@@ -79,18 +74,18 @@ def open_run(
     config = dataclasses.replace(
         config, discovery=config.discovery.for_images(size), refinement=config.refinement.for_images(size)
     )
-    target = make_target(dataset, config.selection.target)
+    bench = make_bench(dataset, model, config.selection.target, config.training, seed=config.seed, device=device)
     count_parts(dataset.class_counts, config.selection)
-    check_model(model, target.n_outputs, dataset.normalized_images(device, dataset.images[:2]))
+    bench.check_model(bench.target.n_outputs)
     claim = None
     if out is not None:
         claim = claim_folder(out)
     elif default_out:
         out, claim = claim_next(DEFAULT_PARENT, short_name(config.data.dataset))
-    run = Run(config, screen, device, dataset, model, target, out, claim=claim)
+    run = Run(config, screen, bench, out, claim=claim)
     run.record.update(command=command, config=dataclasses.asdict(config), environment=describe_environment(device))
     run.record["dataset"] = describe_dataset(dataset)
-    shape = "x".join(str(n) for n in dataset.images.shape[1:])
+    shape = "x".join(str(n) for n in dataset.images.shape)
     screen.note(f"{dataset.source}: {dataset.n_points} rows, {dataset.n_classes} classes, images {shape}; {device}")
     return run
 

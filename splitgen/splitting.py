@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
 from splitgen._version import __version__
 from splitgen.data.dataset import describe_dataset
@@ -17,7 +16,7 @@ from splitgen.run import Run, describe_settings
 from splitgen.splits.halving import Runner, choose_starts, refine_by_rounds
 from splitgen.splits.search import (
     Candidate,
-    SearchProblem,
+    SearchSpace,
     add_candidates,
     count_fits,
     list_candidates,
@@ -41,11 +40,11 @@ def run_split(run: Run, tasks: SavedTasks, budget_seconds: float | None = None) 
     budget_seconds: for refinement.
     """
     start = time.monotonic()
-    problem = make_search_problem(run, tasks.margins)
-    ranked = find_best(run, problem, tasks, find_cuts(run), budget_seconds)
+    space = make_search_space(run, tasks.margins)
+    ranked = find_best(run, space, tasks, find_cuts(run), budget_seconds)
     run.timed("split", start)
     run.record["search"] = [candidate.describe() for candidate in ranked]
-    split = build_split(run, problem, ranked[0], tasks.metadata)
+    split = build_split(run, space, ranked[0], tasks.metadata)
     if ranked[0].own_margins is not None:
         split = split.with_metadata(agreement=[*split.metadata["agreement"], score_chosen(run, ranked[0])])
     print_split(run, split, ranked[0])
@@ -55,12 +54,12 @@ def run_split(run: Run, tasks: SavedTasks, budget_seconds: float | None = None) 
 
 
 def find_best(
-    run: Run, problem: SearchProblem, tasks: SavedTasks, cuts: Sequence[np.ndarray], budget_seconds: float | None
+    run: Run, space: SearchSpace, tasks: SavedTasks, cuts: Sequence[np.ndarray], budget_seconds: float | None
 ) -> list[Candidate]:
     """Search, refinement and sharpening: candidates, strongest first."""
-    searched, config = run_search(run, problem, cuts), run.config.search
-    refined = run_refinement(run, problem, tasks, searched, budget_seconds)
-    sharpened = run_sharpening(run, problem, add_candidates(searched, refined, config))
+    searched, config = run_search(run, space, cuts), run.config.search
+    refined = run_refinement(run, space, tasks, searched, budget_seconds)
+    sharpened = run_sharpening(run, space, add_candidates(searched, refined, config))
     return add_candidates(searched, [*refined, *sharpened], config)
 
 
@@ -71,14 +70,14 @@ def score_chosen(run: Run, best: Candidate) -> dict[str, Any]:
     return dataclasses.asdict(score_tasks(run, labels, "agreement of the chosen")[0])
 
 
-def build_split(run: Run, problem: SearchProblem, best: Candidate, found: Mapping[str, Any]) -> Split:
+def build_split(run: Run, space: SearchSpace, best: Candidate, found: Mapping[str, Any]) -> Split:
     """The split of a candidate. found: "meta_steps" and "agreement" of the tasks, as their file has them."""
-    scores, selection = select_candidate(problem, best)
+    scores, selection = select_candidate(space, best)
     run.record["split"] = {"alignment": selection.alignment}
     metadata = {
         "splitgen_version": __version__,
         "dataset": describe_dataset(run.dataset),
-        "target": run.target.spec,
+        "target": run.bench.target.spec,
         "task": best.task,
         "task_name": best.name,
         "refined": best.meta_steps > 0,
@@ -95,8 +94,10 @@ def build_split(run: Run, problem: SearchProblem, best: Candidate, found: Mappin
         "groups": describe_groups(run, selection),
         "verification": None,
     }
-    margins = best.margins(problem.margins)
-    return Split(run.dataset.ids, run.dataset.labels, run.target.values, selection.parts, scores, margins, metadata)
+    margins = best.margins(space.margins)
+    return Split(
+        run.dataset.ids, run.dataset.labels, run.bench.target.values, selection.parts, scores, margins, metadata
+    )
 
 
 def describe_groups(run: Run, selection: Selection) -> dict[str, Any] | None:
@@ -110,42 +111,29 @@ def describe_groups(run: Run, selection: Selection) -> dict[str, Any] | None:
     return {"column": groups.column, "n_groups": groups.n_groups, "miss": miss}
 
 
-def make_search_problem(run: Run, margins: np.ndarray) -> SearchProblem:
+def make_search_space(run: Run, margins: np.ndarray) -> SearchSpace:
     """What all candidates of the run share. margins: [N, K]."""
-    return SearchProblem(
-        run.images,
-        run.dataset.labels,
-        run.dataset.ids,
-        run.target,
-        margins,
-        run.model,
-        run.config.training,
-        run.config.selection,
-        run.config.seed,
-        None if run.dataset.groups is None else run.dataset.groups.codes,
-    )
+    return SearchSpace(run.bench, margins, run.config.selection)
 
 
 def find_cuts(run: Run) -> list[np.ndarray]:
     """Class sides [C] to try: given by a binary target, else the best cuts of the model's confusion."""
     config, n_classes = run.config, run.dataset.n_classes
-    if run.target.positive_classes is not None:
-        return [binary_sides(n_classes, run.target.positive_classes)]
-    labels = torch.from_numpy(run.dataset.labels).to(run.device)
-    confusion = measure_confusion(run.model, run.images, labels, n_classes, config.training, config.seed)
-    return cut_classes(confusion, config.search.n_cuts)
+    if run.bench.target.positive_classes is not None:
+        return [binary_sides(n_classes, run.bench.target.positive_classes)]
+    return cut_classes(measure_confusion(run.bench), config.search.n_cuts)
 
 
-def run_search(run: Run, problem: SearchProblem, cuts: Sequence[np.ndarray]) -> list[Candidate]:
+def run_search(run: Run, space: SearchSpace, cuts: Sequence[np.ndarray]) -> list[Candidate]:
     """Every task with the class sides given, strongest first."""
     config = run.config.search
-    candidates = list_candidates(problem.margins.shape[1], cuts)
+    candidates = list_candidates(space.margins.shape[1], cuts)
     with run.screen.progress("search", sum(count_fits(len(candidates), config))) as progress:
-        return search_candidates(problem, candidates, config, progress.advance)
+        return search_candidates(space, candidates, config, progress.advance)
 
 
 def run_refinement(
-    run: Run, problem: SearchProblem, tasks: SavedTasks, ranked: list[Candidate], budget_seconds: float | None
+    run: Run, space: SearchSpace, tasks: SavedTasks, ranked: list[Candidate], budget_seconds: float | None
 ) -> list[Candidate]:
     """The best of the candidates and new tasks, refined by rounds: a candidate for each state that was judged."""
     config, state = run.config, tasks.encoder_state
@@ -156,19 +144,9 @@ def run_refinement(
         run.screen.note("not refined: there is no checkpoint/encoder.safetensors beside the tasks")
         return []
     start, max_steps = time.monotonic(), config.refinement.meta_steps
-    inner = pose_refinement(
-        run.dataset,
-        run.model,
-        run.target.values,
-        config.discovery,
-        config.refinement,
-        config.selection,
-        seed=config.seed,
-        device=run.device,
-        images=run.images,
-    )
+    problem = pose_refinement(run.bench, config.discovery, config.refinement, config.selection)
     runners = [
-        Runner(candidate, start_refinement(inner, candidate_start(candidate), state))
+        Runner(candidate, start_refinement(problem, candidate_start(candidate), state))
         for candidate in choose_starts(ranked, config.refinement)
     ]
     with run.screen.progress("refine", budget_seconds or max_steps) as progress:
@@ -183,7 +161,7 @@ def run_refinement(
             )
 
         deadline = None if budget_seconds is None else start + budget_seconds
-        found = refine_by_rounds(problem, inner, runners, config.refinement, config.search, deadline, on_step)
+        found = refine_by_rounds(space, problem, runners, config.refinement, config.search, deadline, on_step)
     run.timed("refine", start)
     run.record["refinement"] = [
         {**runner.candidate.describe(), "history": [dataclasses.asdict(step) for step in runner.refinement.history]}
@@ -198,14 +176,14 @@ def candidate_start(candidate: Candidate) -> Start:
     return Start(candidate.task, np.array(candidate.class_sides), candidate.draw)
 
 
-def run_sharpening(run: Run, problem: SearchProblem, ranked: list[Candidate]) -> list[Candidate]:
+def run_sharpening(run: Run, space: SearchSpace, ranked: list[Candidate]) -> list[Candidate]:
     """The strongest of the candidates after each round of sharpening."""
     config, search = run.config.sharpening.for_points(run.dataset.n_points), run.config.search
     if config.rounds == 0:
         return []
     start, best = time.monotonic(), ranked[: config.candidates]
     with run.screen.progress("sharpen", count_sharpening_fits(len(best), config)) as progress:
-        found = sharpen_candidates(problem, best, config, search.rows[-1], len(search.rows) - 1, progress.advance)
+        found = sharpen_candidates(space, best, config, search.rows[-1], len(search.rows) - 1, progress.advance)
     run.timed("sharpen", start)
     return found
 

@@ -72,8 +72,11 @@ def place_predictions(split: Split, given: Any, name: str) -> np.ndarray:
 def train_and_judge(split: Split, model: Any, dataset: Any, seeds: int) -> Judgement:
     """Figures by training."""
     from splitgen.config import VerificationConfig
+    from splitgen.models.bench import make_bench
     from splitgen.splits.split import check_belongs
     from splitgen.splits.verification import verify_split
 
     check_belongs(split, "split", dataset.fingerprint, dataset.labels, dataset.ids)
-    return judge_by_verification(verify_split(dataset, split, model, VerificationConfig(seeds)), dataset.class_names)
+    return judge_by_verification(
+        verify_split(make_bench(dataset, model), split, VerificationConfig(seeds)), dataset.class_names
+    )

@@ -11,7 +11,8 @@ from splitgen.config import RunConfig
 from splitgen.console import Screen
 from splitgen.data.dataset import ImageDataset
 from splitgen.data.sources import open_dataset
-from splitgen.models.registry import check_model, choose_model, find_model
+from splitgen.models.bench import make_bench
+from splitgen.models.registry import choose_model, find_model
 from splitgen.recall import recall_settings
 from splitgen.settings import build_config, merge_settings
 from splitgen.splits.split import Split, check_belongs
@@ -37,21 +38,13 @@ class Trainer:
         dataset = self.open(config)
         check_belongs(split, str(path), dataset.fingerprint, dataset.labels, dataset.ids)
         factory = choose_model(config.model, is_named=False) if model is None else find_model(model)
-        check_model(factory, int(split.targets.max()) + 1, dataset.normalized_images(self.device, dataset.images[:2]))
+        bench = make_bench(dataset, factory, "label", config.training, seed=config.seed, device=self.device)
+        bench.check_model(int(split.targets.max()) + 1)
         counts = split.counts()
         n_used = counts["train"] + counts["validation"] + counts["test"]
         n_fits = count_verification_fits(n_used, counts["test"], config.verification)
         with self.screen.progress(f"check {factory.name}", n_fits) as progress:
-            result = verify_split(
-                dataset,
-                split,
-                factory,
-                config.verification,
-                config.training,
-                seed=config.seed,
-                device=self.device,
-                on_fit=progress.advance,
-            )
+            result = verify_split(bench, split, config.verification, progress.advance)
         return judge_by_verification(result, dataset.class_names)
 
     def open(self, config: RunConfig) -> ImageDataset:

@@ -112,7 +112,9 @@ class DatasetImages:
         images = [self.read(int(row)) for row in rows]
         for row, image in zip(rows, images, strict=True):
             if tuple(image.shape) != self._shape or image.dtype != self._dtype:
-                problem = f"image {int(row)} is {image.dtype} {tuple(image.shape)}, the first {self._dtype} {self._shape}"
+                problem = (
+                    f"image {int(row)} is {image.dtype} {tuple(image.shape)}, the first {self._dtype} {self._shape}"
+                )
                 raise SourceError(self.source, problem, "give images of one size and type")
         return torch.stack(images) if images else torch.empty(0, *self._shape, dtype=self._dtype)
 
@@ -150,7 +152,9 @@ def stream_statistics(images: Images) -> PixelStatistics:
         values = chunk.double().transpose(0, 1).flatten(1)
         n = values.shape[1]
         shift = values.mean(dim=1) - mean
-        squares += (values - values.mean(dim=1, keepdim=True)).square().sum(dim=1) + shift.square() * count * n / (count + n)
+        squares += (values - values.mean(dim=1, keepdim=True)).square().sum(dim=1) + shift.square() * count * n / (
+            count + n
+        )
         mean += shift * n / (count + n)
         count += n
         low, high = min(low, float(chunk.min())), max(high, float(chunk.max()))
@@ -188,7 +192,9 @@ class NormalizedImages:
                 yield self.take(rows)
 
     def normalize(self, pixels: torch.Tensor) -> torch.Tensor:
-        mean, std = (values.to(self.device)[None, :, None, None] for values in (self.statistics.mean, self.statistics.std))
+        mean, std = (
+            values.to(self.device)[None, :, None, None] for values in (self.statistics.mean, self.statistics.std)
+        )
         shifted = (pixels.to(device=self.device, dtype=torch.float32) - mean) / std.clamp_min(STD_FLOOR)
         return shifted.contiguous(memory_format=torch.channels_last)
 

@@ -21,8 +21,8 @@ from splitgen.archives import ArchiveError, Npz, check_memory, open_npz
 from splitgen.config import DataConfig
 from splitgen.data.dataset import ImageDataset, OwnTest, check_label_shape, make_dataset
 from splitgen.data.idx import find_idx, read_idx
-from splitgen.data.links import find_outside, tell_outside
 from splitgen.data.images import MemoryImages
+from splitgen.data.links import find_outside, tell_outside
 from splitgen.data.metadata import Groups, code_column, read_metadata
 from splitgen.data.torch_dataset import hold_torch_dataset
 from splitgen.errors import SourceError

@@ -6,7 +6,7 @@ A statistic is one function from a `Canvas` to a number an image, and one entry 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -192,16 +192,31 @@ def measure_images(images: torch.Tensor) -> dict[str, np.ndarray]:
     A fourth channel (alpha) is left out; floats are scaled by the smallest and largest value that occurs.
     Grey images have none of the statistics that need colour, images under 3 pixels none at all.
     """
-    if min(images.shape[2:]) < 3:
+    return measure_chunks(lambda size: torch.split(images, size), tuple(images.shape[1:]))
+
+
+def measure_chunks(chunks: Callable[[int], Iterable[torch.Tensor]], shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """`measure_images` of images that come some at a time, twice. chunks: called with how many may come at a time.
+    shape: channels, height, width."""
+    if min(shape[1:]) < 3:
         return {}
-    images = images[:, :3].cpu()
-    low, high = (0.0, 255.0) if images.dtype == torch.uint8 else (float(images.min()), float(images.max()))
-    has_colour = images.shape[1] == 3 and bool((images != images[:, :1]).any())
+    size = max(1, CHUNK_VALUES // math.prod((min(shape[0], 3), *shape[1:])))
+    spans = [measure_span(part[:, :3].cpu()) for part in chunks(size)]
+    low, high = min(span[0] for span in spans), max(span[1] for span in spans)
+    has_colour = shape[0] >= 3 and any(span[2] for span in spans)
     measured = [
-        measure_canvas(Canvas((part.float() - low) / max(high - low, EPSILON)), has_colour)
-        for part in torch.split(images, max(1, CHUNK_VALUES // images[0].numel()))
+        measure_canvas(Canvas((part[:, :3].cpu().float() - low) / max(high - low, EPSILON)), has_colour)
+        for part in chunks(size)
     ]
     return {name: np.concatenate([part[name] for part in measured]) for name in measured[0]}
+
+
+def measure_span(images: torch.Tensor) -> tuple[float, float, bool]:
+    """The least and the largest value that images can have, and whether any channel differs from the first."""
+    differ = bool((images != images[:, :1]).any())
+    if images.dtype == torch.uint8:
+        return 0.0, 255.0, differ
+    return float(images.min()), float(images.max()), differ
 
 
 def measure_canvas(canvas: Canvas, has_colour: bool) -> dict[str, np.ndarray]:

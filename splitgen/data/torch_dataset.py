@@ -15,8 +15,8 @@ from splitgen.errors import SourceError
 def hold_torch_dataset(dataset: Any) -> ImageDataset:
     """The dataset of a map-style torch dataset of pairs (image, class).
 
-    Labels are its `targets` or `labels` where it lists them, else those of its items; class names its `classes`. Ids are
-    the positions. The fingerprint is of the pixels that it gives. Raises `SourceError`.
+    Labels are its `targets` or `labels` where it lists them, else those of its items; class names its `classes`. Ids
+    are the positions. The fingerprint is of the pixels that it gives. Raises `SourceError`.
     """
     source = f"dataset:{type(dataset).__name__}"
     if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__"):
@@ -40,7 +40,7 @@ def list_labels(dataset: Any) -> Any:
     return [label.item() if hasattr(label, "item") else label for label in labels]
 
 
-def stream_bytes(images: DatasetImages) -> Iterator[memoryview]:
+def stream_bytes(images: DatasetImages) -> Iterator[bytes]:
     """The pixels of all images in order, some at a time."""
     for chunk in stream_chunks(images):
-        yield memoryview(np.ascontiguousarray(chunk.numpy())).cast("B")
+        yield chunk.contiguous().numpy().tobytes()

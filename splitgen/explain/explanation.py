@@ -90,7 +90,7 @@ def gather_evidence(dataset: ImageDataset, seed: int = 0) -> Evidence:
     labels = dataset.labels[rows]
     names = np.array(dataset.class_names, dtype=object)
     attributes = [] if dataset.metadata is None else list_metadata(dataset.metadata.iloc[rows])
-    for name, values in measure_images(dataset.images[rows]).items():
+    for name, values in measure_images(dataset.images.take(rows)).items():
         words = STATISTICS.get(name)
         low, high = (words.low, words.high) if words else ("", "")
         attributes.append(Attribute(name, IMAGE, values if words else values.astype(object), low, high))

@@ -18,9 +18,9 @@ import pandas as pd
 from splitgen._version import __version__
 from splitgen.archives import ArchiveError, check_packed, open_npz
 from splitgen.data.dataset import ImageDataset, describe_dataset
+from splitgen.data.target import make_target
 from splitgen.errors import RowsError, SplitFileError
 from splitgen.ids import AGREE, find_contradiction, find_positions
-from splitgen.splits.scores import make_target
 from splitgen.splits.split import PARTS, Split
 from splitgen.whole import NotWholeError, to_whole
 

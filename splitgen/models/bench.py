@@ -18,7 +18,7 @@ from splitgen.data.dataset import ImageDataset
 from splitgen.data.images import NormalizedImages
 from splitgen.data.target import Target, make_target
 from splitgen.models import training
-from splitgen.models.registry import ModelFactory, build_network
+from splitgen.models.registry import ModelFactory, build_network, check_model
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,10 @@ class Bench:
     def score_accuracy(self, network: nn.Module, targets: torch.Tensor, rows: torch.Tensor) -> float:
         """Fraction of the rows that the network predicts right. targets: int64 [N]."""
         return float((self.predict(network, rows) == targets[rows].cpu()).double().mean())
+
+    def check_model(self, n_outputs: int) -> None:
+        """Raise `ModelError` where the model cannot be trained on these images for so many outputs."""
+        check_model(self.model, n_outputs, self.pixels.take(torch.arange(2, device=self.device)))
 
     def with_model(self, model: ModelFactory) -> Bench:
         """The same bench for another model; what it has measured of the images stays."""

@@ -1,7 +1,7 @@
 """The built-in networks.
 
 They use SiLU, a smooth activation: the finite-difference adjoint of `splitgen.tasks.inner_loop` is
-exact in the limit for it, while a ReLU's kinks leave an error (METHOD.md section 3). SiLU is also
+exact in the limit for it, while a ReLU's kinks leave an error (docs/method.md, section 3). SiLU is also
 the cheapest smooth activation on a CPU.
 """
 

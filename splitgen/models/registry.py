@@ -146,9 +146,7 @@ def build_network(
     with seed_global(seed):
         module = model.build(n_classes, shape[0], min(shape[1:]))
         if any(isinstance(p, UninitializedParameter) for p in module.parameters()):
-            try_images(
-                model, module, torch.zeros(2, *shape)
-            )  # lazy layers take their sizes from a first pass
+            try_images(model, module, torch.zeros(2, *shape))  # lazy layers take their sizes from a first pass
     tensors = list_tensors(module)
     if any(getattr(tensor, IN_USE, None) == id(tensor) for tensor in tensors):
         raise shared_error(model)

@@ -98,8 +98,8 @@ class Album:
     def __init__(self, dataset: ImageDataset) -> None:
         self.images = dataset.images
         self.made: dict[int, Picture] = {}
-        is_bytes = self.images.dtype == torch.uint8
-        self.low, self.high = (0.0, 255.0) if is_bytes else (float(self.images.min()), float(self.images.max()))
+        span = dataset.statistics
+        self.low, self.high = (0.0, 255.0) if self.images.dtype == torch.uint8 else (span.low, span.high)
 
     def image(self, pixels: torch.Tensor) -> Image.Image:
         """Pixels [channels, height, width] in the dataset's range as an image of at most `THUMBNAIL_PIXELS`."""
@@ -113,7 +113,7 @@ class Album:
     def picture(self, row: int, alt: str) -> Picture:
         """The thumbnail of one datapoint."""
         if row not in self.made:
-            self.made[row] = encode_image(self.image(self.images[row]), "")
+            self.made[row] = encode_image(self.image(self.images.take([row])[0]), "")
         made = self.made[row]
         return Picture(made.uri, alt, made.width, made.height)
 
@@ -123,7 +123,7 @@ class Album:
     def mean(self, rows: np.ndarray, alt: str, limit: int = 1000) -> Picture:
         """The mean image of some datapoints, of at most `limit` of them."""
         chosen = rows[np.linspace(0, len(rows) - 1, min(limit, len(rows))).astype(int)]
-        return encode_image(self.image(self.images[chosen].float().mean(dim=0)), alt)
+        return encode_image(self.image(self.images.take(chosen).float().mean(dim=0)), alt)
 
 
 def encode_image(image: Image.Image, alt: str) -> Picture:
@@ -149,7 +149,7 @@ def draw_sheet(album: Album, strips: Sequence[Strip]) -> Image.Image:
         top = gap + number * (cell + title_height + gap)
         pen.text((gap, top), strip.title.encode("ascii", "replace").decode(), fill="black")
         for place, row in enumerate(strip.rows):
-            image = album.image(album.images[row]).convert("RGB")
+            image = album.image(album.images.take([row])[0]).convert("RGB")
             scale = max(1, cell // max(image.size))
             image = image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
             sheet.paste(image, (gap + place * (cell + gap), top + title_height))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,13 +16,12 @@ import torch.nn.functional as F
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
-from splitgen.config import TrainingConfig
-from splitgen.data.statistics import measure_images
-from splitgen.models.registry import ModelFactory, build_network
-from splitgen.models.training import PREDICTION_CHUNK, fit, predict_probs
+from splitgen.data.images import CHUNK
+from splitgen.data.statistics import measure_chunks
+from splitgen.models.bench import Bench
+from splitgen.models.training import PREDICTION_CHUNK
 from splitgen.parallel import map_threads
 from splitgen.random import stream_generator, stream_seed
-from splitgen.splits.scores import Target
 from splitgen.splits.strata import list_strata
 
 N_COMPONENTS = 4
@@ -31,74 +29,56 @@ N_UNTRAINED = 3
 LOSS_FOLDS = 2
 
 
-@dataclass(frozen=True)
-class BaselineProblem:
-    """What a baseline may look at.
-
-    images: normalised [N, channels, height, width]. labels: int64 [N].
-    train_fraction: of all rows, for methods that give a partition.
-    """
-
-    images: torch.Tensor
-    labels: np.ndarray
-    target: Target
-    model: ModelFactory
-    training: TrainingConfig
-    train_fraction: float
-    seed: int
-
-    @property
-    def pixels(self) -> np.ndarray:
-        """[N, channels * height * width]."""
-        flat: np.ndarray = self.images.flatten(1).cpu().numpy()
-        return flat
+Baseline = Callable[[Bench, float], np.ndarray]  # of a bench and the share of rows that train is to have
 
 
-Baseline = Callable[[BaselineProblem], np.ndarray]
+def flatten_pixels(bench: Bench) -> np.ndarray:
+    """All images as the networks see them, [N, channels * height * width]."""
+    return np.concatenate([part.flatten(1).cpu().numpy() for part in bench.pixels.chunks(CHUNK)])
 
 
-def random_margins(problem: BaselineProblem) -> np.ndarray:
+def random_margins(bench: Bench, train_fraction: float) -> np.ndarray:
     """A random split of the same sizes."""
-    generator = stream_generator(problem.seed, "baseline", "random")
-    return torch.randn(len(problem.labels), 1, generator=generator).numpy()
+    generator = stream_generator(bench.seed, "baseline", "random")
+    return torch.randn(bench.n_points, 1, generator=generator).numpy()
 
 
 @torch.no_grad()
-def untrained_network(problem: BaselineProblem) -> np.ndarray:
+def untrained_network(bench: Bench, train_fraction: float) -> np.ndarray:
     """The output of untrained networks of the target architecture (the paper's random-network tasks)."""
     columns = []
-    rows = torch.arange(len(problem.labels), device=problem.images.device)
+    rows = torch.arange(bench.n_points, device=bench.device)
     for which in range(N_UNTRAINED):
-        network = build_network(problem.model, 2, problem.images, stream_seed(problem.seed, "baseline", which))
+        network = bench.build(2, stream_seed(bench.seed, "baseline", which))
         for module in network.modules():
             if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
                 module.momentum = None
         network.train()
         for part in torch.split(rows, 1000):
-            network(problem.images[part])
-        probs = predict_probs(network.eval(), problem.images, rows).double().clamp_min(1e-12)
+            network(bench.batch(part))
+        probs = bench.predict_probs(network.eval(), rows).double().clamp_min(1e-12)
         columns.append((probs[:, 1].log() - probs[:, 0].log()).numpy())
     return np.stack(columns, axis=1)
 
 
-def principal_components(problem: BaselineProblem) -> np.ndarray:
+def principal_components(bench: Bench, train_fraction: float) -> np.ndarray:
     """The first principal components of the pixels."""
-    found: np.ndarray = PCA(N_COMPONENTS, random_state=0).fit_transform(problem.pixels)
+    found: np.ndarray = PCA(N_COMPONENTS, random_state=0).fit_transform(flatten_pixels(bench))
     return found
 
 
-def image_statistics(problem: BaselineProblem) -> np.ndarray:
+def image_statistics(bench: Bench, train_fraction: float) -> np.ndarray:
     """Brightness, contrast, ink, edges, symmetry and the like: every statistic that differs between images."""
-    measured = measure_images(problem.images)
+    measured = measure_chunks(bench.pixels.chunks, bench.pixels.shape)
     numbers = [values for values in measured.values() if values.dtype.kind == "f" and values.std() > 0]
     return np.stack(numbers, axis=1).astype(np.float64)
 
 
-def clusters_within_class(problem: BaselineProblem) -> np.ndarray:
+def clusters_within_class(bench: Bench, train_fraction: float) -> np.ndarray:
     """Two k-means clusters in each class: how much nearer a datapoint is to the larger one's centre."""
-    pixels = problem.pixels
+    pixels = flatten_pixels(bench)
     margins = np.zeros((len(pixels), 1))
-    for _, rows in list_strata(problem.labels):
+    for _, rows in list_strata(bench.dataset.labels):
         clusters = KMeans(2, n_init=4, random_state=0).fit(pixels[rows])
         distances = clusters.transform(pixels[rows])
         larger = np.bincount(clusters.labels_, minlength=2).argmax()
@@ -106,42 +86,40 @@ def clusters_within_class(problem: BaselineProblem) -> np.ndarray:
     return margins
 
 
-def highest_loss(problem: BaselineProblem) -> np.ndarray:
+def highest_loss(bench: Bench, train_fraction: float) -> np.ndarray:
     """Minus the loss of target models that were trained on the other rows: the hard rows go to test."""
-    device = problem.images.device
-    order = torch.randperm(len(problem.labels), generator=stream_generator(problem.seed, "baseline", "loss")).to(device)
+    order = torch.randperm(bench.n_points, generator=stream_generator(bench.seed, "baseline", "loss")).to(bench.device)
     folds = order.chunk(LOSS_FOLDS)
-    targets = torch.from_numpy(problem.target.values).to(device)
 
     def judge_fold(which: int) -> torch.Tensor:
         rest = torch.cat([fold for number, fold in enumerate(folds) if number != which])
-        seed = stream_seed(problem.seed, "baseline", "loss", which)
-        network = fit(problem.model, problem.images, targets, rest, problem.target.n_outputs, problem.training, seed)
+        seed = stream_seed(bench.seed, "baseline", "loss", which)
+        network = bench.fit(bench.targets, rest, bench.target.n_outputs, seed)
         return torch.cat([-measure_loss(network, part) for part in torch.split(folds[which], PREDICTION_CHUNK)])
 
     def measure_loss(network: torch.nn.Module, rows: torch.Tensor) -> torch.Tensor:
-        log_probs = predict_probs(network, problem.images, rows).clamp_min(1e-12).log()
-        return F.nll_loss(log_probs, targets[rows].cpu(), reduction="none")
+        log_probs = bench.predict_probs(network, rows).clamp_min(1e-12).log()
+        return F.nll_loss(log_probs, bench.targets[rows].cpu(), reduction="none")
 
-    margins = np.zeros((len(problem.labels), 1))
+    margins = np.zeros((bench.n_points, 1))
     for fold, found in zip(folds, map_threads(judge_fold, range(LOSS_FOLDS)), strict=True):
         margins[fold.cpu().numpy(), 0] = found.numpy()
     return margins
 
 
-def splytters_distance(problem: BaselineProblem) -> np.ndarray:
+def splytters_distance(bench: Bench, train_fraction: float) -> np.ndarray:
     """splytters' distance_adversarial_split within each class."""
     split_one = importlib.import_module("splytters").distance_adversarial_split
     split_each = importlib.import_module("splytters.stratify").per_class_split
-    train, _ = split_each(split_one, problem.pixels, problem.labels, problem.train_fraction)
-    return partition_margins(train, len(problem.labels))
+    train, _ = split_each(split_one, flatten_pixels(bench), bench.dataset.labels, train_fraction)
+    return partition_margins(train, bench.n_points)
 
 
-def splytters_minority_grow(problem: BaselineProblem) -> np.ndarray:
+def splytters_minority_grow(bench: Bench, train_fraction: float) -> np.ndarray:
     """splytters' minority_grow_split, with equal class counts."""
     grow = importlib.import_module("splytters").minority_grow_split
-    train, _ = grow(problem.pixels, problem.labels, problem.train_fraction, stratify="per_class")
-    return partition_margins(train, len(problem.labels))
+    train, _ = grow(flatten_pixels(bench), bench.dataset.labels, train_fraction, stratify="per_class")
+    return partition_margins(train, bench.n_points)
 
 
 def partition_margins(train: np.ndarray, n_points: int) -> np.ndarray:

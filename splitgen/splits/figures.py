@@ -1,4 +1,4 @@
-"""The figures of a verification, by name, in the order that they are told in (METHOD.md section 4)."""
+"""The figures of a verification, by name, in the order that they are told in (docs/method.md, section 7)."""
 
 FIGURES = (
     "train_holdout_accuracy",

@@ -11,16 +11,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from splitgen.config import RefinementConfig, SearchConfig, settled
 from splitgen.splits.search import Candidate, SearchSpace, train_round
-from splitgen.tasks.refinement import (
-    Refinement,
-    RefinementProblem,
-    RefinementStep,
-    advance_refinements,
-    snapshot_refinement,
-)
+from splitgen.tasks.meta import MetaTask, run_steps
+from splitgen.tasks.refinement import RefinementProblem, snapshot_refinement
 
 
 @dataclass(frozen=True)
@@ -28,7 +24,7 @@ class Runner:
     """A candidate and its refinement on the way."""
 
     candidate: Candidate
-    refinement: Refinement
+    refinement: MetaTask
 
     @property
     def meta_steps(self) -> int:
@@ -71,7 +67,7 @@ def refine_by_rounds(
     config: RefinementConfig,
     search_config: SearchConfig,
     deadline: float | None = None,
-    on_step: Callable[[list[RefinementStep]], None] | None = None,
+    on_step: Callable[[list[Any]], None] | None = None,
 ) -> list[Candidate]:
     """Candidates, one for each state that was judged, each trained as in the search's last round.
 
@@ -79,7 +75,7 @@ def refine_by_rounds(
     """
     found: list[Candidate] = []
     for mark in list_marks(settled(config.first_round), config.meta_steps):
-        advance_refinements(problem, [runner.refinement for runner in runners], mark, deadline, on_step)
+        run_steps(problem.bench, problem.loop, [runner.refinement for runner in runners], mark, deadline, on_step)
         states = [checkpoint(problem, runner) for runner in runners]
         judged = train_round(space, states, search_config.rows[-1], len(search_config.rows) - 1, None)
         found += judged

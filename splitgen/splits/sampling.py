@@ -1,4 +1,4 @@
-"""Which rows each training of a verification sees, and which it is judged on (METHOD.md section 4)."""
+"""Which rows each training of a verification sees, and which it is judged on (docs/method.md, section 7)."""
 
 from __future__ import annotations
 

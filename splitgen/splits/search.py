@@ -1,4 +1,4 @@
-"""Which discovered task, with which class sides, makes the strongest split (METHOD.md section 4).
+"""Which discovered task, with which class sides, makes the strongest split (docs/method.md, section 6).
 
 Where there are many candidates, a linear classifier of the pixels says which are worth a training. They
 are compared by really training the target model, on few rows first and on more for the best (successive

@@ -1,4 +1,4 @@
-"""Which rows go to train, validation, test and reserve, with exact counts (METHOD.md section 4)."""
+"""Which rows go to train, validation, test and reserve, with exact counts (docs/method.md, section 5)."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def draw_by_id(rows: np.ndarray, keys: np.ndarray, n_drawn: int, seed: int) -> n
 
 
 def advise_alignment(alignment: float, config: SelectionConfig) -> str | None:
-    """What to do where train holds rows of the other side; None where it does not (METHOD.md section 4)."""
+    """What to do where train holds rows of the other side; None where it does not (docs/method.md, section 5)."""
     if alignment >= 0.9995:
         return None
     reserve = max(0.0, 0.5 - config.test_fraction)

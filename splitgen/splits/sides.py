@@ -1,4 +1,4 @@
-"""Class sides: which half of the source classes each class is put in (METHOD.md section 4).
+"""Class sides: which half of the source classes each class is put in (docs/method.md, section 5).
 
 For a binary target the sides are given. For the label as target, classes that the target model
 confuses go to opposite sides: a maximum cut of the confusion, with halves that differ by at most one.

@@ -1,4 +1,4 @@
-"""The split record and its Parquet index file, schema 1 (ARCHITECTURE.md)."""
+"""The split record and its Parquet index file, schema 1 (docs/method.md, section 9)."""
 
 from __future__ import annotations
 

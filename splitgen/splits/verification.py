@@ -1,4 +1,4 @@
-"""Honest verification: does the model fail because of the split alone? (METHOD.md section 4)
+"""Honest verification: does the model fail because of the split alone? (docs/method.md, section 7)
 
 Four trainings or more for each seed, all with the same recipe and as many rows:
 
@@ -29,7 +29,7 @@ from splitgen.splits.figures import FIGURES
 from splitgen.splits.sampling import Rows, count_folds, draw_folds, draw_random_split, hold_out
 from splitgen.splits.split import Split
 
-RECOVERABLE_MARGIN = 0.03  # how far recoverable may lie below random (METHOD.md section 4)
+RECOVERABLE_MARGIN = 0.03  # how far recoverable may lie below random (docs/method.md, section 7)
 CONFIDENCE = 0.95
 RANGES = {"fair_drop": (-1, 1)}  # the other figures are accuracies
 
@@ -84,8 +84,8 @@ class Verification:
 
     @property
     def is_adversarial(self) -> bool:
-        """The rule of METHOD.md section 4, of a model that has learned: fair, and the fair drop's interval lies above
-        0."""
+        """The rule of docs/method.md, section 7, of a model that has learned: fair, and the fair drop's interval lies
+        above 0."""
         return self.unlearned is None and self.is_fair and self.figures["fair_drop"].low > 0
 
     @property
@@ -230,8 +230,8 @@ def confuse_all(
     which: int,
     name: str,
 ) -> np.ndarray:
-    """The confusion of the rows of a name in one trial of each plan, int64 [C, n_outputs]: how often a row of each class
-    was predicted as each output.
+    """How often rows of a class were predicted as an output, int64 [C, n_outputs]: rows of one name, in one trial of each
+    plan.
 
     which: the trial's position in its plan.
     """

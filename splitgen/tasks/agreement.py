@@ -1,4 +1,4 @@
-"""The agreement score of a task (METHOD.md section 2; the paper, section 3.1)."""
+"""The agreement score of a task (docs/method.md, section 2; the paper, section 3.1)."""
 
 from __future__ import annotations
 
@@ -88,9 +88,7 @@ def score_agreement(
     )
 
 
-def draw_parts(
-    n_points: int, config: AgreementConfig, seed: int, device: str
-) -> tuple[torch.Tensor, torch.Tensor]:
+def draw_parts(n_points: int, config: AgreementConfig, seed: int, device: str) -> tuple[torch.Tensor, torch.Tensor]:
     """Rows to train on and rows to compare on."""
     order = torch.randperm(n_points, generator=stream_generator(seed, "agreement"))
     order = order[: config.max_rows].to(device)

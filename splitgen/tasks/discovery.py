@@ -1,8 +1,9 @@
-"""Task discovery: move the encoder until two networks trained on its tasks agree (METHOD.md section 3)."""
+"""Task discovery: move the encoder until two networks trained on its tasks agree (docs/method.md, section 3)."""
 
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -44,7 +45,10 @@ class AgreementObjective:
 
     def __init__(self, bench: Bench, config: DiscoveryConfig) -> None:
         self.bench, self.n_tasks, self.temperature = bench, settled(config.n_tasks), config.temperature
-        self.turn = contextlib.nullcontext()
+
+    @property
+    def turn(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
 
     def look(self, task: MetaTask, rows: MetaRows) -> View:
         labels = self.bench.labels[rows.pool]
@@ -104,11 +108,16 @@ def discover_tasks(
         if on_step is not None:
             on_step(steps[0])
 
-    stopped_by = run_steps(bench, settings, [task], config.meta_steps, budget_seconds, tell)
+    stopped_by = run_steps(bench, settings, [task], config.meta_steps, find_deadline(budget_seconds), tell)
     average = cast(TaskEncoder, task.average.module)
     margins = score_margins(average, bench).numpy().astype(np.float32)
     state = {name: value.cpu().contiguous() for name, value in average.state_dict().items()}
     return FoundTasks("discovered", margins, tuple(task.history), stopped_by, state)
+
+
+def find_deadline(budget_seconds: float | None) -> float | None:
+    """When a budget that begins now ends, as `time.monotonic()` tells it."""
+    return None if budget_seconds is None else time.monotonic() + budget_seconds
 
 
 def choose_loop(config: DiscoveryConfig, batch_size: int, inner_steps: int, pool_size: int) -> LoopSettings:

@@ -24,7 +24,7 @@ class TaskEncoder(nn.Module):
 
     The projection is centred (on the mean of each source class with `centring="class"`, on the
     overall mean with "none") and scaled to unit variance; the scale is not learned, so that the
-    temperature of the soft task labels keeps its meaning (METHOD.md section 3).
+    temperature of the soft task labels keeps its meaning (docs/method.md, section 3).
     """
 
     directions: torch.Tensor

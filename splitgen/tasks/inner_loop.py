@@ -1,7 +1,7 @@
 """Training a network for T plain SGD steps on soft labels, and the reverse pass through it.
 
 The reverse pass gives dD/dp_t, the gradient of an objective D of the trained network with respect to
-every soft label, for lambda_T = dD/dw_T (METHOD.md section 3, "The meta-gradient without double backward"):
+every soft label, for lambda_T = dD/dw_T (docs/method.md, section 3, "The meta-gradient without double backward"):
 
     lambda_t = lambda_{t+1} - eta * H_t lambda_{t+1}
     dD/dp_t  = eta / B * J_t lambda_{t+1}

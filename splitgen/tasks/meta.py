@@ -1,5 +1,5 @@
 """The one meta loop: move a task encoder down the gradient of an objective, through trainings of networks on its task
-(METHOD.md section 3).
+(docs/method.md, section 3).
 
 One meta-step draws a pool of datapoints that the encoder sees once, T batches out of the pool, and a held-out batch;
 trains networks of the target architecture for T steps on labels that the encoder gives; judges what they make of the
@@ -88,8 +88,10 @@ class Objective(Protocol):
     graph, and is made again for the loss.
     """
 
-    turn: AbstractContextManager[Any]
     sees_twice: bool
+
+    @property
+    def turn(self) -> AbstractContextManager[Any]: ...
 
     def look(self, task: MetaTask, rows: MetaRows) -> View:
         """One pass of the task's encoder."""
@@ -137,18 +139,20 @@ def run_steps(
     settings: LoopSettings,
     tasks: Sequence[MetaTask],
     meta_steps: int | None,
-    budget_seconds: float | None = None,
+    deadline: float | None = None,
     on_step: Callable[[list[Any]], None] | None = None,
 ) -> str:
-    """Take tasks on, side by side and by as many meta-steps each, until they have done so many or time is up; at least
-    one. on_step: called with what each meta-step measured of each task. Gives what stopped it: "meta-steps" or "budget".
+    """Take tasks on, side by side and by as many meta-steps each, until they have done so many or `time.monotonic()` is
+    past the deadline; at least one. Gives what stopped it: "meta-steps" or "budget".
+
+    on_step: called with what each meta-step measured of each task.
     """
     start = time.monotonic()
     while meta_steps is None or len(tasks[0].history) < meta_steps:
         steps = list(map_threads(partial(take_step, bench, settings, start), tasks))
         if on_step is not None:
             on_step(steps)
-        if budget_seconds is not None and time.monotonic() - start >= budget_seconds:
+        if deadline is not None and time.monotonic() >= deadline:
             return "budget"
     return "meta-steps"
 
@@ -181,9 +185,7 @@ def take_step(bench: Bench, settings: LoopSettings, start: float, task: MetaTask
     return task.history[-1]
 
 
-def train_and_reverse(
-    bench: Bench, settings: LoopSettings, task: MetaTask, rows: MetaRows, view: View
-) -> MetaGradient:
+def train_and_reverse(bench: Bench, settings: LoopSettings, task: MetaTask, rows: MetaRows, view: View) -> MetaGradient:
     """Train the objective's networks for T steps on the view's labels, judge them, and reverse their trainings."""
     data = InnerData(
         [channels_last(bench.batch(rows.pool[batch])) for batch in rows.batches],

@@ -12,12 +12,12 @@ ONE_HOT_CLASSES = 100  # above, a one-hot [N, C] is too large; below, it stays, 
 
 
 def task_margins(embeddings: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
-    """m_ik = <a_k, h(x_i)> (METHOD.md section 1). embeddings [N, d], directions [K, d]; gives [N, K]."""
+    """m_ik = <a_k, h(x_i)> (docs/method.md, section 1). embeddings [N, d], directions [K, d]; gives [N, K]."""
     return embeddings @ directions.T
 
 
 def soft_task_labels(margins: torch.Tensor, temperature: float) -> torch.Tensor:
-    """softmax(temperature * [-m, m]) (METHOD.md section 3). margins [...]; gives [..., 2]."""
+    """softmax(temperature * [-m, m]) (docs/method.md, section 3). margins [...]; gives [..., 2]."""
     return torch.stack([-margins, margins], dim=-1).mul(temperature).softmax(dim=-1)
 
 
@@ -70,7 +70,7 @@ def class_means(values: torch.Tensor, labels: torch.Tensor, n_classes: int) -> t
 def class_imbalance(margins: torch.Tensor, labels: torch.Tensor, n_classes: int) -> torch.Tensor:
     """mean over classes and tasks of (mean of sigmoid(2m) in the class - 1/2)^2. margins [N, K].
 
-    Zero when every task halves every class (METHOD.md section 5, point 1).
+    Zero when every task halves every class (docs/method.md, section 3).
     """
     shares = class_means(torch.sigmoid(2 * margins), labels, n_classes)
     present = torch.bincount(labels, minlength=n_classes) > 0
@@ -78,7 +78,7 @@ def class_imbalance(margins: torch.Tensor, labels: torch.Tensor, n_classes: int)
 
 
 def boundary_crowding(margins: torch.Tensor, width: float) -> torch.Tensor:
-    """mean exp(-(m / width)^2): how many datapoints lie near the boundary (METHOD.md section 5)."""
+    """mean exp(-(m / width)^2): how many datapoints lie near the boundary (docs/method.md, section 3)."""
     return margins.div(width).square().neg().exp().mean()
 
 

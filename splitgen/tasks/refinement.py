@@ -26,6 +26,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -38,7 +39,7 @@ from torch.nn.utils import vector_to_parameters
 from splitgen.config import DiscoveryConfig, RefinementConfig, SelectionConfig, check, settled
 from splitgen.models.bench import Bench
 from splitgen.random import seed_global, stream_generator, stream_seed
-from splitgen.tasks.discovery import choose_loop
+from splitgen.tasks.discovery import choose_loop, find_deadline
 from splitgen.tasks.encoder import TaskEncoder, build_encoder, load_encoder, score_margins
 from splitgen.tasks.inner_loop import MetaGradient
 from splitgen.tasks.meta import LoopSettings, MetaRows, MetaTask, Penalties, View, init_task, run_steps
@@ -139,8 +140,12 @@ class FailureObjective:
 
     def __init__(self, problem: RefinementProblem, class_sides: np.ndarray) -> None:
         self.problem, bench = problem, problem.bench
-        self.bench, self.turn = bench, ENCODER_TURN
+        self.bench = bench
         self.sided = assign_sides(bench.targets, bench.labels, torch.from_numpy(class_sides).to(bench.device))
+
+    @property
+    def turn(self) -> AbstractContextManager[bool]:
+        return ENCODER_TURN
 
     def look(self, task: MetaTask, rows: MetaRows) -> View:
         seen, in_pool = torch.cat([rows.pool, rows.held_out]), len(rows.pool)
@@ -203,7 +208,7 @@ def refine_tasks(
     meta_steps = (refinement or RefinementConfig()).for_images(bench.dataset.image_size).meta_steps
     problem = pose_refinement(bench, config, refinement, selection)
     tasks = [start_refinement(problem, start, encoder_state) for start in starts]
-    run_steps(bench, problem.loop, tasks, meta_steps, budget_seconds, on_step)
+    run_steps(bench, problem.loop, tasks, meta_steps, find_deadline(budget_seconds), on_step)
     return [snapshot_refinement(problem, task) for task in tasks]
 
 
