@@ -230,10 +230,9 @@ def confuse_all(
     which: int,
     name: str,
 ) -> np.ndarray:
-    """How often rows of a class were predicted as an output, int64 [C, n_outputs]: rows of one name, in one trial of each
-    plan.
+    """How often rows of a class were predicted as an output, int64 [C, n_outputs], in one trial of each plan.
 
-    which: the trial's position in its plan.
+    name: of the rows judged. which: the trial's position in its plan.
     """
     rows = torch.cat([plan[which].judged[name] for plan in plans])
     predicted = torch.cat([results[which].predicted[name] for results in judged])
