@@ -60,6 +60,8 @@ if TYPE_CHECKING:
     from splitgen.tasks.tasks_file import SavedTasks as SavedTasks
     from splitgen.tasks.tasks_file import read_tasks as read_tasks
     from splitgen.tasks.tasks_file import write_tasks as write_tasks
+    from splitgen.tasks.ways.registry import WAYS as WAYS
+    from splitgen.tasks.ways.request import WayRequest as WayRequest
 
 MODULES = {
     "config": (
@@ -95,6 +97,8 @@ MODULES = {
     "tasks.found": ("FoundTasks",),
     "tasks.refinement": ("RefinedTask", "Start", "refine_tasks"),
     "tasks.tasks_file": ("SavedTasks", "read_tasks", "write_tasks"),
+    "tasks.ways.registry": ("WAYS",),
+    "tasks.ways.request": ("WayRequest",),
 }
 HOMES = {name: module for module, names in MODULES.items() for name in names}
 __all__ = ["__version__", *sorted(HOMES)]  # noqa: PLE0604

@@ -30,6 +30,7 @@ from splitgen.options import (
     GroupColumn,
     ImageSize,
     Json,
+    Labels,
     LearningRate,
     MetadataTable,
     MetaGradient,
@@ -45,6 +46,7 @@ from splitgen.options import (
     Seeds,
     Target,
     Tasks,
+    TasksFrom,
     TestFraction,
     Threads,
     ValidationFraction,
@@ -110,6 +112,8 @@ def make(
     refine_steps: RefineSteps = None,
     budget: Budget = None,
     tasks: Tasks = None,
+    tasks_from: TasksFrom = None,
+    labels: Labels = None,
     dim: Dim = None,
     meta_gradient: MetaGradient = None,
     agreement_networks: AgreementNetworks = None,
@@ -279,6 +283,7 @@ def compare(
     refine_steps: RefineSteps = None,
     budget: Budget = None,
     tasks: Tasks = None,
+    labels: Labels = None,
     dim: Dim = None,
     meta_gradient: MetaGradient = None,
     agreement_networks: AgreementNetworks = None,
@@ -515,6 +520,7 @@ def open_new_run(
     from splitgen.models.registry import choose_model
     from splitgen.pipeline import without_stop
     from splitgen.run import open_run
+    from splitgen.tasks.ways.registry import DISCOVERED, GIVEN, find_way
 
     chosen = choose_settings(given, below)
     config = chosen.config
@@ -526,7 +532,15 @@ def open_new_run(
     device = pick_device(given["device"], given["threads"])
     screen = Screen(given["quiet"], given["as_json"])
     model = choose_model(config.model, is_named=chosen.names_model)
-    run = open_run(config, model, screen, device, given["out"], command, default_out=default_out)
+    labels = given.get("labels")
+    way = GIVEN if command == "make" and labels is not None else DISCOVERED
+    if given.get("tasks_from") is not None:
+        way = find_way(given["tasks_from"])
+    if (way == GIVEN) != (labels is not None) and command == "make":
+        raise SettingError("--labels FILE and --tasks-from given go together: the table of tasks, and its use")
+    run = open_run(
+        config, model, screen, device, given["out"], command, way=way, labels=labels, default_out=default_out
+    )
     run.record["command_line"] = ["splitgen", *sys.argv[1:]]
     return run
 

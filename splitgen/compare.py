@@ -19,20 +19,18 @@ import pandas as pd
 import pyarrow as pa
 
 from splitgen.data.dataset import describe_dataset
-from splitgen.discovering import run_discovery
+from splitgen.discovering import run_tasks, run_way
 from splitgen.errors import SettingError
 from splitgen.judging import check_groups_known, judge_split
 from splitgen.parquet import write_parquet
 from splitgen.pipeline import share_budget
 from splitgen.run import Run, close_run, describe_settings
-from splitgen.splits.baselines import BASELINES
 from splitgen.splits.selection import count_parts
 from splitgen.splits.split import Split, check_belongs, read_split, write_split
 from splitgen.splits.verification import Verification
-from splitgen.splitting import build_split, find_best, find_cuts, make_search_space, run_search
+from splitgen.splitting import build_split, find_best, find_cuts, make_search_space, one_side, run_search
 from splitgen.tables import print_comparison
-
-DISCOVERED = "discovered"
+from splitgen.tasks.ways.registry import DISCOVERED, GIVEN, WAYS
 
 
 @dataclass(frozen=True)
@@ -57,9 +55,9 @@ def compare(run: Run, budget_seconds: float | None, given: Sequence[Path] = ()) 
     `SettingError` for one of another target.
     """
     splits = {str(path): read_given(run, path) for path in given}
-    cuts = [*find_cuts(run), np.ones(run.dataset.n_classes, dtype=np.int64)]
+    cuts = [*find_cuts(run), one_side(run)]
     rows = [judge_row(run, name, split, 0.0) for name, split in splits.items()]
-    rows += [compare_baseline(run, name, cuts) for name in BASELINES]
+    rows += [compare_way(run, name, cuts) for name in list_ways(run)]
     rows.append(compare_discovered(run, cuts, budget_seconds))
     rows.sort(key=lambda row: row.figures["test_accuracy"]["mean"])
     run.record["comparison"] = [asdict(row) for row in rows]
@@ -71,14 +69,19 @@ def compare(run: Run, budget_seconds: float | None, given: Sequence[Path] = ()) 
     close_run(run)
 
 
-def compare_baseline(run: Run, name: str, cuts: list[np.ndarray]) -> ComparisonRow:
-    """The row of one baseline."""
+def list_ways(run: Run) -> list[str]:
+    """The ways beside discovery; tasks that are given, where there are any."""
+    return [way for way in WAYS if way != DISCOVERED and (way != GIVEN or run.labels is not None)]
+
+
+def compare_way(run: Run, name: str, cuts: list[np.ndarray]) -> ComparisonRow:
+    """The row of a way to find tasks without meta-steps."""
     run.screen.note(f"-- {name}")
-    start, config = time.process_time(), run.config
-    margins = BASELINES[name](run.bench, config.selection.train_fraction)
-    space = make_search_space(run, margins)
+    start = time.process_time()
+    space = make_search_space(run, run_way(run, name).margins)
     ranked = run_search(run, space, cuts)
-    split = keep_split(run, name, build_split(run, space, ranked[0], {"meta_steps": 0, "agreement": []}))
+    found = {"meta_steps": 0, "agreement": [], "way": name}
+    split = keep_split(run, name, build_split(run, space, ranked[0], found))
     return judge_row(run, name, split, time.process_time() - start)
 
 
@@ -87,7 +90,7 @@ def compare_discovered(run: Run, cuts: list[np.ndarray], budget_seconds: float |
     run.screen.note(f"-- {DISCOVERED}")
     start = time.process_time()
     for_discovery, for_refinement = share_budget(run.config, budget_seconds)
-    tasks = run_discovery(run, for_discovery)
+    tasks = run_tasks(run, for_discovery)
     space = make_search_space(run, tasks.margins)
     ranked = find_best(run, space, tasks, cuts, for_refinement)
     split = keep_split(run, DISCOVERED, build_split(run, space, ranked[0], tasks.metadata))

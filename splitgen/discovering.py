@@ -1,4 +1,4 @@
-"""The first stage of a run: discover tasks, and score the agreement on them."""
+"""The first stage of a run: find tasks, and score the agreement on them."""
 
 from __future__ import annotations
 
@@ -15,29 +15,18 @@ from splitgen.random import stream_generator
 from splitgen.run import Run, describe_settings
 from splitgen.tables import print_agreement
 from splitgen.tasks.agreement import AgreementScore, binary_task_labels, score_agreement
-from splitgen.tasks.discovery import MetaStep, discover_tasks
+from splitgen.tasks.discovery import MetaStep
+from splitgen.tasks.found import FoundTasks
 from splitgen.tasks.objectives import task_similarity
 from splitgen.tasks.tasks_file import SavedTasks, write_encoder, write_tasks
+from splitgen.tasks.ways.registry import DISCOVERED, WAYS
+from splitgen.tasks.ways.request import WayRequest
 
 
-def run_discovery(run: Run, budget_seconds: float | None) -> SavedTasks:
-    """Discover tasks, score their agreement, and save both."""
-    config, start = run.config, time.monotonic()
-    meta_steps = config.discovery.meta_steps
-    with run.screen.progress("discover", budget_seconds or meta_steps) as progress:
-        tasks = discover_tasks(
-            run.bench,
-            config.discovery,
-            budget_seconds=budget_seconds,
-            on_step=lambda step: show_step(progress.advance, progress.done, step, meta_steps, budget_seconds),
-        )
-    run.timed("discover", start)
-    run.record["discovery"] = {
-        "meta_steps": tasks.meta_steps,
-        "stopped_by": tasks.stopped_by,
-        "history": [dataclasses.asdict(step) for step in tasks.history],
-    }
-    run.screen.note(f"{tasks.meta_steps} meta-steps, stopped by {tasks.stopped_by}")
+def run_tasks(run: Run, budget_seconds: float | None) -> SavedTasks:
+    """Find tasks by the run's way, score their agreement, and save both."""
+    config = run.config
+    tasks = run_discovery(run, budget_seconds) if run.way == DISCOVERED else run_way(run, run.way)
     scores = run_agreement(run, tasks.margins)
     similarity = task_similarity(torch.from_numpy(binary_task_labels(tasks.margins))).tolist()
     run.record["task_similarity"] = similarity
@@ -48,11 +37,45 @@ def run_discovery(run: Run, budget_seconds: float | None) -> SavedTasks:
         "meta_steps": tasks.meta_steps,
         "agreement": [dataclasses.asdict(score) for score in scores],
         "task_similarity": similarity,
+        **({} if run.way == DISCOVERED else {"way": run.way}),
     }
+    margins = tasks.margins.astype(np.float32)
     if run.out is not None:
-        write_tasks(SavedTasks(tasks.margins, metadata), run.out / "tasks.parquet")
-        write_encoder(tasks.encoder_state or {}, run.out)
-    return SavedTasks(tasks.margins, metadata, tasks.encoder_state)
+        write_tasks(SavedTasks(margins, metadata), run.out / "tasks.parquet")
+        if tasks.encoder_state is not None:
+            write_encoder(tasks.encoder_state, run.out)
+    return SavedTasks(margins, metadata, tasks.encoder_state)
+
+
+def run_discovery(run: Run, budget_seconds: float | None) -> FoundTasks:
+    """Tasks by the meta loop, with its progress shown and recorded."""
+    config, start = run.config, time.monotonic()
+    meta_steps = config.discovery.meta_steps
+    with run.screen.progress("discover", budget_seconds or meta_steps) as progress:
+        tasks = WAYS[DISCOVERED](
+            run.bench,
+            WayRequest(
+                config.discovery,
+                budget_seconds=budget_seconds,
+                on_step=lambda step: show_step(progress.advance, progress.done, step, meta_steps, budget_seconds),
+            ),
+        )
+    run.timed("discover", start)
+    run.record["discovery"] = {
+        "meta_steps": tasks.meta_steps,
+        "stopped_by": tasks.stopped_by,
+        "history": [dataclasses.asdict(step) for step in tasks.history],
+    }
+    run.screen.note(f"{tasks.meta_steps} meta-steps, stopped by {tasks.stopped_by}")
+    return tasks
+
+
+def run_way(run: Run, way: str) -> FoundTasks:
+    """Tasks by a way without meta-steps."""
+    config = run.config
+    request = WayRequest(config.discovery, config.selection.train_fraction, run.labels)
+    with run.screen.progress(way, None):
+        return WAYS[way](run.bench, request)
 
 
 def show_step(

@@ -75,6 +75,17 @@ Tasks = Annotated[
     int | None,
     typer.Option(help=f"tasks to discover (default {by_size(DISCOVERY_DEFAULTS['n_tasks'])})", show_default=False),
 ]
+TasksFrom = Annotated[
+    str | None,
+    typer.Option(
+        help="discovered (default), untrained-network, principal-components, clusters-within-class, ... or given",
+        show_default=False,
+    ),
+]
+Labels = Annotated[
+    Path | None,
+    typer.Option(help="tasks of your own: Parquet or CSV, id and a column for each task", show_default=False),
+]
 Dim = Annotated[int | None, typer.Option(help="embedding size d (default the tasks)", show_default=False)]
 MetaGradient = Annotated[str | None, typer.Option(help="one-sided (default), central or exact", show_default=False)]
 AgreementNetworks = Annotated[

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from splitgen.config import NO_STOP, RunConfig
-from splitgen.discovering import run_discovery
+from splitgen.discovering import run_tasks
 from splitgen.judging import check_groups_known, run_transfer, run_verification
 from splitgen.reporting import run_explanation, run_report
 from splitgen.run import Run, close_run
@@ -32,7 +32,7 @@ def share_budget(config: RunConfig, budget_seconds: float | None) -> tuple[float
 def make(run: Run, budget_seconds: float | None) -> None:
     """Everything, from the dataset to a verified split and its report."""
     for_discovery, for_refinement = share_budget(run.config, budget_seconds)
-    tasks = run_discovery(run, for_discovery)
+    tasks = run_tasks(run, for_discovery)
     finish(run, run_split(run, tasks, for_refinement), tasks)
 
 
@@ -47,7 +47,7 @@ def finish(run: Run, split: Split | None, tasks: SavedTasks) -> None:
 
 def discover(run: Run, budget_seconds: float | None) -> None:
     """Tasks only."""
-    finish(run, None, run_discovery(run, budget_seconds))
+    finish(run, None, run_tasks(run, budget_seconds))
 
 
 def resplit(run: Run, tasks_path: Path, budget_seconds: float | None) -> None:

@@ -25,6 +25,8 @@ from splitgen.models.bench import Bench, make_bench
 from splitgen.models.registry import ModelFactory
 from splitgen.parquet import write_json
 from splitgen.splits.selection import count_parts
+from splitgen.tasks.ways.registry import DISCOVERED, GIVEN, WAYS
+from splitgen.tasks.ways.request import WayRequest
 
 DEFAULT_PARENT = Path("splitgen-runs")
 
@@ -33,6 +35,7 @@ DEFAULT_PARENT = Path("splitgen-runs")
 class Run:
     """One run of a command: what all its stages share, and what they found.
 
+    way: to find tasks, a name of `WAYS`; labels: the user's own table of tasks, for the way "given".
     record: becomes run.json; every figure that was printed, the settings, timings, environment.
     claim: keeps `out` for this run until `close_run`, or the end of the process.
     """
@@ -41,6 +44,8 @@ class Run:
     screen: Screen
     bench: Bench
     out: Path | None
+    way: str = DISCOVERED
+    labels: Path | None = None
     record: dict[str, Any] = field(default_factory=dict)
     claim: FolderClaim | None = None
 
@@ -60,6 +65,8 @@ def open_run(
     out: Path | None,
     command: str,
     *,
+    way: str = DISCOVERED,
+    labels: Path | None = None,
     default_out: bool = False,
 ) -> Run:
     """Open the dataset, and check all that can be checked before the work begins.
@@ -76,13 +83,15 @@ def open_run(
     )
     bench = make_bench(dataset, model, config.selection.target, config.training, seed=config.seed, device=device)
     count_parts(dataset.class_counts, config.selection)
+    if labels is not None:
+        WAYS[GIVEN](bench, WayRequest(labels=labels))  # what is wrong with the table is found before the work
     bench.check_model(bench.target.n_outputs)
     claim = None
     if out is not None:
         claim = claim_folder(out)
     elif default_out:
         out, claim = claim_next(DEFAULT_PARENT, short_name(config.data.dataset))
-    run = Run(config, screen, bench, out, claim=claim)
+    run = Run(config, screen, bench, out, way, labels, claim=claim)
     run.record.update(command=command, config=dataclasses.asdict(config), environment=describe_environment(device))
     run.record["dataset"] = describe_dataset(dataset)
     shape = "x".join(str(n) for n in dataset.images.shape)

@@ -30,6 +30,7 @@ from splitgen.splits.split import Split, write_split
 from splitgen.tasks.agreement import binary_task_labels
 from splitgen.tasks.refinement import RefinementStep, Start, pose_refinement, start_refinement
 from splitgen.tasks.tasks_file import SavedTasks
+from splitgen.tasks.ways.registry import DISCOVERED
 
 MAX_CLASSES = 20  # of a side, in a line
 
@@ -41,7 +42,8 @@ def run_split(run: Run, tasks: SavedTasks, budget_seconds: float | None = None) 
     """
     start = time.monotonic()
     space = make_search_space(run, tasks.margins)
-    ranked = find_best(run, space, tasks, find_cuts(run), budget_seconds)
+    cuts = find_cuts(run) if tasks.way == DISCOVERED else [*find_cuts(run), one_side(run)]
+    ranked = find_best(run, space, tasks, cuts, budget_seconds)
     run.timed("split", start)
     run.record["search"] = [candidate.describe() for candidate in ranked]
     split = build_split(run, space, ranked[0], tasks.metadata)
@@ -56,8 +58,10 @@ def run_split(run: Run, tasks: SavedTasks, budget_seconds: float | None = None) 
 def find_best(
     run: Run, space: SearchSpace, tasks: SavedTasks, cuts: Sequence[np.ndarray], budget_seconds: float | None
 ) -> list[Candidate]:
-    """Search, refinement and sharpening: candidates, strongest first."""
+    """Search and, of discovered tasks, refinement and sharpening: candidates, strongest first."""
     searched, config = run_search(run, space, cuts), run.config.search
+    if tasks.way != DISCOVERED:
+        return searched
     refined = run_refinement(run, space, tasks, searched, budget_seconds)
     sharpened = run_sharpening(run, space, add_candidates(searched, refined, config))
     return add_candidates(searched, [*refined, *sharpened], config)
@@ -73,6 +77,7 @@ def score_chosen(run: Run, best: Candidate) -> dict[str, Any]:
 def build_split(run: Run, space: SearchSpace, best: Candidate, found: Mapping[str, Any]) -> Split:
     """The split of a candidate. found: "meta_steps" and "agreement" of the tasks, as their file has them."""
     scores, selection = select_candidate(space, best)
+    way = found.get("way", DISCOVERED)
     run.record["split"] = {"alignment": selection.alignment}
     metadata = {
         "splitgen_version": __version__,
@@ -93,6 +98,7 @@ def build_split(run: Run, space: SearchSpace, best: Candidate, found: Mapping[st
         "agreement": found["agreement"],
         "groups": describe_groups(run, selection),
         "verification": None,
+        **({} if way == DISCOVERED else {"way": way}),
     }
     margins = best.margins(space.margins)
     return Split(
@@ -122,6 +128,11 @@ def find_cuts(run: Run) -> list[np.ndarray]:
     if run.bench.target.positive_classes is not None:
         return [binary_sides(n_classes, run.bench.target.positive_classes)]
     return cut_classes(measure_confusion(run.bench), config.search.n_cuts)
+
+
+def one_side(run: Run) -> np.ndarray:
+    """All classes on one side, [C]: what ways that look within classes expect."""
+    return np.ones(run.dataset.n_classes, dtype=np.int64)
 
 
 def run_search(run: Run, space: SearchSpace, cuts: Sequence[np.ndarray]) -> list[Candidate]:

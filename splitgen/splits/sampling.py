@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from splitgen.splits.grouping import count_members, take_groups
-from splitgen.splits.strata import count_earlier
+from splitgen.strata import count_earlier
 
 
 @dataclass(frozen=True)

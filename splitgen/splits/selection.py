@@ -11,7 +11,7 @@ import numpy as np
 from splitgen.config import SelectionConfig, check
 from splitgen.errors import SettingError
 from splitgen.splits.grouping import share_groups
-from splitgen.splits.strata import count_earlier
+from splitgen.strata import count_earlier
 
 
 @dataclass(frozen=True)

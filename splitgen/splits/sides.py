@@ -15,7 +15,7 @@ from torch import nn
 from splitgen.models.bench import Bench
 from splitgen.random import stream_generator, stream_seed
 from splitgen.splits.bisection import bisect
-from splitgen.splits.strata import count_earlier
+from splitgen.strata import count_earlier
 
 EXACT_CLASSES = 20  # up to here every balanced cut is looked at
 MAX_CONFUSION_ROWS = 10_000

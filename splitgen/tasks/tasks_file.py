@@ -37,6 +37,11 @@ class SavedTasks:
     encoder_state: Mapping[str, torch.Tensor] | None = None
 
     @property
+    def way(self) -> str:
+        """What found them; files of earlier versions hold discovered tasks."""
+        return str(self.metadata.get("way", "discovered"))
+
+    @property
     def n_tasks(self) -> int:
         return int(self.margins.shape[1])
 

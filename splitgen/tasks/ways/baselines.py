@@ -1,13 +1,13 @@
-"""What a discovered task must beat: cheaper ways to margins, one small function each, in one dict.
+"""Cheaper ways to tasks, which discovered ones must beat, one small function each.
 
-A baseline gives task margins [N, K] for some K; the search over class sides, the selection and the
+Each gives task margins [N, K] for some K; the search over class sides, the selection and the
 verification are then the same for all of them as for discovered tasks.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
-import importlib.util
 from collections.abc import Callable
 
 import numpy as np
@@ -22,14 +22,26 @@ from splitgen.models.bench import Bench
 from splitgen.models.training import PREDICTION_CHUNK
 from splitgen.parallel import map_threads
 from splitgen.random import stream_generator, stream_seed
-from splitgen.splits.strata import list_strata
+from splitgen.strata import list_strata
+from splitgen.tasks.found import FoundTasks
+from splitgen.tasks.ways.request import Way, WayRequest
 
 N_COMPONENTS = 4
 N_UNTRAINED = 3
 LOSS_FOLDS = 2
 
 
-Baseline = Callable[[Bench, float], np.ndarray]  # of a bench and the share of rows that train is to have
+def named(way: str) -> Callable[[Callable[[Bench, WayRequest], np.ndarray]], Way]:
+    """A function that gives margins as a way of that name."""
+
+    def name_margins(margins: Callable[[Bench, WayRequest], np.ndarray]) -> Way:
+        @functools.wraps(margins)
+        def find(bench: Bench, request: WayRequest) -> FoundTasks:
+            return FoundTasks(way, margins(bench, request))
+
+        return find
+
+    return name_margins
 
 
 def flatten_pixels(bench: Bench) -> np.ndarray:
@@ -37,14 +49,16 @@ def flatten_pixels(bench: Bench) -> np.ndarray:
     return np.concatenate([part.flatten(1).cpu().numpy() for part in bench.pixels.chunks(CHUNK)])
 
 
-def random_margins(bench: Bench, train_fraction: float) -> np.ndarray:
+@named("random")
+def random_margins(bench: Bench, request: WayRequest) -> np.ndarray:
     """A random split of the same sizes."""
     generator = stream_generator(bench.seed, "baseline", "random")
     return torch.randn(bench.n_points, 1, generator=generator).numpy()
 
 
+@named("untrained network")
 @torch.no_grad()
-def untrained_network(bench: Bench, train_fraction: float) -> np.ndarray:
+def untrained_network(bench: Bench, request: WayRequest) -> np.ndarray:
     """The output of untrained networks of the target architecture (the paper's random-network tasks)."""
     columns = []
     rows = torch.arange(bench.n_points, device=bench.device)
@@ -61,20 +75,23 @@ def untrained_network(bench: Bench, train_fraction: float) -> np.ndarray:
     return np.stack(columns, axis=1)
 
 
-def principal_components(bench: Bench, train_fraction: float) -> np.ndarray:
+@named("principal components")
+def principal_components(bench: Bench, request: WayRequest) -> np.ndarray:
     """The first principal components of the pixels."""
     found: np.ndarray = PCA(N_COMPONENTS, random_state=0).fit_transform(flatten_pixels(bench))
     return found
 
 
-def image_statistics(bench: Bench, train_fraction: float) -> np.ndarray:
+@named("image statistics")
+def image_statistics(bench: Bench, request: WayRequest) -> np.ndarray:
     """Brightness, contrast, ink, edges, symmetry and the like: every statistic that differs between images."""
     measured = measure_chunks(bench.pixels.chunks, bench.pixels.shape)
     numbers = [values for values in measured.values() if values.dtype.kind == "f" and values.std() > 0]
     return np.stack(numbers, axis=1).astype(np.float64)
 
 
-def clusters_within_class(bench: Bench, train_fraction: float) -> np.ndarray:
+@named("clusters within class")
+def clusters_within_class(bench: Bench, request: WayRequest) -> np.ndarray:
     """Two k-means clusters in each class: how much nearer a datapoint is to the larger one's centre."""
     pixels = flatten_pixels(bench)
     margins = np.zeros((len(pixels), 1))
@@ -86,7 +103,8 @@ def clusters_within_class(bench: Bench, train_fraction: float) -> np.ndarray:
     return margins
 
 
-def highest_loss(bench: Bench, train_fraction: float) -> np.ndarray:
+@named("highest loss")
+def highest_loss(bench: Bench, request: WayRequest) -> np.ndarray:
     """Minus the loss of target models that were trained on the other rows: the hard rows go to test."""
     order = torch.randperm(bench.n_points, generator=stream_generator(bench.seed, "baseline", "loss")).to(bench.device)
     folds = order.chunk(LOSS_FOLDS)
@@ -107,18 +125,20 @@ def highest_loss(bench: Bench, train_fraction: float) -> np.ndarray:
     return margins
 
 
-def splytters_distance(bench: Bench, train_fraction: float) -> np.ndarray:
+@named("splytters distance")
+def splytters_distance(bench: Bench, request: WayRequest) -> np.ndarray:
     """splytters' distance_adversarial_split within each class."""
     split_one = importlib.import_module("splytters").distance_adversarial_split
     split_each = importlib.import_module("splytters.stratify").per_class_split
-    train, _ = split_each(split_one, flatten_pixels(bench), bench.dataset.labels, train_fraction)
+    train, _ = split_each(split_one, flatten_pixels(bench), bench.dataset.labels, request.train_fraction)
     return partition_margins(train, bench.n_points)
 
 
-def splytters_minority_grow(bench: Bench, train_fraction: float) -> np.ndarray:
+@named("splytters minority grow")
+def splytters_minority_grow(bench: Bench, request: WayRequest) -> np.ndarray:
     """splytters' minority_grow_split, with equal class counts."""
     grow = importlib.import_module("splytters").minority_grow_split
-    train, _ = grow(flatten_pixels(bench), bench.dataset.labels, train_fraction, stratify="per_class")
+    train, _ = grow(flatten_pixels(bench), bench.dataset.labels, request.train_fraction, stratify="per_class")
     return partition_margins(train, bench.n_points)
 
 
@@ -127,16 +147,3 @@ def partition_margins(train: np.ndarray, n_points: int) -> np.ndarray:
     margins = -np.ones((n_points, 1))
     margins[train] = 1
     return margins
-
-
-BASELINES: dict[str, Baseline] = {
-    "random": random_margins,
-    "untrained network": untrained_network,
-    "principal components": principal_components,
-    "image statistics": image_statistics,
-    "clusters within class": clusters_within_class,
-    "highest loss": highest_loss,
-}
-if importlib.util.find_spec("splytters") is not None:
-    BASELINES["splytters distance"] = splytters_distance
-    BASELINES["splytters minority grow"] = splytters_minority_grow

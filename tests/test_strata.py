@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from splitgen.splits.strata import count_earlier, list_strata
+from splitgen.strata import count_earlier, list_strata
 
 
 def test_earlier_rows_of_the_same_stratum_are_counted():
