@@ -26,9 +26,19 @@ from splitgen.parquet import write_parquet
 from splitgen.pipeline import share_budget
 from splitgen.run import Run, close_run, describe_settings
 from splitgen.splits.selection import count_parts
-from splitgen.splits.split import Split, check_belongs, read_split, write_split
+from splitgen.splits.split import Split, check_belongs, read_split
 from splitgen.splits.verification import Verification
-from splitgen.splitting import build_split, find_best, find_cuts, make_search_space, one_side, run_search
+from splitgen.splitting import (
+    Found,
+    SearchOutcome,
+    build_split,
+    find_best,
+    find_cuts,
+    make_search_space,
+    one_side,
+    run_search,
+    tell_found,
+)
 from splitgen.tables import print_comparison
 from splitgen.tasks.ways.registry import DISCOVERED, GIVEN, WAYS
 
@@ -79,9 +89,8 @@ def compare_way(run: Run, name: str, cuts: list[np.ndarray]) -> ComparisonRow:
     run.screen.note(f"-- {name}")
     start = time.process_time()
     space = make_search_space(run, run_way(run, name).margins)
-    ranked = run_search(run, space, cuts)
-    found = {"meta_steps": 0, "agreement": [], "way": name}
-    split = keep_split(run, name, build_split(run, space, ranked[0], found))
+    outcome = SearchOutcome(run_search(run, space, cuts))
+    split = keep_split(run, name, build_split(run, space, outcome, Found(name)))
     return judge_row(run, name, split, time.process_time() - start)
 
 
@@ -92,8 +101,8 @@ def compare_discovered(run: Run, cuts: list[np.ndarray], budget_seconds: float |
     for_discovery, for_refinement = share_budget(run.config, budget_seconds)
     tasks = run_tasks(run, for_discovery)
     space = make_search_space(run, tasks.margins)
-    ranked = find_best(run, space, tasks, cuts, for_refinement)
-    split = keep_split(run, DISCOVERED, build_split(run, space, ranked[0], tasks.metadata))
+    outcome = find_best(run, space, tasks, cuts, for_refinement)
+    split = keep_split(run, DISCOVERED, build_split(run, space, outcome, tell_found(tasks)))
     return judge_row(run, DISCOVERED, split, time.process_time() - start)
 
 
@@ -115,8 +124,7 @@ def read_given(run: Run, path: Path) -> Split:
 
 def keep_split(run: Run, name: str, split: Split) -> Split:
     """Write the split of a splitter into the run folder."""
-    if run.out is not None:
-        write_split(split, run.out / f"{re.sub('[^a-z]+', '-', name)}.parquet")
+    run.store.save(f"split/{re.sub('[^a-z]+', '-', name)}", split)
     return split
 
 

@@ -18,7 +18,7 @@ from splitgen.tasks.agreement import AgreementScore, binary_task_labels, score_a
 from splitgen.tasks.discovery import MetaStep
 from splitgen.tasks.found import FoundTasks
 from splitgen.tasks.objectives import task_similarity
-from splitgen.tasks.tasks_file import SavedTasks, write_encoder, write_tasks
+from splitgen.tasks.tasks_file import SavedTasks
 from splitgen.tasks.ways.registry import DISCOVERED, WAYS
 from splitgen.tasks.ways.request import WayRequest
 
@@ -40,11 +40,11 @@ def run_tasks(run: Run, budget_seconds: float | None) -> SavedTasks:
         **({} if run.way == DISCOVERED else {"way": run.way}),
     }
     margins = tasks.margins.astype(np.float32)
-    if run.out is not None:
-        write_tasks(SavedTasks(margins, metadata), run.out / "tasks.parquet")
-        if tasks.encoder_state is not None:
-            write_encoder(tasks.encoder_state, run.out)
-    return SavedTasks(margins, metadata, tasks.encoder_state)
+    found = SavedTasks(margins, metadata, tasks.encoder_state)
+    run.store.save("tasks", found)
+    if tasks.encoder_state is not None:
+        run.store.save("encoder", tasks.encoder_state)
+    return found
 
 
 def run_discovery(run: Run, budget_seconds: float | None) -> FoundTasks:

@@ -16,7 +16,7 @@ from splitgen.models.training import count_epochs, steps_per_epoch
 from splitgen.parallel import count_workers
 from splitgen.run import Run
 from splitgen.splits.confusion import map_targets, store_confusion
-from splitgen.splits.split import Split, hash_rows, write_split
+from splitgen.splits.split import Split, hash_rows
 from splitgen.splits.verification import Verification, count_verification_fits, verify_split
 from splitgen.tables import print_transfer, print_verification
 
@@ -36,8 +36,7 @@ def run_verification(run: Run, split: Split) -> tuple[Split, Verification]:
     }
     split = split.with_metadata(verification=described)
     print_verification(run.screen, described, run.dataset.class_names)
-    if run.out is not None:
-        write_split(split, run.out / "split.parquet")
+    run.store.save("split", split)
     return split, result
 
 

@@ -25,7 +25,7 @@ def explain_tasks(dataset: ImageDataset, folder: RunFolder, seed: int) -> list[E
 def run_explanation(run: Run, split: Split | None, tasks: SavedTasks) -> list[Explanation]:
     """Explain the tasks of a run in words, print those of the first, and keep all in the run's record."""
     start = time.monotonic()
-    folder = RunFolder(run.out or Path(), split, tasks, run.record)
+    folder = RunFolder(Path(), split, tasks, {})
     explanations = explain_tasks(run.dataset, folder, run.config.seed)
     run.timed("explain", start)
     run.record["explanations"] = describe_explanations(explanations)

@@ -23,8 +23,8 @@ from splitgen.errors import RunFolderError
 from splitgen.folder_claim import FolderClaim
 from splitgen.models.bench import Bench, make_bench
 from splitgen.models.registry import ModelFactory
-from splitgen.parquet import write_json
 from splitgen.splits.selection import count_parts
+from splitgen.store import Store
 from splitgen.tasks.ways.registry import DISCOVERED, GIVEN, WAYS
 from splitgen.tasks.ways.request import WayRequest
 
@@ -48,6 +48,11 @@ class Run:
     labels: Path | None = None
     record: dict[str, Any] = field(default_factory=dict)
     claim: FolderClaim | None = None
+
+    @property
+    def store(self) -> Store:
+        """Where its results are kept."""
+        return Store(self.out)
 
     @property
     def dataset(self) -> ImageDataset:
@@ -165,6 +170,6 @@ def close_run(run: Run) -> None:
     # ru_maxrss is in KiB on Linux and in bytes on macOS
     unit = 1 if platform.system() == "Darwin" else 1024
     run.record["peak_memory_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    run.store.save("record", run.record)
     if run.out is not None:
-        write_json(run.record, run.out / "run.json")
         run.screen.say(f"written to {run.out}")

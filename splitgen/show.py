@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from splitgen.console import Screen
+from splitgen.splits.provenance import DISCOVERED
 from splitgen.splits.split import PARTS, Split
 from splitgen.tables import print_agreement, print_comparison, print_transfer, print_verification
 
@@ -23,20 +24,20 @@ def describe_split(split: Split) -> dict[str, Any]:
     return {"counts": split.counts(), "class_counts": by_class, "metadata": split.metadata}
 
 
-def tell_origin(metadata: dict[str, Any]) -> list[str]:
+def tell_origin(split: Split) -> list[str]:
     """Where the split comes from, in lines."""
-    fingerprint = f"fingerprint {metadata['dataset']['fingerprint'][:19]}"
-    if "class_sides" not in metadata:
-        return [f"target {metadata['target']}; imported; {fingerprint}"]
-    sides = metadata["class_sides"]
+    origin, target = split.provenance, split.metadata["target"]
+    fingerprint = f"fingerprint {split.metadata['dataset']['fingerprint'][:19]}"
+    if origin.is_imported:
+        return [f"target {target}; imported; {fingerprint}"]
+    sides = origin.class_sides or ()
     signs = "".join("+" if side > 0 else "-" for side in sides[:MAX_SIGNS])
     if len(sides) > MAX_SIGNS:
         signs += f" and {len(sides) - MAX_SIGNS} more"
-    task = metadata.get("task_name", f"task {metadata['task']}")
+    way = "" if origin.way == DISCOVERED else f" of {origin.way}"
     return [
-        f"target {metadata['target']}; {task}; class sides {signs}",
-        f"alignment {metadata['alignment']:.3f}; seed {metadata['seed']}; {metadata['meta_steps']} meta-steps; "
-        f"{fingerprint}",
+        f"target {target}; {origin.task_name}{way}; class sides {signs}",
+        f"alignment {origin.alignment:.3f}; seed {origin.seed}; {origin.meta_steps} meta-steps; {fingerprint}",
     ]
 
 
@@ -66,7 +67,7 @@ def print_split(screen: Screen, split: Split) -> None:
     screen.table(f"Split of {metadata['dataset']['source']}", ["class", *shown], rows)
     if len(by_class) > MAX_TABLE_CLASSES:
         screen.say(f"and {len(by_class) - MAX_TABLE_CLASSES} more classes; --json lists them all")
-    for line in tell_origin(metadata):
+    for line in tell_origin(split):
         screen.say(line)
     if metadata["verification"] is None:
         screen.say("not verified yet; run 'splitgen verify'")

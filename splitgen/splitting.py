@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from splitgen.data.dataset import describe_dataset
 from splitgen.discovering import foretell_left, score_tasks
 from splitgen.run import Run, describe_settings
 from splitgen.splits.halving import Runner, choose_starts, refine_by_rounds
+from splitgen.splits.provenance import Provenance
 from splitgen.splits.search import (
     Candidate,
     SearchSpace,
@@ -26,13 +28,38 @@ from splitgen.splits.search import (
 from splitgen.splits.selection import Selection, advise_alignment, count_parts
 from splitgen.splits.sharpening import count_sharpening_fits, sharpen_candidates
 from splitgen.splits.sides import binary_sides, cut_classes, measure_confusion
-from splitgen.splits.split import Split, write_split
+from splitgen.splits.split import Split
 from splitgen.tasks.agreement import binary_task_labels
 from splitgen.tasks.refinement import RefinementStep, Start, pose_refinement, start_refinement
 from splitgen.tasks.tasks_file import SavedTasks
 from splitgen.tasks.ways.registry import DISCOVERED
 
 MAX_CLASSES = 20  # of a side, in a line
+
+
+@dataclass(frozen=True)
+class SearchOutcome:
+    """Candidates, strongest first, and the meta-steps of refinement that some of them come from."""
+
+    ranked: Sequence[Candidate]
+    refinement_steps: int = 0
+
+    @property
+    def best(self) -> Candidate:
+        return self.ranked[0]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a split tells of how its tasks were found: the way, meta-steps, and agreement scores."""
+
+    way: str
+    meta_steps: int = 0
+    agreement: tuple[Mapping[str, Any], ...] = ()
+
+
+def tell_found(tasks: SavedTasks) -> Found:
+    return Found(tasks.way, tasks.metadata["meta_steps"], tuple(tasks.metadata["agreement"]))
 
 
 def run_split(run: Run, tasks: SavedTasks, budget_seconds: float | None = None) -> Split:
@@ -43,28 +70,28 @@ def run_split(run: Run, tasks: SavedTasks, budget_seconds: float | None = None) 
     start = time.monotonic()
     space = make_search_space(run, tasks.margins)
     cuts = find_cuts(run) if tasks.way == DISCOVERED else [*find_cuts(run), one_side(run)]
-    ranked = find_best(run, space, tasks, cuts, budget_seconds)
+    outcome = find_best(run, space, tasks, cuts, budget_seconds)
+    best, found = outcome.best, tell_found(tasks)
     run.timed("split", start)
-    run.record["search"] = [candidate.describe() for candidate in ranked]
-    split = build_split(run, space, ranked[0], tasks.metadata)
-    if ranked[0].own_margins is not None:
-        split = split.with_metadata(agreement=[*split.metadata["agreement"], score_chosen(run, ranked[0])])
-    print_split(run, split, ranked[0])
-    if run.out is not None:
-        write_split(split, run.out / "split.parquet")
+    run.record["search"] = [candidate.describe() for candidate in outcome.ranked]
+    if best.own_margins is not None:
+        found = replace(found, agreement=(*found.agreement, score_chosen(run, best)))
+    split = build_split(run, space, outcome, found)
+    print_split(run, split, best)
+    run.store.save("split", split)
     return split
 
 
 def find_best(
     run: Run, space: SearchSpace, tasks: SavedTasks, cuts: Sequence[np.ndarray], budget_seconds: float | None
-) -> list[Candidate]:
-    """Search and, of discovered tasks, refinement and sharpening: candidates, strongest first."""
+) -> SearchOutcome:
+    """Search and, of discovered tasks, refinement and sharpening."""
     searched, config = run_search(run, space, cuts), run.config.search
     if tasks.way != DISCOVERED:
-        return searched
-    refined = run_refinement(run, space, tasks, searched, budget_seconds)
+        return SearchOutcome(searched)
+    refined, n_steps = run_refinement(run, space, tasks, searched, budget_seconds)
     sharpened = run_sharpening(run, space, add_candidates(searched, refined, config))
-    return add_candidates(searched, [*refined, *sharpened], config)
+    return SearchOutcome(add_candidates(searched, [*refined, *sharpened], config), n_steps)
 
 
 def score_chosen(run: Run, best: Candidate) -> dict[str, Any]:
@@ -74,36 +101,37 @@ def score_chosen(run: Run, best: Candidate) -> dict[str, Any]:
     return dataclasses.asdict(score_tasks(run, labels, "agreement of the chosen")[0])
 
 
-def build_split(run: Run, space: SearchSpace, best: Candidate, found: Mapping[str, Any]) -> Split:
-    """The split of a candidate. found: "meta_steps" and "agreement" of the tasks, as their file has them."""
+def build_split(run: Run, space: SearchSpace, outcome: SearchOutcome, found: Found) -> Split:
+    """The split of the best candidate."""
+    best, dataset = outcome.best, run.dataset
     scores, selection = select_candidate(space, best)
-    way = found.get("way", DISCOVERED)
     run.record["split"] = {"alignment": selection.alignment}
+    provenance = Provenance(
+        found.way,
+        best.task,
+        best.name,
+        best.meta_steps > 0,
+        best.sharpened,
+        best.class_sides,
+        tuple(selection.train_thresholds.tolist()),
+        tuple(selection.test_thresholds.tolist()),
+        selection.alignment,
+        run.config.seed,
+        found.meta_steps,
+        outcome.refinement_steps,
+        found.agreement,
+    )
     metadata = {
         "splitgen_version": __version__,
-        "dataset": describe_dataset(run.dataset),
+        "dataset": describe_dataset(dataset),
         "target": run.bench.target.spec,
-        "task": best.task,
-        "task_name": best.name,
-        "refined": best.meta_steps > 0,
-        "sharpened": best.sharpened,
-        "class_sides": list(best.class_sides),
-        "train_thresholds": selection.train_thresholds.tolist(),
-        "test_thresholds": selection.test_thresholds.tolist(),
-        "alignment": selection.alignment,
         "config": describe_settings(run.config),
-        "seed": run.config.seed,
-        "meta_steps": found["meta_steps"],
-        "refinement_steps": run.record.get("refinement_steps", 0),
-        "agreement": found["agreement"],
         "groups": describe_groups(run, selection),
         "verification": None,
-        **({} if way == DISCOVERED else {"way": way}),
+        **provenance.describe(),
     }
     margins = best.margins(space.margins)
-    return Split(
-        run.dataset.ids, run.dataset.labels, run.bench.target.values, selection.parts, scores, margins, metadata
-    )
+    return Split(dataset.ids, dataset.labels, run.bench.target.values, selection.parts, scores, margins, metadata)
 
 
 def describe_groups(run: Run, selection: Selection) -> dict[str, Any] | None:
@@ -145,15 +173,16 @@ def run_search(run: Run, space: SearchSpace, cuts: Sequence[np.ndarray]) -> list
 
 def run_refinement(
     run: Run, space: SearchSpace, tasks: SavedTasks, ranked: list[Candidate], budget_seconds: float | None
-) -> list[Candidate]:
-    """The best of the candidates and new tasks, refined by rounds: a candidate for each state that was judged."""
+) -> tuple[list[Candidate], int]:
+    """The best of the candidates and new tasks, refined by rounds: a candidate for each state that was judged, and the
+    meta-steps done."""
     config, state = run.config, tasks.encoder_state
     run.record["refinement_steps"] = 0
     if config.refinement.meta_steps == 0:
-        return []
+        return [], 0
     if state is None:
         run.screen.note("not refined: there is no checkpoint/encoder.safetensors beside the tasks")
-        return []
+        return [], 0
     start, max_steps = time.monotonic(), config.refinement.meta_steps
     problem = pose_refinement(run.bench, config.discovery, config.refinement, config.selection)
     runners = [
@@ -178,8 +207,9 @@ def run_refinement(
         {**runner.candidate.describe(), "history": [dataclasses.asdict(step) for step in runner.refinement.history]}
         for runner in runners
     ]
-    run.record["refinement_steps"] = max(runner.meta_steps for runner in runners)
-    return found
+    n_steps = max(runner.meta_steps for runner in runners)
+    run.record["refinement_steps"] = n_steps
+    return found, n_steps
 
 
 def candidate_start(candidate: Candidate) -> Start:
@@ -207,7 +237,7 @@ def print_split(run: Run, split: Split, best: Candidate) -> None:
         missed = ", ".join(f"{part} {n:+d}" for part, n in groups["miss"].items() if n) or "none"
         run.screen.note(f"{groups['n_groups']} groups of '{groups['column']}' kept whole; rows off the sizes: {missed}")
         return
-    advice = advise_alignment(split.metadata["alignment"], run.config.selection)
+    advice = advise_alignment(split.provenance.alignment or 0.0, run.config.selection)
     run.screen.note(advice or "alignment 1.000: all of train lies on the task's side")
 
 

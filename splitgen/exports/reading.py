@@ -21,6 +21,7 @@ from splitgen.data.dataset import ImageDataset, describe_dataset
 from splitgen.data.target import make_target
 from splitgen.errors import RowsError, SplitFileError
 from splitgen.ids import AGREE, find_contradiction, find_positions
+from splitgen.splits.provenance import IMPORTED, Provenance
 from splitgen.splits.split import PARTS, Split
 from splitgen.whole import NotWholeError, to_whole
 
@@ -67,8 +68,7 @@ def read_foreign_split(
         "splitgen_version": __version__,
         "dataset": describe_dataset(dataset),
         "target": target,
-        "task": None,
-        "task_name": "imported",
+        **Provenance(IMPORTED, None, IMPORTED).describe(),
         "config": {"selection": {"target": target}},
         "verification": None,
     }

@@ -74,14 +74,14 @@ def say_headline(folder: RunFolder, verification: Mapping[str, Any] | None, name
 def say_shortcut(split: Split | None, names: Sequence[str], explanations: Sequence[Explanation]) -> str | None:
     """Which classes train shows with which attribute, and which classes do not follow; None where no attribute
     explains the task, or no class shows it clearly."""
-    if split is None or "class_sides" not in split.metadata or not explanations:
+    if split is None or split.provenance.is_imported or not explanations:
         return None
     best = next(iter(explanations[0].associations), None)
     if best is None or best.auc < WEAK_AUC or best.origin == CLASS:
         return None
     follows = {reading.label: reading.follows or 0.0 for reading in explanations[0].within_classes}
     clear = [follows.get(c, 0.0) >= CLEAR_AUC for c in range(len(names))]
-    sides = split.metadata["class_sides"]
+    sides = split.provenance.class_sides or ()
     shown = [
         f"{list_names(members)} {'goes' if len(members) == 1 else 'go'} with {words}"
         for sign, words in ((1, best.side_1), (-1, best.side_0))
@@ -110,7 +110,7 @@ def say_rest(rest: Sequence[int], sides: Sequence[int], names: Sequence[str], ex
 
 def say_sides(split: Split, names: Sequence[str]) -> str | None:
     """Where the sides of the split's task lie, for the sentences that speak of them."""
-    sides = split.metadata.get("class_sides")
+    sides = split.provenance.class_sides
     if sides is None:
         return None
     members = [names[c] for c, side in enumerate(sides) if side == 1]
@@ -176,7 +176,7 @@ def count_scores(split: Split, names: Sequence[str]) -> list[Histogram]:
 
 def find_threshold(split: Split, name: str, label: int) -> float | None:
     """A recorded threshold of a class; None where the split was imported."""
-    values = split.metadata.get(name)
+    values = getattr(split.provenance, name)
     return None if values is None else float(values[label])
 
 
@@ -201,8 +201,8 @@ def list_tasks(folder: RunFolder) -> dict[str, np.ndarray]:
     """
     tasks: dict[str, np.ndarray] = {}
     split = folder.split
-    if split is not None and "class_sides" in split.metadata:
-        tasks[split.metadata.get("task_name", f"task {split.metadata['task']}")] = split.margins
+    if split is not None and not split.provenance.is_imported:
+        tasks[split.provenance.task_name] = split.margins
     elif split is not None:
         tasks["train against test"] = np.select([split.parts == "test", split.parts == "reserve"], [-1.0, 0.0], 1.0)
     if folder.tasks is not None:
@@ -240,21 +240,22 @@ def name_reading(reading: ClassReading) -> str:
 
 def is_split_task(folder: RunFolder, margins: np.ndarray) -> bool:
     """Whether these are the margins that the folder's split was made of."""
-    return folder.split is not None and "class_sides" in folder.split.metadata and margins is folder.split.margins
+    split = folder.split
+    return split is not None and not split.provenance.is_imported and margins is split.margins
 
 
 def order_sides(reading: ClassReading, folder: RunFolder, margins: np.ndarray) -> list[str]:
     """The words of a class for train and test where the split was made of the task, else for side + and side -."""
     words = [reading.association.side_1, reading.association.side_0]
     if folder.split is not None and is_split_task(folder, margins):
-        return words[:: folder.split.metadata["class_sides"][reading.label]]
+        return words[:: (folder.split.provenance.class_sides or ())[reading.label]]
     return words
 
 
 def list_agreement(folder: RunFolder) -> list[Mapping[str, Any]]:
     """The agreement scores of a run: of its tasks, of the target, of random labels."""
-    if folder.split is not None and folder.split.metadata.get("agreement"):
-        return list(folder.split.metadata["agreement"])
+    if folder.split is not None and folder.split.provenance.agreement:
+        return list(folder.split.provenance.agreement)
     return [] if folder.tasks is None else list(folder.tasks.metadata.get("agreement", []))
 
 

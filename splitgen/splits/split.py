@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pyarrow as pa
 
 from splitgen.errors import FingerprintError, RowsError, SchemaVersionError, SplitFileError
 from splitgen.parquet import read_parquet, write_parquet
+from splitgen.splits.provenance import Provenance, read_provenance
 from splitgen.whole import NotWholeError, to_whole
 
 SCHEMA_VERSION = 1
@@ -55,6 +57,11 @@ class Split:
     @property
     def n_points(self) -> int:
         return len(self.labels)
+
+    @cached_property
+    def provenance(self) -> Provenance:
+        """How it came about, as its metadata tells."""
+        return read_provenance(self.metadata)
 
     def indices(self, part: str) -> np.ndarray:
         """Positions in the source of one part, int64 ascending. Raises `ValueError` for another word."""

@@ -70,21 +70,17 @@ def read_tasks(path: Path | str) -> SavedTasks:
     columns = [name for name in frame.columns if name.startswith("task_")]
     if not columns or not np.array_equal(frame["index"], np.arange(len(frame))):
         raise TasksFileError(str(path), "its rows are not those of a dataset in order", remedy)
-    return SavedTasks(frame[columns].to_numpy(np.float32), metadata, read_encoder(path.parent))
+    return SavedTasks(frame[columns].to_numpy(np.float32), metadata, read_encoder(path.parent / ENCODER_FILE))
 
 
-def write_encoder(encoder_state: Mapping[str, torch.Tensor], folder: Path) -> None:
-    """The task encoder's weights into a run folder."""
-    (folder / ENCODER_FILE).parent.mkdir(exist_ok=True)
-    with replacing(
-        folder / ENCODER_FILE
-    ) as temporary:  # save_file alone would leave it to its owner, whatever the umask
+def write_encoder(encoder_state: Mapping[str, torch.Tensor], path: Path) -> None:
+    """The task encoder's weights into a safetensors file, which follows the umask, as `save_file` alone does not."""
+    with replacing(path) as temporary:
         save_file(dict(encoder_state), temporary)
 
 
-def read_encoder(folder: Path) -> dict[str, torch.Tensor] | None:
-    """The task encoder's weights of a run folder, or None. Raises `TasksFileError` for a broken file."""
-    path = folder / ENCODER_FILE
+def read_encoder(path: Path) -> dict[str, torch.Tensor] | None:
+    """The task encoder's weights from a file, None where there is none. Raises `TasksFileError` for a broken one."""
     if not path.exists():
         return None
     try:

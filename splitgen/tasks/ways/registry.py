@@ -13,7 +13,7 @@ from splitgen.tasks.ways import baselines
 from splitgen.tasks.ways.given import given_tasks
 from splitgen.tasks.ways.request import Way, WayRequest
 
-DISCOVERED, GIVEN = "discovered", "given"
+DISCOVERED, GIVEN = "discovered", "given"  # the former as `splits.provenance` has it
 
 
 def discovered(bench: Bench, request: WayRequest) -> FoundTasks:
