@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from splitgen._version import __version__
 
 if TYPE_CHECKING:
+    from splitgen.api import make as make
     from splitgen.check.assertion import assert_robust as assert_robust
     from splitgen.config import AgreementConfig as AgreementConfig
     from splitgen.config import DataConfig as DataConfig
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from splitgen.report.folder import RunFolder as RunFolder
     from splitgen.report.folder import read_run_folder as read_run_folder
     from splitgen.report.page import write_report as write_report
+    from splitgen.run import Run as Run
     from splitgen.splits.scores import score_datapoints as score_datapoints
     from splitgen.splits.selection import Selection as Selection
     from splitgen.splits.selection import select_split as select_split
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
     from splitgen.tasks.ways.request import WayRequest as WayRequest
 
 MODULES = {
+    "api": ("make",),
     "config": (
         "AgreementConfig",
         "DataConfig",
@@ -88,6 +91,7 @@ MODULES = {
     "models.registry": ("ModelFactory", "find_model"),
     "report.folder": ("RunFolder", "read_run_folder"),
     "report.page": ("write_report",),
+    "run": ("Run",),
     "splits.scores": ("score_datapoints",),
     "splits.selection": ("Selection", "select_split"),
     "splits.split": ("Split", "read_split", "write_split"),

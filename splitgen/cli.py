@@ -516,7 +516,7 @@ def open_new_run(
     command: str, given: dict[str, Any], below: dict[str, Any] | None = None, default_out: bool = True
 ) -> Run:
     """Settings from file and command line, checked; then dataset, model and out folder."""
-    from splitgen.console import Screen
+    from splitgen.console import Screen, tell_unknown
     from splitgen.models.registry import choose_model
     from splitgen.pipeline import without_stop
     from splitgen.run import open_run
@@ -531,6 +531,7 @@ def open_new_run(
                 config = without_stop(config, stage)
     device = pick_device(given["device"], given["threads"])
     screen = Screen(given["quiet"], given["as_json"])
+    tell_unknown(screen, chosen.unknown)
     model = choose_model(config.model, is_named=chosen.names_model)
     labels = given.get("labels")
     way = GIVEN if command == "make" and labels is not None else DISCOVERED

@@ -10,7 +10,7 @@ import errno
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -120,3 +120,9 @@ class Screen:
         else:
             yield Stopwatch(self.err, title, total, None)
         self.note(f"{title:<12} done in {time.monotonic() - start:.1f} s")
+
+
+def tell_unknown(screen: Screen, names: Sequence[str]) -> None:
+    """A note on recorded settings that this version does not know."""
+    if names:
+        screen.note(f"settings that the file records and this version does not know are left out: {', '.join(names)}")

@@ -22,7 +22,7 @@ from splitgen.config import (
     VerificationConfig,
 )
 from splitgen.errors import SettingError
-from splitgen.settings import build_config, merge_settings, parse_duration, read_toml
+from splitgen.settings import build_config, drop_unknown, merge_settings, parse_duration, read_toml
 
 
 def by_size(defaults: tuple[Any, Any]) -> str:
@@ -163,19 +163,22 @@ class ChosenSettings:
     """The settings of a command, and what a user said of them.
 
     from_file: what the TOML file says. config: all, checked. names_model: the model is named by the command line or the
-        TOML file, and not only by a file that records an earlier run.
+        TOML file, and not only by a file that records an earlier run. unknown: recorded settings that this version does
+        not know, and leaves out.
     """
 
     from_file: dict[str, Any]
     config: RunConfig
     names_model: bool
+    unknown: list[str]
 
 
 def choose_settings(given: dict[str, Any], below: dict[str, Any] | None) -> ChosenSettings:
     """What the TOML file says, and the checked settings: recorded ones below it, the command line above."""
     from_file = read_toml(given["config"]) if given["config"] is not None else {}
     of_user = merge_settings(from_file, collect_settings(given))
-    return ChosenSettings(from_file, build_config(merge_settings(below or {}, of_user)), "model" in of_user)
+    recorded, unknown = drop_unknown(below or {})
+    return ChosenSettings(from_file, build_config(merge_settings(recorded, of_user)), "model" in of_user, unknown)
 
 
 def parse_budget(text: str | None) -> float | None:

@@ -38,8 +38,10 @@ def make(run: Run, budget_seconds: float | None) -> None:
 
 def finish(run: Run, split: Split | None, tasks: SavedTasks) -> None:
     """Verify the split, where there is one, explain the tasks, and write run.json and the report."""
+    run.tasks = tasks
     if split is not None:
-        split = run_verification(run, split)[0]  # without its confusions, which are large where classes are many
+        split, run.verification = run_verification(run, split)
+    run.split = split
     explanations = run_explanation(run, split, tasks)
     close_run(run)
     run_report(run, explanations)

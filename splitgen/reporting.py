@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from splitgen.data.dataset import ImageDataset
+from splitgen.errors import RunFolderError
 from splitgen.explain.explanation import Explanation, describe_explanations, explain_task, gather_evidence
 from splitgen.report.folder import RunFolder, read_run_folder
 from splitgen.report.page import write_report
@@ -32,6 +33,15 @@ def run_explanation(run: Run, split: Split | None, tasks: SavedTasks) -> list[Ex
     for sentence in explanations[0].sentences:
         run.screen.say(sentence)
     return explanations
+
+
+def write_run_report(run: Run, path: Path) -> Path:
+    """The report of a run that may have no folder. Raises `RunFolderError` where it has found nothing yet."""
+    if run.tasks is None:
+        raise RunFolderError(str(path), "the run has found no tasks yet", "report it when it has ended")
+    folder = RunFolder(path, run.split, run.tasks, run.record)
+    write_report(path, folder, run.dataset, explain_tasks(run.dataset, folder, run.config.seed))
+    return path
 
 
 def run_report(run: Run, explanations: Sequence[Explanation]) -> None:

@@ -24,7 +24,10 @@ from splitgen.folder_claim import FolderClaim
 from splitgen.models.bench import Bench, make_bench
 from splitgen.models.registry import ModelFactory
 from splitgen.splits.selection import count_parts
+from splitgen.splits.split import Split
+from splitgen.splits.verification import Verification
 from splitgen.store import Store
+from splitgen.tasks.tasks_file import SavedTasks
 from splitgen.tasks.ways.registry import DISCOVERED, GIVEN, WAYS
 from splitgen.tasks.ways.request import WayRequest
 
@@ -36,6 +39,7 @@ class Run:
     """One run of a command: what all its stages share, and what they found.
 
     way: to find tasks, a name of `WAYS`; labels: the user's own table of tasks, for the way "given".
+    tasks, split, verification: what its stages gave, as far as they have come.
     record: becomes run.json; every figure that was printed, the settings, timings, environment.
     claim: keeps `out` for this run until `close_run`, or the end of the process.
     """
@@ -47,7 +51,16 @@ class Run:
     way: str = DISCOVERED
     labels: Path | None = None
     record: dict[str, Any] = field(default_factory=dict)
+    tasks: SavedTasks | None = None
+    split: Split | None = None
+    verification: Verification | None = None
     claim: FolderClaim | None = None
+
+    def report(self, path: Path | str) -> Path:
+        """Write the report of what the run has found to a file; its path."""
+        from splitgen.reporting import write_run_report
+
+        return write_run_report(self, Path(path))
 
     @property
     def store(self) -> Store:
@@ -72,20 +85,19 @@ def open_run(
     *,
     way: str = DISCOVERED,
     labels: Path | None = None,
+    dataset: ImageDataset | None = None,
     default_out: bool = False,
 ) -> Run:
     """Open the dataset, and check all that can be checked before the work begins.
 
+    dataset: one that is open already, in place of that of the settings.
     default_out: without `out`, take the next free folder of `DEFAULT_PARENT`.
     The out folder is made last, so that bad input leaves nothing behind.
     """
     if out is not None:
         check_out(out)
-    dataset = open_dataset(config.data)
-    size = dataset.image_size
-    config = dataclasses.replace(
-        config, discovery=config.discovery.for_images(size), refinement=config.refinement.for_images(size)
-    )
+    dataset = open_dataset(config.data) if dataset is None else dataset
+    config = resolve_settings(config, dataset)
     bench = make_bench(dataset, model, config.selection.target, config.training, seed=config.seed, device=device)
     count_parts(dataset.class_counts, config.selection)
     if labels is not None:
@@ -102,6 +114,17 @@ def open_run(
     shape = "x".join(str(n) for n in dataset.images.shape)
     screen.note(f"{dataset.source}: {dataset.n_points} rows, {dataset.n_classes} classes, images {shape}; {device}")
     return run
+
+
+def resolve_settings(config: RunConfig, dataset: ImageDataset) -> RunConfig:
+    """The settings with what was left to the defaults by size filled in, as they are used and recorded."""
+    size = dataset.image_size
+    return dataclasses.replace(
+        config,
+        discovery=config.discovery.for_images(size),
+        refinement=config.refinement.for_images(size),
+        sharpening=config.sharpening.for_points(dataset.n_points),
+    )
 
 
 def check_out(out: Path) -> None:

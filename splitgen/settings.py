@@ -39,6 +39,20 @@ def merge_settings(below: Mapping[str, Any], above: Mapping[str, Any]) -> Settin
     return merged
 
 
+def drop_unknown(settings: Mapping[str, Any], stage: Any = RunConfig, prefix: str = "") -> tuple[Settings, list[str]]:
+    """Recorded settings without those that this version does not know, and the names of these."""
+    hints, known, unknown = get_type_hints(stage), dict[str, Any](), list[str]()
+    for name, value in settings.items():
+        if name not in hints:
+            unknown.append(f"{prefix}{name}")
+        elif dataclasses.is_dataclass(hints[name]) and isinstance(value, Mapping):
+            known[name], below = drop_unknown(value, hints[name], f"{prefix}{name}.")
+            unknown += below
+        else:
+            known[name] = value
+    return known, unknown
+
+
 def build_config(settings: Mapping[str, Any]) -> RunConfig:
     """A checked `RunConfig` from nested settings. Raises one `SettingError` with all faults."""
     faults: list[str] = []

@@ -219,7 +219,7 @@ def candidate_start(candidate: Candidate) -> Start:
 
 def run_sharpening(run: Run, space: SearchSpace, ranked: list[Candidate]) -> list[Candidate]:
     """The strongest of the candidates after each round of sharpening."""
-    config, search = run.config.sharpening.for_points(run.dataset.n_points), run.config.search
+    config, search = run.config.sharpening, run.config.search
     if config.rounds == 0:
         return []
     start, best = time.monotonic(), ranked[: config.candidates]

@@ -8,13 +8,13 @@ from typing import Any
 
 from splitgen.check.judgement import Judgement, judge_by_verification
 from splitgen.config import RunConfig
-from splitgen.console import Screen
+from splitgen.console import Screen, tell_unknown
 from splitgen.data.dataset import ImageDataset
 from splitgen.data.sources import open_dataset
 from splitgen.models.bench import make_bench
 from splitgen.models.registry import choose_model, find_model
 from splitgen.recall import recall_settings
-from splitgen.settings import build_config, merge_settings
+from splitgen.settings import build_config, drop_unknown, merge_settings
 from splitgen.splits.split import Split, check_belongs
 from splitgen.splits.verification import count_verification_fits, verify_split
 
@@ -34,7 +34,9 @@ class Trainer:
 
         Raises `SplitgenError` where dataset, model or split do not serve.
         """
-        config = build_config(merge_settings(recall_settings(path, split.metadata), self.given))
+        recorded, unknown = drop_unknown(recall_settings(path, split.metadata))
+        tell_unknown(self.screen, unknown)
+        config = build_config(merge_settings(recorded, self.given))
         dataset = self.open(config)
         check_belongs(split, str(path), dataset.fingerprint, dataset.labels, dataset.ids)
         factory = choose_model(config.model, is_named=False) if model is None else find_model(model)

@@ -10,15 +10,14 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from splitgen.config import SMALL_IMAGE
+FULL_RESOLUTION_BELOW = 16  # pixels a side: the first layer keeps the resolution of such images
 
 
 def conv_trunk(in_channels: int, image_size: int, width: int) -> nn.Sequential:
     """Three 3x3 convolutions, batch norm, average pooling: images to [B, 4 * width] features."""
     layers: list[nn.Module] = []
     channels = in_channels
-    # the first layer keeps the resolution of small images
-    strides = (1 if image_size < SMALL_IMAGE else 2, 2, 2)
+    strides = (1 if image_size < FULL_RESOLUTION_BELOW else 2, 2, 2)
     for multiple, stride in zip((1, 2, 4), strides, strict=True):
         layers += [
             nn.Conv2d(channels, multiple * width, 3, stride=stride, padding=1),

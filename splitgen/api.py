@@ -1,0 +1,66 @@
+"""The one call from Python: from a dataset and a model to a verified split."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from splitgen import pipeline
+from splitgen.config import RunConfig, check
+from splitgen.console import Screen
+from splitgen.data.dataset import ImageDataset
+from splitgen.data.sources import open_dataset
+from splitgen.models.registry import ModelFactory, find_model
+from splitgen.run import Run, open_run
+from splitgen.tasks.ways.registry import DISCOVERED, GIVEN, find_way
+
+
+def make(
+    dataset: ImageDataset | str | Any = "digits",
+    model: ModelFactory | str = "conv",
+    target: str = "label",
+    *,
+    config: RunConfig | None = None,
+    tasks_from: str | None = None,
+    labels: Path | str | None = None,
+    budget_seconds: float | None = None,
+    seed: int | None = None,
+    device: str = "cpu",
+    out: Path | str | None = None,
+    quiet: bool = True,
+) -> Run:
+    """What `splitgen make` does: find tasks, make a split of them, and verify it.
+
+    dataset: a spec such as "digits", a dataset that was opened, or a torch dataset of pairs (image, class).
+    model: a name, or what `find_model` gave. target: "label", or the classes of side 1.
+    config: all other settings; what is given beside it wins.
+    tasks_from: a name of `WAYS`; labels: a table of tasks of one's own, for the way "given".
+    budget_seconds: for discovery and refinement. out: folder to keep everything in; None keeps nothing.
+    Gives the run, with `.split`, `.verification`, `.tasks`, `.record` and `.report(path)`.
+    Raises the `SplitgenError` that the command line would tell in one line.
+    """
+    opened: ImageDataset = dataset if isinstance(dataset, ImageDataset) else open_dataset(dataset)
+    factory = find_model(model) if isinstance(model, str) else model
+    config = config or RunConfig()
+    config = dataclasses.replace(
+        config,
+        model=factory.name,
+        seed=config.seed if seed is None else seed,
+        data=dataclasses.replace(config.data, dataset=opened.source),
+        selection=dataclasses.replace(config.selection, target=target),
+    )
+    check(config)
+    run = open_run(
+        config,
+        factory,
+        Screen(quiet, as_json=quiet),
+        device,
+        None if out is None else Path(out),
+        "make",
+        way=(DISCOVERED if labels is None else GIVEN) if tasks_from is None else find_way(tasks_from),
+        labels=None if labels is None else Path(labels),
+        dataset=opened,
+    )
+    pipeline.make(run, budget_seconds)
+    return run
