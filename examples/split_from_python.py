@@ -11,23 +11,24 @@ import splitgen
 
 
 def main() -> None:
-    dataset = splitgen.open_dataset(splitgen.DataConfig("digits"))
-    model = splitgen.find_model("conv")
-    tasks = splitgen.discover_tasks(dataset, model, splitgen.DiscoveryConfig(n_tasks=1), seed=0)
+    dataset = splitgen.open_dataset("digits")
+    bench = splitgen.make_bench(dataset, splitgen.find_model("conv"), "0,1,2,3,4", seed=0)
+    config = splitgen.DiscoveryConfig(n_tasks=1)
+    tasks = splitgen.discover_tasks(bench, config)
     margins = tasks.margins[:, 0]
-    agreement = splitgen.score_agreement(dataset, (margins > 0).astype(np.int64), model)
+    agreement = splitgen.score_agreement(bench, (margins > 0).astype(np.int64))
     print(f"agreement score {agreement.agreement_score:.3f}, fitted: {agreement.fitted}")
 
-    target = splitgen.make_target(dataset, "0,1,2,3,4")
+    assert tasks.encoder_state is not None
     sides = np.where(np.arange(10) < 5, 1, -1)
     start = splitgen.Start(task=0, class_sides=sides)
-    (refined,) = splitgen.refine_tasks(dataset, model, tasks.encoder_state, [start], target.values, seed=0)
+    (refined,) = splitgen.refine_tasks(bench, [start], tasks.encoder_state, config)
     margins = refined.margins
     scores = splitgen.score_datapoints(margins, dataset.labels, sides)
     selection = splitgen.select_split(scores, dataset.labels, dataset.ids)
     metadata = {"dataset": {"source": dataset.source, "fingerprint": dataset.fingerprint}}
-    split = splitgen.Split(dataset.ids, dataset.labels, target.values, selection.parts, scores, margins, metadata)
-    result = splitgen.verify_split(dataset, split, model)
+    split = splitgen.Split(dataset.ids, dataset.labels, bench.target.values, selection.parts, scores, margins, metadata)
+    result = splitgen.verify_split(bench, split)
     print(f"fair drop {result.figures['fair_drop'].mean:.3f}; {result.verdict}")
 
 

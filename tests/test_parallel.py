@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from splitgen import TrainingConfig
+from splitgen import TrainingConfig, make_bench
 from splitgen.models.registry import ModelFactory, find_model
 from splitgen.models.training import fit, predict_probs
 from splitgen.parallel import count_workers, map_threads
@@ -64,12 +64,12 @@ def test_one_item_or_one_thread_needs_no_workers(two_threads):
     "model", [find_model("conv"), ModelFactory("drops", lambda *_: DropsWithoutAModule())], ids=["conv", "dropout"]
 )
 def test_trainings_side_by_side_equal_the_same_trainings_in_turn(digits, two_threads, model):
-    images, targets = digits.normalized_images(), torch.from_numpy(digits.labels)
+    pixels, targets = make_bench(digits, model).pixels, torch.from_numpy(digits.labels)
     rows = torch.arange(600)
 
     def train(seed: int) -> torch.Tensor:
-        network = fit(model, images, targets, rows, 10, TrainingConfig(epochs=2), seed)
-        return predict_probs(network, images, rows)
+        network = fit(model, pixels, targets, rows, 10, TrainingConfig(epochs=2), seed)
+        return predict_probs(network, pixels, rows)
 
     side_by_side = list(map_threads(train, range(4)))
     torch.set_num_threads(1)

@@ -90,14 +90,14 @@ def has_sides(n_classes: int, seed: int) -> bool:
     """Whether every class got a side, and the sides are halves, on made images of that seed."""
     import torch
 
-    from splitgen import TrainingConfig, find_model
+    from splitgen import TrainingConfig, find_model, make_bench, make_dataset
     from splitgen.splits.sides import cut_classes, measure_confusion
 
     torch.set_num_threads(1)
     images, labels = make_images(n_classes, seed)
-    pixels = torch.from_numpy(images)[:, None].float() / 255 - 0.5
+    dataset = make_dataset("made", torch.from_numpy(images)[:, None], labels, raw=[images.tobytes()])
     training = TrainingConfig(epochs=2, batch_size=32)
-    confusion = measure_confusion(find_model("conv"), pixels, torch.from_numpy(labels), n_classes, training, seed)
+    confusion = measure_confusion(make_bench(dataset, find_model("conv"), training=training, seed=seed))
     if not np.isfinite(confusion).all():
         return False
     cuts = cut_classes(confusion, 2)

@@ -16,8 +16,7 @@ import time
 import torch
 from torch import nn
 
-from splitgen import DataConfig, DiscoveryConfig, find_model, open_dataset
-from splitgen.models.registry import build_network
+from splitgen import DiscoveryConfig, find_model, make_bench, open_dataset
 from splitgen.tasks.inner_loop import FlatNetwork, InnerData, Trajectory, reverse_inner, train_inner
 from splitgen.tasks.objectives import divergence, soft_task_labels
 
@@ -63,12 +62,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=2)
     torch.set_num_threads(parser.parse_args().threads)
-    images = open_dataset(DataConfig("idx:/usr/share/datasets/fashion-mnist")).normalized_images()
+    bench = make_bench(open_dataset("idx:/usr/share/datasets/fashion-mnist"), find_model("conv"))
+    images = bench.batch(torch.arange(bench.n_points))
     for activation in ("silu", "relu"):
         results: dict[str, list[tuple[float, float, float]]] = {"one-sided": [], "central": []}
         for seed in range(-1, 5):  # the first is a warm-up
             data = draw_data(images, seed + 100)
-            networks = [build_network(find_model("conv"), 2, images, 10 * seed + which + 100) for which in range(2)]
+            networks = [bench.build(2, 10 * seed + which + 100) for which in range(2)]
             if activation == "relu":
                 networks = [swap_activation(network) for network in networks]
             paths = [train_inner(FlatNetwork(network, data.held_out[:2]), data, RATE) for network in networks]

@@ -16,8 +16,7 @@ import numpy as np
 import torch
 
 import splitgen
-from splitgen.config import NO_STOP, DiscoveryConfig, RefinementConfig, SelectionConfig, TrainingConfig
-from splitgen.models.training import fit, score_accuracy
+from splitgen.config import NO_STOP, DiscoveryConfig, RefinementConfig, SelectionConfig
 from splitgen.random import stream_seed
 from splitgen.splits.sides import binary_sides, cut_classes, measure_confusion
 
@@ -47,62 +46,43 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=list(VARIANTS))
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    dataset = splitgen.open_dataset(splitgen.DataConfig(options.dataset))
+    dataset = splitgen.open_dataset(options.dataset)
     print("| variant | meta-steps | F at the end | test | test with a reserve |\n|---|---|---|---|---|", flush=True)
+    bench = splitgen.make_bench(dataset, splitgen.find_model("conv"), options.target, seed=options.seed)
     for name in options.only:
-        print(f"| {name} | {measure_variant(dataset, *VARIANTS[name], options)} |", flush=True)
+        print(f"| {name} | {measure_variant(bench, *VARIANTS[name], options.budget)} |", flush=True)
 
 
-def measure_variant(
-    dataset: splitgen.ImageDataset, refinement: dict[str, Any], discovery: dict[str, Any], options: argparse.Namespace
-) -> str:
+def measure_variant(bench: splitgen.Bench, refinement: dict[str, Any], discovery: dict[str, Any], budget: float) -> str:
     """The cells of one variant."""
-    model, target = splitgen.find_model("conv"), splitgen.make_target(dataset, options.target)
-    images = dataset.normalized_images()
-    if target.positive_classes is not None:
-        sides = binary_sides(dataset.n_classes, target.positive_classes)
+    if bench.target.positive_classes is not None:
+        sides = binary_sides(bench.n_classes, bench.target.positive_classes)
     else:
-        labels = torch.from_numpy(dataset.labels)
-        confusion = measure_confusion(model, images, labels, dataset.n_classes, TrainingConfig(), options.seed)
-        sides = cut_classes(confusion, 1)[0]
+        sides = cut_classes(measure_confusion(bench), 1)[0]
     (task,) = splitgen.refine_tasks(
-        dataset,
-        model,
-        {},
+        bench,
         [splitgen.Start(None, sides)],
-        target.values,
+        {},
         DiscoveryConfig(**discovery),
         RefinementConfig(meta_steps=NO_STOP, **refinement),
-        seed=options.seed,
-        budget_seconds=options.budget,
+        budget_seconds=budget,
     )
     accuracies = [
-        judge(dataset, images, model, target, task.margins, sides, sizes, options.seed)
+        judge(bench, task.margins, sides, sizes)
         for sizes in (SelectionConfig(), SelectionConfig(test_fraction=0.4, reserve_fraction=0.2))
     ]
     failure = float(np.mean([step.failure for step in task.history[-20:]]))
     return " | ".join([str(task.meta_steps), f"{failure:.3f}", *(f"{accuracy:.3f}" for accuracy in accuracies)])
 
 
-def judge(
-    dataset: splitgen.ImageDataset,
-    images: torch.Tensor,
-    model: Any,
-    target: splitgen.Target,
-    margins: np.ndarray,
-    sides: np.ndarray,
-    sizes: SelectionConfig,
-    seed: int,
-) -> float:
+def judge(bench: splitgen.Bench, margins: np.ndarray, sides: np.ndarray, sizes: SelectionConfig) -> float:
     """Test accuracy of one training on all train rows."""
+    dataset = bench.dataset
     scores = splitgen.score_datapoints(margins, dataset.labels, sides)
     parts = splitgen.select_split(scores, dataset.labels, dataset.ids, sizes).parts
     train, test = (torch.from_numpy(np.flatnonzero(parts == part)) for part in ("train", "test"))
-    targets = torch.from_numpy(target.values)
-    network = fit(
-        model, images, targets, train, target.n_outputs, TrainingConfig(), stream_seed(seed, "ablation judge")
-    )
-    return score_accuracy(network, images, targets, test)
+    network = bench.fit(bench.targets, train, bench.target.n_outputs, stream_seed(bench.seed, "ablation judge"))
+    return bench.score_accuracy(network, bench.targets, test)
 
 
 if __name__ == "__main__":

@@ -158,7 +158,7 @@ def test_plain_and_compressed_archives_of_any_order_are_read_as_numpy_reads_them
     for save in (np.savez, np.savez_compressed):
         save(tmp_path / "a.npz", x=np.asfortranarray(x), y=np.arange(60) % 3)
         found = open_dataset(DataConfig(f"npz:{tmp_path / 'a.npz'}"))
-        assert np.array_equal(found.images[:, 0].numpy(), x.astype(np.float32))
+        assert np.array_equal(found.images.pixels[:, 0].numpy(), x.astype(np.float32))
 
 
 def write_idx(folder, images):

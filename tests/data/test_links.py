@@ -44,7 +44,7 @@ def test_files_and_class_folders_that_leave_the_folder_are_refused_in_a_line_unl
     with pytest.raises(SourceError, match=r"2 links leave the folder \(first: 'dog/b.png'\); give --follow-links") as e:
         load(root)
     assert "\n" not in str(e.value)
-    assert (load(root, follow_links=True).images[-2:] == 250).all()
+    assert (load(root, follow_links=True).images.pixels[-2:] == 250).all()
     (root / "fox").symlink_to(private)
     with pytest.raises(SourceError, match=r"one link leaves the folder \(first: 'fox'\)"):
         load(root)
@@ -67,7 +67,7 @@ def test_links_within_the_folder_a_linked_root_circles_and_broken_links_do_no_ha
     (root / "dog" / "up").symlink_to(root)
     assert load(root).fingerprint == before.fingerprint
     (root / "dog" / "same.png").symlink_to("../cat/3.png")
-    assert (load(root).images[-1] == 3).all()
+    assert (load(root).images.pixels[-1] == 3).all()
     (root / "elk").symlink_to("cat")
     assert load(root).class_counts.tolist() == [12, 13, 12]
 

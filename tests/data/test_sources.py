@@ -14,27 +14,28 @@ from PIL import Image
 
 from splitgen import DataConfig, open_dataset
 from splitgen.data.dataset import compute_fingerprint
+from splitgen.data.images import NormalizedImages
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 
 
 def test_digits_come_with_the_package(digits):
-    assert (digits.n_points, digits.n_classes, tuple(digits.images.shape[1:])) == (1797, 10, (1, 8, 8))
+    assert (digits.n_points, digits.n_classes, tuple(digits.images.shape)) == (1797, 10, (1, 8, 8))
     assert digits.ids[:2] == ("0", "1")
 
 
 def test_fashion_mnist_from_idx_has_its_own_test_set(fashion):
     assert fashion.class_counts.tolist() == [6000] * 10
-    assert fashion.own_test.images.shape == (10_000, 1, 28, 28)
+    assert (len(fashion.own_test.images), *fashion.own_test.images.shape) == (10_000, 1, 28, 28)
     assert fashion.source == "idx:fashion-mnist"
 
 
 def test_normalized_images_have_zero_mean_and_unit_variance_and_leave_the_pixels(digits):
-    before = digits.images.clone()
-    images = digits.normalized_images()
+    before = digits.images.pixels.clone()
+    images = NormalizedImages(digits.images, digits.statistics, "cpu").take(torch.arange(digits.n_points))
     assert float(images.mean()) == pytest.approx(0, abs=1e-4)
     assert float(images.std()) == pytest.approx(1, abs=1e-3)
-    assert torch.equal(digits.images, before)
+    assert torch.equal(digits.images.pixels, before)
 
 
 def write_idx(path, array, opener=open):
@@ -46,24 +47,24 @@ def write_idx(path, array, opener=open):
 
 @pytest.mark.parametrize(("suffix", "opener"), [("", open), (".gz", gzip.open)])
 def test_idx_files_gzipped_or_not(digits, tmp_path, suffix, opener):
-    pixels = digits.images[:, 0].numpy().astype(np.uint8)
+    pixels = digits.images.pixels[:, 0].numpy().astype(np.uint8)
     write_idx(tmp_path / f"train-images-idx3-ubyte{suffix}", pixels, opener)
     write_idx(tmp_path / f"train-labels-idx1-ubyte{suffix}", digits.labels.astype(np.uint8), opener)
     found = open_dataset(DataConfig(f"idx:{tmp_path}"))
-    assert np.array_equal(found.images[:, 0].numpy(), pixels)
+    assert np.array_equal(found.images.pixels[:, 0].numpy(), pixels)
     assert np.array_equal(found.labels, digits.labels)
     assert found.own_test is None
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (8, 8, 1), (8, 8, 3), (3, 8, 8)])
 def test_npz_grey_and_colour(digits, tmp_path, shape):
-    pixels = digits.images[:60, 0].numpy()
+    pixels = digits.images.pixels[:60, 0].numpy()
     x = {2: pixels, 3: np.repeat(pixels[..., None], shape[-1], -1)}[len(shape)]
     if shape[0] == 3:
         x = np.repeat(pixels[:, None], 3, axis=1)
     np.savez(tmp_path / "data.npz", x=x, y=np.arange(60) % 3)
     found = open_dataset(DataConfig(f"npz:{tmp_path / 'data.npz'}"))
-    assert torch.equal(found.images[:, 0], digits.images[:60, 0])
+    assert torch.equal(found.images.pixels[:, 0], digits.images.pixels[:60, 0])
     assert found.n_channels == (3 if 3 in shape else 1)
 
 
@@ -71,16 +72,16 @@ def test_folders_of_images_in_colour_or_grey(digits, tmp_path):
     for i in range(40):
         folder = tmp_path / ("even" if digits.labels[i] % 2 == 0 else "odd")
         folder.mkdir(exist_ok=True)
-        pixels = (digits.images[i, 0] * 15).byte().numpy()
+        pixels = (digits.images.pixels[i, 0] * 15).byte().numpy()
         Image.fromarray(pixels).resize((20 + i, 30)).save(folder / f"{i}.png")
     config = DataConfig(f"folder:{tmp_path}", image_size=16)
     grey = open_dataset(config)
-    assert tuple(grey.images.shape[1:]) == (1, 16, 16)
+    assert tuple(grey.images.shape) == (1, 16, 16)
     assert grey.class_names == ("even", "odd")
     assert grey.ids[0].startswith("even/")
     Image.new("RGB", (8, 8), "red").save(tmp_path / "odd" / "red.png")
     colour = open_dataset(config)
-    assert tuple(colour.images.shape[1:]) == (3, 16, 16)
+    assert tuple(colour.images.shape) == (3, 16, 16)
     assert colour.fingerprint != grey.fingerprint
 
 
@@ -91,7 +92,7 @@ def test_torchvision_reads_the_same_fashion_mnist(fashion, tmp_path):
         with gzip.open(FASHION / f"{name}-ubyte.gz") as packed:
             (raw / f"{name}-ubyte").write_bytes(packed.read())
     found = open_dataset(DataConfig("torchvision:FashionMNIST", root=str(tmp_path)))
-    assert torch.equal(found.images, fashion.images)
+    assert torch.equal(found.images.pixels, fashion.images.pixels)
     assert np.array_equal(found.labels, fashion.labels)
     assert found.class_names[0] == "T-shirt/top"
     assert len(found.own_test.labels) == 10_000

@@ -84,14 +84,14 @@ def test_colours_are_told_by_amount_and_by_word(channel, name):
 
 
 def test_grey_images_have_no_colour_however_many_channels_hold_them(digits):
-    three = digits.images[:5].expand(-1, 3, -1, -1)
-    for images in (digits.images[:5], three):
+    three = digits.images.pixels[:5].expand(-1, 3, -1, -1)
+    for images in (digits.images.pixels[:5], three):
         names = set(measure_images(images))
         assert names == {name for name, statistic in STATISTICS.items() if not statistic.needs_colour}
 
 
 def test_bytes_and_floats_of_the_same_images_measure_alike(digits):
-    images = digits.images[:50]
+    images = digits.images.pixels[:50]
     scaled = (images.float() / images.max() * 255).round().to(torch.uint8)
     as_bytes, as_floats = measure_images(scaled), measure_images(scaled.float() * 3 - 7)
     for name, values in as_bytes.items():
@@ -99,9 +99,9 @@ def test_bytes_and_floats_of_the_same_images_measure_alike(digits):
 
 
 def test_images_measured_in_parts_measure_as_in_one(digits, monkeypatch):
-    whole = measure_images(digits.images[:70])
+    whole = measure_images(digits.images.pixels[:70])
     monkeypatch.setattr(statistics, "CHUNK_VALUES", 64 * 9)
-    for name, values in measure_images(digits.images[:70]).items():
+    for name, values in measure_images(digits.images.pixels[:70]).items():
         assert np.allclose(values, whole[name], atol=1e-6), name
 
 

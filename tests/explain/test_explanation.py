@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
+from splitgen import MemoryImages
 from splitgen.explain.explanation import explain_task, gather_evidence
 
 NOISE = 0.1  # share of the datapoints that the task puts on the other side than the planted attribute does
@@ -19,7 +20,7 @@ def plant(digits, kind: str, seed: int):
     random = np.random.default_rng(seed)
     planted = random.integers(0, 2, digits.n_points)
     where = torch.from_numpy(planted == 1)
-    images = (digits.images / digits.images.max() * 200).round().to(torch.uint8).repeat(1, 3, 1, 1)
+    images = (digits.images.pixels / digits.images.pixels.max() * 200).round().to(torch.uint8).repeat(1, 3, 1, 1)
     table = pd.DataFrame({"scanner": random.integers(0, 5, digits.n_points).astype(str)})
     if kind == "patch":
         images[where, 0, :2, :2] = 200
@@ -29,7 +30,7 @@ def plant(digits, kind: str, seed: int):
     else:
         table["site"] = np.where(planted == 1, "north", "south")
         images[where] += 10
-    return replace(digits, images=images, metadata=table), planted
+    return replace(digits, images=MemoryImages(images), metadata=table), planted
 
 
 @pytest.mark.parametrize(
@@ -67,7 +68,7 @@ def test_a_task_that_is_a_group_of_classes_is_said_to_be_one(digits):
 
 def test_what_parts_the_sides_within_a_class_is_found_although_classes_differ(digits):
     """Side 1 is the brighter half of even digits and the darker half of odd ones."""
-    brightness = digits.images.float().mean(dim=(1, 2, 3)).numpy()
+    brightness = digits.images.pixels.float().mean(dim=(1, 2, 3)).numpy()
     sides = np.zeros(digits.n_points, dtype=np.int64)
     for c in range(10):
         mine = digits.labels == c
@@ -81,7 +82,7 @@ def test_what_parts_the_sides_within_a_class_is_found_although_classes_differ(di
 
 def halve_by_brightness(digits, *, unless: dict[int, np.ndarray]) -> np.ndarray:
     """Margins that are the brightness less its median within class; in some classes other values instead."""
-    brightness = digits.images.float().mean(dim=(1, 2, 3)).numpy()
+    brightness = digits.images.pixels.float().mean(dim=(1, 2, 3)).numpy()
     margins = np.zeros(digits.n_points, dtype=np.float32)
     for c in range(10):
         mine = digits.labels == c
@@ -93,8 +94,10 @@ def halve_by_brightness(digits, *, unless: dict[int, np.ndarray]) -> np.ndarray:
 def test_it_is_told_how_each_class_follows_what_leads_over_all_of_them(digits):
     """Class 3 goes by how high the ink lies, and in class 4 the darker half is on side 1."""
     rows = torch.arange(8.0).view(1, 1, 8, 1)
-    depth = ((digits.images.float() * rows).sum(dim=(1, 2, 3)) / digits.images.float().sum(dim=(1, 2, 3))).numpy()
-    darkness = -digits.images.float().mean(dim=(1, 2, 3)).numpy()
+    depth = (
+        (digits.images.pixels.float() * rows).sum(dim=(1, 2, 3)) / digits.images.pixels.float().sum(dim=(1, 2, 3))
+    ).numpy()
+    darkness = -digits.images.pixels.float().mean(dim=(1, 2, 3)).numpy()
     margins = halve_by_brightness(digits, unless={3: depth, 4: darkness})
     explanation = explain_task(gather_evidence(digits), "task 0", margins)
     follows = {reading.label: reading.follows for reading in explanation.within_classes}
@@ -125,7 +128,7 @@ def test_the_sentences_name_one_of_two_attributes_that_say_nearly_the_same(digit
 
 def test_a_column_with_gaps_is_compared_where_it_is_known(digits):
     margins = halve_by_brightness(digits, unless={})
-    brightness = digits.images.float().mean(dim=(1, 2, 3)).numpy()
+    brightness = digits.images.pixels.float().mean(dim=(1, 2, 3)).numpy()
     random = np.random.default_rng(0)
     table = pd.DataFrame({"dose": brightness + random.normal(size=digits.n_points) / 100, "age": random.random(1797)})
     table["dose"] = table["dose"].where(random.random(digits.n_points) < 0.5)

@@ -20,7 +20,7 @@ def images(digits, tmp_path_factory) -> Path:
     for index in range(ROWS):
         folder = root / f"digit{digits.labels[index]}"
         folder.mkdir(exist_ok=True)
-        pixels = (digits.images[index, 0].numpy() * 15).astype(np.uint8)
+        pixels = (digits.images.pixels[index, 0].numpy() * 15).astype(np.uint8)
         Image.fromarray(pixels).resize((16, 16)).save(folder / f"{index}.png")
     return root
 

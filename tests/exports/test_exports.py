@@ -153,7 +153,7 @@ def test_scikit_learn_trains_on_train_and_scores_on_test(split, folder, tmp_path
     ((train, test),) = fold.split()
     assert {split.ids[indices[i]] for i in train} == ids_of(split, "train")
     assert {split.ids[indices[i]] for i in test} == ids_of(split, "test")
-    pixels, labels = folder.images.flatten(1).numpy() / 255, folder.labels
+    pixels, labels = folder.images.pixels.flatten(1).numpy() / 255, folder.labels
     by_hand = LogisticRegression(max_iter=500).fit(pixels[split.indices("train")], labels[split.indices("train")])
     (score,) = cross_val_score(LogisticRegression(max_iter=500), pixels[indices], labels[indices], cv=fold)
     assert score == by_hand.score(pixels[split.indices("test")], labels[split.indices("test")])

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from splitgen import ModelFactory, TrainingConfig, find_model
+from splitgen import ModelFactory, TrainingConfig, find_model, make_bench
 from splitgen.errors import ModelError, TrainingError
 from splitgen.models.registry import BUILT_IN, build_network, check_model
-from splitgen.models.training import count_epochs, fit, predict, predict_probs, score_accuracy
+from splitgen.models.training import count_epochs, fit, predict, predict_probs
 
 
 @pytest.mark.parametrize("name", [*BUILT_IN, "torchvision:mobilenet_v3_small"])
@@ -28,16 +28,15 @@ def test_a_users_model_is_called_with_classes_and_channels(tmp_path, monkeypatch
         "    return nn.Sequential(nn.Conv2d(in_channels, 4, 3), nn.Flatten(), nn.LazyLinear(n_classes))\n"
     )
     monkeypatch.chdir(tmp_path)
-    logits = build_network(find_model("theirs:net"), 5, torch.randn(2, 3, 8, 8), seed=0)(torch.randn(2, 3, 8, 8))
+    logits = build_network(find_model("theirs:net"), 5, (3, 8, 8), seed=0)(torch.randn(2, 3, 8, 8))
     assert logits.shape == (2, 5)
 
 
 def test_the_seed_fixes_the_network_and_leaves_the_global_random_state():
-    images = torch.zeros(1, 1, 8, 8)
     torch.manual_seed(0)
     expected = torch.rand(1)
     torch.manual_seed(0)
-    first, second, other = (build_network(find_model("conv"), 2, images, seed) for seed in (3, 3, 4))
+    first, second, other = (build_network(find_model("conv"), 2, (1, 8, 8), seed) for seed in (3, 3, 4))
     assert torch.equal(torch.rand(1), expected)
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
     assert not torch.equal(next(first.parameters()), next(other.parameters()))
@@ -45,12 +44,13 @@ def test_the_seed_fixes_the_network_and_leaves_the_global_random_state():
 
 @pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
 def test_the_recipe_learns_digits(digits, optimizer):
-    images, labels = digits.normalized_images(), torch.from_numpy(digits.labels)
+    labels = torch.from_numpy(digits.labels)
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
     rate = 0.05 if optimizer == "sgd" else 4e-3
     config = TrainingConfig(optimizer, learning_rate=rate, epochs=20)
-    network = fit(find_model("conv"), images, labels, order[:1200], 10, config, seed=0)
-    assert score_accuracy(network, images, labels, order[1200:]) > 0.93
+    bench = make_bench(digits, find_model("conv"), training=config)
+    network = fit(bench.model, bench.pixels, labels, order[:1200], 10, config, seed=0)
+    assert bench.score_accuracy(network, labels, order[1200:]) > 0.93
 
 
 def share_module(module):
@@ -102,7 +102,7 @@ def test_a_factory_may_copy_a_template():
     model = ModelFactory("theirs", lambda *_: copy.deepcopy(template))
     check_model(model, 3, torch.randn(2, 1, 8, 8))
     check_model(model, 3, torch.randn(2, 1, 8, 8))
-    built = build_network(model, 3, torch.randn(2, 1, 8, 8), seed=0)
+    built = build_network(model, 3, (1, 8, 8), seed=0)
     check_model(ModelFactory("copies", lambda *_: copy.deepcopy(built)), 3, torch.randn(2, 1, 8, 8))
 
 
@@ -136,12 +136,12 @@ class Scaled(nn.Linear):
 
 
 def test_a_training_that_diverges_is_an_error_that_says_what_to_do(digits):
-    images, labels = digits.normalized_images(), torch.from_numpy(digits.labels)
+    bench = make_bench(digits, find_model("mlp"))
     config = TrainingConfig("sgd", learning_rate=1e20, epochs=2)
     with pytest.raises(
         TrainingError, match=r"the training of mlp diverged: the loss is .* --learning-rate below 1e\+20"
     ):
-        fit(find_model("mlp"), images, labels, torch.arange(1000), 10, config, seed=0)
+        fit(bench.model, bench.pixels, bench.labels, torch.arange(1000), 10, config, seed=0)
 
 
 def test_torchvisions_models_for_other_purposes_are_refused_and_fetch_nothing():
@@ -150,12 +150,12 @@ def test_torchvisions_models_for_other_purposes_are_refused_and_fetch_nothing():
 
 
 def test_predictions_in_chunks_are_those_of_the_probabilities_of_all_rows(digits, monkeypatch):
-    images, rows = digits.normalized_images(), torch.arange(1000).flip(0)
-    network = build_network(find_model("conv"), 10, images, seed=0).eval()
-    expected = predict_probs(network, images, rows).argmax(dim=1)
-    assert torch.equal(predict(network, images, rows), expected)
+    pixels, rows = make_bench(digits, find_model("conv")).pixels, torch.arange(1000).flip(0)
+    network = build_network(find_model("conv"), 10, pixels.shape, seed=0).eval()
+    expected = predict_probs(network, pixels, rows).argmax(dim=1)
+    assert torch.equal(predict(network, pixels, rows), expected)
     monkeypatch.setattr("splitgen.models.training.PREDICTION_CHUNK", 300)
-    assert torch.equal(predict(network, images, rows), expected)
+    assert torch.equal(predict(network, pixels, rows), expected)
 
 
 def test_epochs_follow_the_size_within_bounds():

@@ -15,6 +15,7 @@ from splitgen import (
     TrainingConfig,
     VerificationConfig,
     find_model,
+    make_bench,
     select_split,
     verify_split,
     write_split,
@@ -40,7 +41,7 @@ def hostile(digits) -> ImageDataset:
 def run_folder(hostile, tmp_path_factory) -> Path:
     """Split by brightness within class, judged by short trainings of the MLP."""
     folder = tmp_path_factory.mktemp("run")
-    brightness = hostile.images.float().mean(dim=(1, 2, 3)).numpy()
+    brightness = hostile.images.pixels.float().mean(dim=(1, 2, 3)).numpy()
     margins = np.zeros(hostile.n_points, np.float32)
     for c in range(10):
         mine = hostile.labels == c
@@ -64,7 +65,7 @@ def run_folder(hostile, tmp_path_factory) -> Path:
     }
     split = Split(hostile.ids, hostile.labels, hostile.labels, selection.parts, margins, margins, metadata)
     seeds, training = VerificationConfig(seeds=2), TrainingConfig(epochs=3)
-    result = verify_split(hostile, split, find_model("mlp"), seeds, training)
+    result = verify_split(make_bench(hostile, find_model("mlp"), training=training), split, seeds)
     described = describe_verification(result)
     write_split(split.with_metadata(verification=described), folder / "split.parquet")
     both = np.stack([margins, np.roll(margins, 1)], axis=1)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from splitgen import read_split
+from splitgen import MemoryImages, read_split
 from splitgen.report.pictures import (
     MAX_CLASSES,
     THUMBNAIL_PIXELS,
@@ -59,11 +59,11 @@ def test_of_many_classes_the_largest_are_shown():
 
 
 def test_a_small_image_is_shown_by_its_very_pixels_and_a_large_one_made_small(digits):
-    small = replace(digits, images=(digits.images * 15).to(torch.uint8))
+    small = replace(digits, images=MemoryImages((digits.images.pixels * 15).to(torch.uint8)))
     picture = Album(small).picture(5, "five")
     shown = np.array(Image.open(io.BytesIO(base64.b64decode(picture.uri.partition(",")[2]))))
-    assert np.array_equal(shown, small.images[5, 0].numpy())
-    large = replace(digits, images=torch.randint(256, (1, 3, 300, 200), dtype=torch.uint8))
+    assert np.array_equal(shown, small.images.pixels[5, 0].numpy())
+    large = replace(digits, images=MemoryImages(torch.randint(256, (1, 3, 300, 200), dtype=torch.uint8)))
     picture = Album(large).picture(0, "noise")
     assert (picture.width, picture.height) == (43, THUMBNAIL_PIXELS)
     assert len(picture.uri) < 8_000

@@ -2,54 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from splitgen import TrainingConfig, find_model, make_target
+from splitgen import Bench, Target, TrainingConfig, find_model, make_bench
 from splitgen.splits.baselines import (
     BASELINES,
-    BaselineProblem,
     clusters_within_class,
+    flatten_pixels,
     highest_loss,
     partition_margins,
     principal_components,
 )
 
 
-def problem_of(digits, labels=None) -> BaselineProblem:
-    labels = digits.labels if labels is None else labels
-    return BaselineProblem(
-        digits.normalized_images(),
-        labels,
-        make_target(digits),
-        find_model("conv"),
-        TrainingConfig(epochs=8),
-        0.5,
-        seed=3,
-    )
+def bench_of(digits) -> Bench:
+    return make_bench(digits, find_model("conv"), training=TrainingConfig(epochs=8), seed=3)
 
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_a_baseline_gives_finite_margins_that_differ_and_the_seed_fixes_them(digits, name):
-    margins = BASELINES[name](problem_of(digits))
+    margins = BASELINES[name](bench_of(digits), 0.5)
     assert margins.ndim == 2
     assert len(margins) == digits.n_points
     assert np.isfinite(margins).all()
     assert (margins.std(axis=0) > 0).all()
-    assert np.array_equal(margins, BASELINES[name](problem_of(digits)))
+    assert np.array_equal(margins, BASELINES[name](bench_of(digits), 0.5))
 
 
 def test_principal_components_are_those_of_a_singular_value_decomposition(digits):
-    problem = problem_of(digits)
-    centred = problem.pixels - problem.pixels.mean(axis=0)
+    bench = bench_of(digits)
+    pixels = flatten_pixels(bench)
+    centred = pixels - pixels.mean(axis=0)
     _, _, directions = np.linalg.svd(centred, full_matrices=False)
     slow = centred @ directions[:2].T
-    for found, expected in zip(principal_components(problem).T, slow.T, strict=False):
+    for found, expected in zip(principal_components(bench, 0.5).T, slow.T, strict=False):
         assert abs(np.corrcoef(found, expected)[0, 1]) > 0.999
 
 
 def test_clusters_are_margins_within_each_class_with_the_larger_one_positive(digits):
-    margins = clusters_within_class(problem_of(digits))[:, 0]
+    margins = clusters_within_class(bench_of(digits), 0.5)[:, 0]
     for c in range(10):
         share = (margins[digits.labels == c] > 0).mean()
         assert 0.5 <= share < 1
@@ -58,20 +52,11 @@ def test_clusters_are_margins_within_each_class_with_the_larger_one_positive(dig
 def test_mislabelled_rows_have_the_highest_loss(digits):
     generator = np.random.default_rng(0)
     wrong = generator.permutation(digits.n_points)[:50]
-    target = make_target(digits)
-    values = target.values.copy()
+    bench = bench_of(digits)
+    values = bench.target.values.copy()
     values[wrong] = (values[wrong] + generator.integers(1, 10, 50)) % 10
-    problem = problem_of(digits)
-    spoiled = BaselineProblem(
-        problem.images,
-        problem.labels,
-        type(target)("label", values, 10, None),
-        problem.model,
-        problem.training,
-        0.5,
-        0,
-    )
-    margins = highest_loss(spoiled)[:, 0]
+    spoiled = replace(bench, target=Target("label", values, 10, None), seed=0)
+    margins = highest_loss(spoiled, 0.5)[:, 0]
     assert np.isin(wrong, np.argsort(margins)[:100]).mean() > 0.9
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from splitgen import SelectionConfig, VerificationConfig, select_split, verify_split
+from splitgen import MemoryImages, SelectionConfig, VerificationConfig, make_bench, select_split, verify_split
 from splitgen.config import TrainingConfig
 from splitgen.data.metadata import Groups
 from splitgen.errors import SettingError
@@ -122,7 +122,7 @@ def test_near_duplicates_do_not_flatter_the_control_when_they_are_groups(digits)
     labels = np.repeat(rng.integers(0, 2, 200), 5)
     dataset = dataclasses.replace(
         digits,
-        images=digits.images[copies],
+        images=MemoryImages(digits.images.pixels[copies]),
         labels=labels,
         ids=tuple(f"{i:04d}" for i in range(1000)),
         class_names=("a", "b"),
@@ -133,13 +133,9 @@ def test_near_duplicates_do_not_flatter_the_control_when_they_are_groups(digits)
     split = Split(dataset.ids, labels, labels, selection.parts, zeros, zeros, {})
     controls = []
     for known in (None, Groups("source", groups)):
-        judged = verify_split(
-            dataclasses.replace(dataset, groups=known),
-            split,
-            find_model("mlp"),
-            VerificationConfig(seeds=2),
-            TrainingConfig(epochs=20),
-        )
+        grouped = dataclasses.replace(dataset, groups=known)
+        bench = make_bench(grouped, find_model("mlp"), training=TrainingConfig(epochs=20))
+        judged = verify_split(bench, split, VerificationConfig(seeds=2))
         controls.append(judged.figures["random_accuracy"].mean)
     assert controls[0] > 0.8
     assert controls[1] < 0.65

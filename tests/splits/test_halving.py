@@ -9,10 +9,10 @@ import time
 import numpy as np
 import pytest
 
-from splitgen import DiscoveryConfig, RefinementConfig, SelectionConfig, TrainingConfig, find_model, make_target
+from splitgen import DiscoveryConfig, RefinementConfig, SelectionConfig, TrainingConfig, find_model, make_bench
 from splitgen.config import SearchConfig
 from splitgen.splits.halving import Runner, choose_starts, list_marks, refine_by_rounds
-from splitgen.splits.search import Candidate, SearchProblem
+from splitgen.splits.search import Candidate, SearchSpace
 from splitgen.tasks.refinement import Start, pose_refinement, start_refinement
 
 SIDES = tuple(1 if c < 5 else -1 for c in range(10))
@@ -45,32 +45,19 @@ def test_new_tasks_take_the_best_cuts_in_turn_and_a_cut_with_both_signs_once():
 
 @pytest.fixture(scope="module")
 def problems(digits):
-    target = make_target(digits, "0,1,2,3,4")
-    margins = np.zeros((digits.n_points, 1))
+    bench = make_bench(digits, find_model("conv"), "0,1,2,3,4", TrainingConfig(epochs=5))
     selection = SelectionConfig("0,1,2,3,4")
-    search = SearchProblem(
-        digits.normalized_images(),
-        digits.labels,
-        digits.ids,
-        target,
-        margins,
-        find_model("conv"),
-        TrainingConfig(epochs=5),
-        selection,
-        0,
-    )
-    return search, pose_refinement(
-        digits, find_model("conv"), target.values, DiscoveryConfig(), CONFIG, selection, seed=0
-    )
+    space = SearchSpace(bench, np.zeros((digits.n_points, 1)), selection)
+    return space, pose_refinement(bench, DiscoveryConfig(), CONFIG, selection)
 
 
 def run_rounds(problems, config=CONFIG, deadline=None):
-    search, problem = problems
+    space, problem = problems
     runners = [
         Runner(Candidate(None, SIDES, draw=draw), start_refinement(problem, Start(None, np.array(SIDES), draw), {}))
         for draw in range(3)
     ]
-    return refine_by_rounds(search, problem, runners, config, SEARCH, deadline)
+    return refine_by_rounds(space, problem, runners, config, SEARCH, deadline)
 
 
 def test_every_state_is_judged_and_the_better_tasks_go_on(problems):

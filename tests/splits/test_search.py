@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from splitgen import SelectionConfig, TrainingConfig, find_model, make_target, score_datapoints
+from splitgen import SelectionConfig, TrainingConfig, find_model, make_bench, make_target, score_datapoints
 from splitgen.config import SearchConfig
 from splitgen.errors import SettingError
 from splitgen.splits.search import (
     Candidate,
-    SearchProblem,
+    SearchSpace,
     add_candidates,
     count_fits,
     list_candidates,
@@ -20,33 +20,24 @@ from splitgen.splits.search import (
 )
 
 
-def make_problem(digits, margins) -> SearchProblem:
+def make_space(digits, margins) -> SearchSpace:
     """A binary target with margins [N, K]."""
-    return SearchProblem(
-        digits.normalized_images(),
-        digits.labels,
-        digits.ids,
-        make_target(digits, "0,1,2,3,4"),
-        margins,
-        find_model("conv"),
-        TrainingConfig(epochs=15),
-        SelectionConfig("0,1,2,3,4"),
-        0,
-    )
+    bench = make_bench(digits, find_model("conv"), "0,1,2,3,4", TrainingConfig(epochs=15))
+    return SearchSpace(bench, margins, SelectionConfig("0,1,2,3,4"))
 
 
 def test_the_predictor_tells_a_shortcut_from_noise_and_chooses_what_is_trained(digits):
-    ink = digits.images.mean(dim=(1, 2, 3)).numpy()
+    ink = digits.images.pixels.mean(dim=(1, 2, 3)).numpy()
     noise = np.random.default_rng(0).normal(size=(digits.n_points, 3))
     margins = np.column_stack([noise, ink - ink.mean()])
-    problem = make_problem(digits, margins)
+    space = make_space(digits, margins)
     candidates = list_candidates(4, [np.where(np.arange(10) < 5, 1, -1)])
-    trained, left = preselect(problem, candidates, 2)
+    trained, left = preselect(space, candidates, 2)
     assert [candidate.task for candidate in trained] == [3, 3]
     assert sorted(candidate.task for candidate in left) == [0, 0, 1, 1, 2, 2]
-    assert preselect(problem, candidates, 8) == (candidates, [])
+    assert preselect(space, candidates, 8) == (candidates, [])
     config = SearchConfig(max_trained=2, rows=(300,), keep=())
-    ranked = search_candidates(problem, candidates, config)
+    ranked = search_candidates(space, candidates, config)
     assert [len(candidate.test_accuracies) for candidate in ranked] == [1, 1, 0, 0, 0, 0, 0, 0]
     assert count_fits(len(candidates), config) == [2]
     assert add_candidates(ranked, [], config) == ranked
@@ -71,21 +62,21 @@ def test_candidates_are_every_task_cut_and_sign():
 
 
 def test_a_strong_task_is_found_beside_a_random_one(digits):
-    ink = digits.images.mean(dim=(1, 2, 3)).numpy()
+    ink = digits.images.pixels.mean(dim=(1, 2, 3)).numpy()
     noise = np.random.default_rng(0).normal(size=digits.n_points)
     margins = np.stack([noise, ink - ink.mean()], axis=1)
-    problem = make_problem(digits, margins)
+    space = make_space(digits, margins)
     cut = np.where(np.arange(10) < 5, 1, -1)
     config = SearchConfig(rows=(400, 900), keep=(2,))
     candidates = list_candidates(2, [cut])
-    ranked = search_candidates(problem, candidates, config)
+    ranked = search_candidates(space, candidates, config)
     assert count_fits(len(candidates), config) == [4, 2]
     assert [len(candidate.test_accuracies) for candidate in ranked] == [2, 2, 1, 1]
     assert ranked[0].task == 1
     assert ranked[0].test_accuracies[-1] < 0.9
 
     worse, same = (Candidate(1, ranked[0].class_sides, own_margins=margins[:, k].astype(np.float32)) for k in (0, 1))
-    refined = train_round(problem, [worse, same], config.rows[-1], len(config.rows) - 1, None)
+    refined = train_round(space, [worse, same], config.rows[-1], len(config.rows) - 1, None)
     after = add_candidates(ranked, refined, config)
     assert [candidate.own_margins is None for candidate in after[:2]] == [False, True]
     assert after[0].own_margins is same.own_margins

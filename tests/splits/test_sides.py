@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from splitgen import TrainingConfig, find_model
+from splitgen import Bench, ImageDataset, MemoryImages, TrainingConfig, find_model, make_bench
 from splitgen.splits.sides import binary_sides, cut_classes, halve_rows, measure_confusion
 
 
@@ -61,12 +61,18 @@ def make_patterns(n_classes: int, n_each: int, seed: int) -> tuple[torch.Tensor,
     return patterns[labels] + 0.5 * torch.randn(len(labels), 1, 8, 8, generator=generator), labels
 
 
+def bench_of(images: torch.Tensor, labels: torch.Tensor, n_classes: int, training: TrainingConfig, seed: int) -> Bench:
+    ids, names = tuple(map(str, range(len(labels)))), tuple(map(str, range(n_classes)))
+    dataset = ImageDataset("made", MemoryImages(images), labels.numpy(), ids, names, "")
+    return make_bench(dataset, find_model("mlp"), training=training, seed=seed)
+
+
 @pytest.mark.parametrize("n_classes", [10, 21])
 def test_classes_of_ten_rows_are_all_known_and_cut_best_at_fifty_seeds(n_classes):
     for seed in range(50):
         images, labels = make_patterns(n_classes, 10, seed)
         training = TrainingConfig(epochs=2, batch_size=32)
-        confusion = measure_confusion(find_model("mlp"), images, labels, n_classes, training, seed)
+        confusion = measure_confusion(bench_of(images, labels, n_classes, training, seed))
         assert np.isfinite(confusion).all()
         assert confusion.sum(axis=1) == pytest.approx(1)
         for sides in cut_classes(confusion, 2):
@@ -111,11 +117,11 @@ def test_of_many_rows_each_class_gives_its_share(monkeypatch):
 
 def test_probabilities_added_up_in_chunks_are_the_mean_of_each_class(monkeypatch):
     images, labels = make_patterns(101, 4, 0)
-    arguments = (find_model("mlp"), images, labels, 101, TrainingConfig(epochs=1), 0)
+    bench = bench_of(images, labels, 101, TrainingConfig(epochs=1), 0)
     monkeypatch.setattr("splitgen.splits.sides.PROBS_CHUNK", 37)
-    in_chunks = measure_confusion(*arguments)
+    in_chunks = measure_confusion(bench)
     monkeypatch.setattr("splitgen.splits.sides.DENSE_CLASSES", 101)
-    assert in_chunks == pytest.approx(measure_confusion(*arguments), rel=1e-5)
+    assert in_chunks == pytest.approx(measure_confusion(bench), rel=1e-5)
 
 
 def test_sides_of_a_binary_target_are_its_groups():

@@ -8,13 +8,27 @@ import numpy as np
 import pytest
 import torch
 
-from splitgen import ModelFactory, Split, TrainingConfig, VerificationConfig, find_model, verify_split
+from splitgen import (
+    ImageDataset,
+    MemoryImages,
+    ModelFactory,
+    Split,
+    TrainingConfig,
+    VerificationConfig,
+    find_model,
+    make_bench,
+    verify_split,
+)
 from splitgen.errors import ModelError, TrainingError
 from splitgen.splits.sampling import Rows, count_folds, draw_random_split, draw_strata, share_counts, shuffle
-from splitgen.splits.verification import Figure, Judge, score_classes, summarize
+from splitgen.splits.verification import Figure, score_classes, summarize
 
 FAST = TrainingConfig(epochs=15)
 TWO_SEEDS = VerificationConfig(seeds=2)
+
+
+def judge(dataset, split, training=FAST, config=TWO_SEEDS, model=None, **options):
+    return verify_split(make_bench(dataset, model or find_model("mlp"), training=training), split, config, **options)
 
 
 def split_by(dataset, parts, targets=None) -> Split:
@@ -32,7 +46,7 @@ def random_parts(dataset, seed=0):
 
 
 def test_a_random_split_is_not_adversarial(digits):
-    result = verify_split(digits, split_by(digits, random_parts(digits)), find_model("mlp"), training=FAST)
+    result = judge(digits, split_by(digits, random_parts(digits)), config=None)
     assert result.is_fair
     assert not result.is_adversarial
     assert result.verdict.startswith("NOT adversarial")
@@ -44,10 +58,10 @@ def test_a_planted_shortcut_is_adversarial(digits):
     targets = (digits.labels >= 5).astype(np.int64)
     parts = random_parts(digits)
     corner = np.where(parts == "test", 1 - targets, targets)
-    images = digits.images.clone()
+    images = digits.images.pixels.clone()
     images[torch.from_numpy(corner == 1), :, :2, :2] = 40.0
-    planted = replace(digits, images=images)
-    result = verify_split(planted, split_by(digits, parts, targets), find_model("mlp"), TWO_SEEDS, FAST)
+    planted = replace(digits, images=MemoryImages(images))
+    result = judge(planted, split_by(digits, parts, targets))
     assert result.is_adversarial
     assert result.figures["test_accuracy"].mean < 0.5
     assert result.figures["train_holdout_accuracy"].mean > 0.95
@@ -56,7 +70,7 @@ def test_a_planted_shortcut_is_adversarial(digits):
 def test_a_model_that_learned_nothing_gets_no_verdict_but_that(digits):
     """Its drop is real, and no merit of the split: the figures that it comes from are those of guesses."""
     lazy = TrainingConfig(epochs=1, learning_rate=1e-12)
-    result = verify_split(digits, split_by(digits, random_parts(digits)), find_model("mlp"), TWO_SEEDS, lazy)
+    result = judge(digits, split_by(digits, random_parts(digits)), lazy)
     assert result.figures["recoverable_accuracy"].mean < 0.37
     assert result.unlearned is not None
     assert result.verdict.startswith("NOT adversarial: mlp has not learned: accuracy 0.")
@@ -74,7 +88,7 @@ def test_mislabelled_test_rows_are_called_unfair_and_not_adversarial(digits):
     labels = digits.labels.copy()
     labels[wrong] = (labels[wrong] + np.random.default_rng(0).integers(1, 10, len(wrong))) % 10
     spoiled = replace(digits, labels=labels)
-    result = verify_split(spoiled, split_by(spoiled, parts), find_model("mlp"), TWO_SEEDS, FAST)
+    result = judge(spoiled, split_by(spoiled, parts))
     assert not result.is_fair
     assert not result.is_adversarial
     assert "the rows themselves are hard" in result.verdict or "not clearly above 0" in result.verdict
@@ -83,11 +97,10 @@ def test_mislabelled_test_rows_are_called_unfair_and_not_adversarial(digits):
 def test_validation_rows_are_the_held_out_ones_and_the_seed_fixes_the_figures(digits):
     parts = random_parts(digits)
     parts[np.flatnonzero(parts == "train")[::10]] = "validation"
-    config, fits = VerificationConfig(seeds=2), []
-    arguments = (digits, split_by(digits, parts), find_model("mlp"), config, TrainingConfig(epochs=2))
-    first = verify_split(*arguments, on_fit=lambda: fits.append(1))
+    arguments, fits = (digits, split_by(digits, parts), TrainingConfig(epochs=2)), []
+    first = judge(*arguments, on_fit=lambda: fits.append(1))
     assert len(fits) == 2 * (2 + count_folds(first.n_train + first.n_test, first.n_test))
-    again = verify_split(*arguments)
+    again = judge(*arguments)
     assert first == again
     assert np.array_equal(first.test_confusion, again.test_confusion)
 
@@ -95,7 +108,7 @@ def test_validation_rows_are_the_held_out_ones_and_the_seed_fixes_the_figures(di
 def test_the_confusions_tell_the_same_accuracies_as_the_figures(digits):
     targets = (digits.labels >= 5).astype(np.int64)
     split = split_by(digits, random_parts(digits), targets)
-    result = verify_split(digits, split, find_model("mlp"), TWO_SEEDS, TrainingConfig(epochs=2))
+    result = judge(digits, split, TrainingConfig(epochs=2))
     counts = np.bincount(digits.labels[split.indices("test")])
     for confusion, name in ((result.test_confusion, "test_accuracy"), (result.random_confusion, "random_accuracy")):
         assert confusion.shape == (10, 2)
@@ -130,7 +143,9 @@ def test_the_accuracy_of_each_of_many_classes_is_the_share_of_its_hits():
     labels = torch.randint(300, (2000,), generator=generator)
     rows = torch.randperm(2000, generator=generator)[:900]
     hits = torch.rand(900, generator=generator) < 0.4
-    found = score_classes(Judge(None, labels, labels, 300, None, None, None), hits, rows)
+    images, names = MemoryImages(torch.zeros(2000, 1, 1, 1)), tuple(map(str, range(300)))
+    dataset = ImageDataset("made", images, labels.numpy(), tuple(map(str, range(2000))), names, "")
+    found = score_classes(make_bench(dataset, find_model("mlp")), hits, rows)
     classes = labels[rows]
     each = [float(hits[classes == c].double().mean()) for c in range(300)]
     assert np.isnan(each).any()
@@ -164,7 +179,7 @@ def test_logits_that_are_no_numbers_are_refused_and_no_class_0(digits):
 
     model = ModelFactory("broken", lambda n_classes, in_channels, image_size: Broken(64, n_classes))
     with pytest.raises(TrainingError, match="NaN or infinite logits for"):
-        verify_split(digits, split_by(digits, random_parts(digits)), model, TWO_SEEDS, TrainingConfig(epochs=1))
+        judge(digits, split_by(digits, random_parts(digits)), TrainingConfig(epochs=1), model=model)
 
 
 def test_networks_that_share_weights_are_refused_before_the_test_rows_leak_into_their_training(digits):
@@ -173,4 +188,4 @@ def test_networks_that_share_weights_are_refused_before_the_test_rows_leak_into_
     model = ModelFactory("cached", lambda n_classes, in_channels, image_size: one)
     targets = np.random.default_rng(0).integers(0, 2, digits.n_points)
     with pytest.raises(ModelError, match="share weights"):
-        verify_split(digits, split_by(digits, random_parts(digits), targets), model, TWO_SEEDS, FAST)
+        judge(digits, split_by(digits, random_parts(digits), targets), model=model)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from splitgen import AgreementConfig, find_model, score_agreement
+from splitgen import AgreementConfig, find_model, make_bench, score_agreement
 
 
 def test_random_labels_that_are_fitted_agree_far_less_than_an_easy_task(digits):
     """Not 0.5: digits have near twins, and two networks give a held-out twin the label of its neighbour."""
     random_labels = np.random.default_rng(0).integers(0, 2, digits.n_points)
-    ink = digits.images.mean(dim=(1, 2, 3)).numpy()
+    ink = digits.images.pixels.mean(dim=(1, 2, 3)).numpy()
     easy_labels = (ink > np.median(ink)).astype(int)
-    fits: list[str] = []
-    random = score_agreement(digits, random_labels, find_model("conv"), seed=1, on_fit=lambda: fits.append("random"))
-    easy = score_agreement(digits, easy_labels, find_model("conv"), seed=1, on_fit=lambda: fits.append("easy"))
+    bench, fits = make_bench(digits, find_model("conv"), seed=1), []
+    random = score_agreement(bench, random_labels, on_fit=lambda: fits.append("random"))
+    easy = score_agreement(bench, easy_labels, on_fit=lambda: fits.append("easy"))
     assert fits == ["random"] * 4 + ["easy"] * 2  # what the target model's recipe does not fit is trained for longer
     assert random.fitted
     assert easy.fitted
@@ -26,14 +26,14 @@ def test_random_labels_that_are_fitted_agree_far_less_than_an_easy_task(digits):
 
 def test_a_task_that_was_not_fitted_is_flagged(digits):
     labels = np.random.default_rng(0).integers(0, 2, digits.n_points)
-    score = score_agreement(digits, labels, find_model("mlp"), AgreementConfig(epochs=1), seed=1)
+    score = score_agreement(make_bench(digits, find_model("mlp"), seed=1), labels, AgreementConfig(epochs=1))
     assert not score.fitted
 
 
 def test_three_networks_make_three_pairs_and_the_same_seed_the_same_score(digits):
     labels = digits.labels % 2
     config = AgreementConfig(networks=3, max_rows=600, epochs=5)
-    fits = []
-    first = score_agreement(digits, labels, find_model("conv"), config, seed=4, on_fit=lambda: fits.append(1))
+    bench, fits = make_bench(digits, find_model("conv"), seed=4), []
+    first = score_agreement(bench, labels, config, on_fit=lambda: fits.append(1))
     assert len(fits) == 3
-    assert first == score_agreement(digits, labels, find_model("conv"), config, seed=4)
+    assert first == score_agreement(make_bench(digits, find_model("conv"), seed=4), labels, config)

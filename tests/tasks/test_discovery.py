@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from splitgen import DiscoveryConfig, discover_tasks, find_model
-from splitgen.tasks.discovery import Problem, draw_rows
+from splitgen import DiscoveryConfig, MemoryImages, discover_tasks, find_model, make_bench
+from splitgen.tasks.discovery import choose_loop
 from splitgen.tasks.encoder import TaskEncoder, orthonormal_directions, score_margins
+from splitgen.tasks.meta import draw_rows
+
+
+def discover(dataset, config, model="conv", seed=0):
+    return discover_tasks(make_bench(dataset, find_model(model), seed=seed), config)
 
 
 def test_discovery_lowers_the_divergence_and_keeps_every_class_halved(digits):
-    found = discover_tasks(digits, find_model("conv"), DiscoveryConfig(meta_steps=20, n_tasks=1), seed=2)
+    found = discover(digits, DiscoveryConfig(meta_steps=20, n_tasks=1), seed=2)
     divergences = [step.divergence for step in found.history]
     assert np.mean(divergences[-5:]) < np.mean(divergences[:5])
     assert (found.meta_steps, found.stopped_by, found.margins.shape) == (20, "meta-steps", (1797, 1))
@@ -24,13 +31,13 @@ def test_discovery_lowers_the_divergence_and_keeps_every_class_halved(digits):
 def test_every_meta_gradient_moves_the_same_encoder_alike(digits, method):
     config = DiscoveryConfig(meta_steps=2, inner_steps=10, n_tasks=1, batch_size=32, meta_gradient=method)
     exact = DiscoveryConfig(meta_steps=2, inner_steps=10, n_tasks=1, batch_size=32, meta_gradient="exact")
-    first, second = (discover_tasks(digits, find_model("conv"), c, seed=1).margins[:, 0] for c in (config, exact))
+    first, second = (discover(digits, c, seed=1).margins[:, 0] for c in (config, exact))
     assert np.corrcoef(first, second)[0, 1] > 0.99
 
 
 def test_several_tasks_share_an_encoder_and_differ(digits):
     config = DiscoveryConfig(dim=4, n_tasks=3, meta_steps=6, inner_steps=10)
-    found = discover_tasks(digits, find_model("conv"), config)
+    found = discover(digits, config)
     assert found.n_tasks == 3
     assert np.abs(np.corrcoef(found.margins.T)[0, 1]) < 0.9
     assert found.history[0].uniformity < 0
@@ -38,7 +45,7 @@ def test_several_tasks_share_an_encoder_and_differ(digits):
 
 def test_the_seed_fixes_the_margins(digits):
     config = DiscoveryConfig(meta_steps=2, inner_steps=5)
-    first, second = (discover_tasks(digits, find_model("conv"), config, seed=9).margins for _ in range(2))
+    first, second = (discover(digits, config, seed=9).margins for _ in range(2))
     assert np.array_equal(first, second)
 
 
@@ -51,33 +58,33 @@ def test_a_users_network_with_dropout_can_be_the_target(digits, tmp_path, monkey
     )
     monkeypatch.chdir(tmp_path)
     config = DiscoveryConfig(meta_steps=2, inner_steps=5)
-    assert np.isfinite(discover_tasks(digits, find_model("dropping:net"), config).margins).all()
+    assert np.isfinite(discover(digits, config, "dropping:net").margins).all()
 
 
 def test_pool_and_held_out_rows_are_disjoint(digits):
-    problem = Problem(
-        digits.normalized_images(),
-        torch.from_numpy(digits.labels),
-        10,
-        find_model("conv"),
-        DiscoveryConfig(batch_size=32),
-        0,
-    )
-    pool, batches, held_out = draw_rows(problem, torch.Generator().manual_seed(0))
-    assert not torch.isin(pool, held_out).any()
-    assert batches.shape == (80, 32)
-    assert int(batches.max()) < len(pool)
+    config = DiscoveryConfig(batch_size=32).for_images(8)
+    settings = choose_loop(config, 32, config.inner_steps, config.pool_size)
+    rows = draw_rows(make_bench(digits, find_model("conv")), settings, torch.Generator().manual_seed(0))
+    assert not torch.isin(rows.pool, rows.held_out).any()
+    assert rows.batches.shape == (80, 32)
+    assert int(rows.batches.max()) < len(rows.pool)
+
+
+def take_rows(dataset, rows):
+    return replace(dataset, images=MemoryImages(dataset.images.take(rows)), labels=dataset.labels[rows.numpy()])
 
 
 def test_margins_follow_their_rows_when_the_rows_are_reordered(digits):
     torch.manual_seed(0)
     encoder = TaskEncoder(1, 8, dim=2, n_tasks=2, width=8, centring="class", n_classes=10)
-    images, labels = digits.normalized_images()[:1024], torch.from_numpy(digits.labels[:1024])
     order = torch.randperm(1024)
-    margins, reordered = score_margins(encoder, images, labels), score_margins(encoder, images[order], labels[order])
+    margins, reordered = (
+        score_margins(encoder, make_bench(take_rows(digits, rows), find_model("conv")))
+        for rows in (torch.arange(1024), order)
+    )
     torch.testing.assert_close(margins[order], reordered, atol=1e-4, rtol=1e-4)
     for c in range(10):
-        assert margins[labels == c].mean(dim=0).abs().max() < 1e-4
+        assert margins[digits.labels[:1024] == c].mean(dim=0).abs().max() < 1e-4
 
 
 def test_directions_are_orthonormal():

@@ -7,15 +7,23 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from splitgen import DiscoveryConfig, RefinementConfig, SelectionConfig, discover_tasks, find_model, refine_tasks
+from splitgen import (
+    DiscoveryConfig,
+    RefinementConfig,
+    SelectionConfig,
+    discover_tasks,
+    find_model,
+    make_bench,
+    refine_tasks,
+)
 from splitgen.errors import SettingError
 from splitgen.models.registry import build_network
 from splitgen.tasks.encoder import AVERAGING, average_weights, build_encoder, load_encoder
 from splitgen.tasks.inner_loop import InnerData, meta_gradient
+from splitgen.tasks.meta import run_steps
 from splitgen.tasks.objectives import side_log_probs, soft_cross_entropy, soft_task_labels
 from splitgen.tasks.refinement import (
     Start,
-    advance_refinements,
     assign_sides,
     pose_refinement,
     snapshot_refinement,
@@ -30,20 +38,20 @@ START = (Start(0, SIDES),)
 
 @pytest.fixture(scope="module")
 def discovered(digits):
-    return discover_tasks(digits, find_model("conv"), CONFIG, seed=3)
+    return discover_tasks(make_bench(digits, find_model("conv"), seed=3), CONFIG)
 
 
-def refine(digits, discovered, meta_steps, starts=START, targets=None, **options):
-    targets = (digits.labels < 5).astype(np.int64) if targets is None else targets
+def bench_of(digits, target="label", seed=0):
+    return make_bench(digits, find_model("conv"), target, seed=seed)
+
+
+def refine(digits, discovered, meta_steps, starts=START, target="0,1,2,3,4", **options):
     return refine_tasks(
-        digits,
-        find_model("conv"),
-        discovered.encoder_state,
+        bench_of(digits, target, seed=3),
         starts,
-        targets,
+        discovered.encoder_state,
         CONFIG,
         RefinementConfig(meta_steps=meta_steps, inner_steps=30),
-        seed=3,
         **options,
     )
 
@@ -60,10 +68,10 @@ def test_the_failure_falls_and_every_class_stays_halved(digits, discovered):
 def test_tasks_side_by_side_are_refined_as_each_alone_and_by_as_many_steps(digits, discovered):
     starts = [Start(0, SIDES), Start(2, -SIDES)]
     seen = []
-    both = refine(digits, discovered, 2, starts, targets=digits.labels, on_step=seen.append)
+    both = refine(digits, discovered, 2, starts, target="label", on_step=seen.append)
     assert [len(steps) for steps in seen] == [2, 2]
     for start, together in zip(starts, both, strict=True):
-        (alone,) = refine(digits, discovered, 2, [start], targets=digits.labels)
+        (alone,) = refine(digits, discovered, 2, [start], target="label")
         assert np.array_equal(alone.margins, together.margins)
         assert alone.history == together.history
 
@@ -99,7 +107,7 @@ def test_rows_weigh_in_train_and_test_by_the_quantiles_of_the_sizes(digits):
 
     def weights(test, reserve):
         sizes = SelectionConfig("label", test, reserve)
-        problem = pose_refinement(digits, find_model("conv"), digits.labels, CONFIG, selection=sizes)
+        problem = pose_refinement(bench_of(digits), CONFIG, selection=sizes)
         return weigh_rows(scores, problem)
 
     train, test = weights(0.5, 0.0)
@@ -117,12 +125,12 @@ def test_rows_weigh_in_train_and_test_by_the_quantiles_of_the_sizes(digits):
 
 
 def test_a_snapshot_leaves_the_refinement_as_it_was(digits, discovered):
-    problem = pose_refinement(digits, find_model("conv"), digits.labels, CONFIG, RefinementConfig(inner_steps=10))
+    problem = pose_refinement(bench_of(digits), CONFIG, RefinementConfig(inner_steps=10))
     states = []
     for looks in (False, True):
         task = start_refinement(problem, START[0], discovered.encoder_state)
         for step in (1, 2, 3):
-            advance_refinements(problem, [task], step)
+            run_steps(problem.bench, problem.loop, [task], step)
             if looks:
                 snapshot_refinement(problem, task)
         states.append((task.history, snapshot_refinement(problem, task).margins))
@@ -132,9 +140,7 @@ def test_a_snapshot_leaves_the_refinement_as_it_was(digits, discovered):
 
 def test_a_network_lives_for_its_lifetime_and_learns_on(digits, discovered):
     problems = [
-        pose_refinement(
-            digits, find_model("conv"), digits.labels, CONFIG, RefinementConfig(inner_steps=20, lifetime=lifetime)
-        )
+        pose_refinement(bench_of(digits), CONFIG, RefinementConfig(inner_steps=20, lifetime=lifetime))
         for lifetime in (1, 3)
     ]
     networks = []
@@ -142,8 +148,8 @@ def test_a_network_lives_for_its_lifetime_and_learns_on(digits, discovered):
         task = start_refinement(problem, START[0], discovered.encoder_state)
         seen = []
         for step in (1, 2, 3, 4):
-            advance_refinements(problem, [task], step)
-            seen.append(task.network)
+            run_steps(problem.bench, problem.loop, [task], step)
+            seen.append(task.networks[0])
         networks.append(seen)
     fresh, lasting = networks
     assert len({id(network) for network in fresh}) == 4
@@ -158,7 +164,7 @@ def test_new_tasks_differ_by_their_draw(digits, discovered):
 
 def test_the_adjoint_holds_for_weighted_labels_of_ten_classes(digits):
     """Soft labels that do not sum to one: the cross-entropy is linear in them."""
-    images = digits.normalized_images().double()
+    images = bench_of(digits).batch(torch.arange(digits.n_points)).double()
     generator = torch.Generator().manual_seed(0)
     rows = torch.randperm(1280, generator=generator).view(20, 64)
     weights = 2 * torch.rand(20, 64, 1, generator=generator).double()
@@ -168,7 +174,7 @@ def test_the_adjoint_holds_for_weighted_labels_of_ten_classes(digits):
     held_labels = soft_task_labels(torch.randn(220, generator=generator).double(), 5.0)
 
     def gradient(method: str) -> torch.Tensor:
-        network = build_network(find_model("conv"), 10, images, 4).double()
+        network = build_network(find_model("conv"), 10, (1, 8, 8), 4).double()
         objective = lambda logits: soft_cross_entropy(side_log_probs(logits[0], sides), held_labels)  # noqa: E731
         found = meta_gradient([network], data, objective, learning_rate=0.1, method=method, epsilon=1e-5)
         return found.soft_label_grad.flatten()
@@ -179,7 +185,7 @@ def test_the_adjoint_holds_for_weighted_labels_of_ten_classes(digits):
 
 
 def test_the_average_leans_to_recent_weights(digits):
-    encoder = build_encoder(digits.normalized_images()[:4], 10, CONFIG.for_images(8))
+    encoder = build_encoder(bench_of(digits), CONFIG.for_images(8))
     average = average_weights(encoder)
     values = [1.0, 5.0, -2.0, 4.0]
     expected = 0.0
@@ -193,7 +199,7 @@ def test_the_average_leans_to_recent_weights(digits):
 
 
 def test_a_loaded_encoder_is_the_one_that_was_saved(digits, discovered):
-    encoder = load_encoder(digits.normalized_images(), 10, CONFIG.for_images(8), discovered.encoder_state)
+    encoder = load_encoder(bench_of(digits), CONFIG.for_images(8), discovered.encoder_state)
     one = encoder.keep_task(1)
     assert one.directions.shape == (1, 3)
     torch.testing.assert_close(one.directions[0], discovered.encoder_state["directions"][1])
@@ -202,4 +208,4 @@ def test_a_loaded_encoder_is_the_one_that_was_saved(digits, discovered):
 def test_an_encoder_of_other_settings_is_refused_in_one_line(digits, discovered):
     config = DiscoveryConfig(n_tasks=2).for_images(8)
     with pytest.raises(SettingError, match="not one of dim 2, n_tasks 2"):
-        load_encoder(digits.normalized_images(), 10, config, discovered.encoder_state)
+        load_encoder(bench_of(digits), config, discovered.encoder_state)
