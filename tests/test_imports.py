@@ -11,7 +11,7 @@ import splitgen
 
 ROOT = Path(splitgen.__file__).parent
 # What each part of the package may import of the others.
-BASE = {"errors", "config", "archives", "ids", "whole", "random", "parquet", "parallel", "_version"}
+BASE = {"errors", "config", "archives", "ids", "whole", "strata", "random", "parquet", "parallel", "_version"}
 ALLOWED = {
     "data": BASE | {"data"},
     "models": BASE | {"models", "data"},

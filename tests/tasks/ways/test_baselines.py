@@ -1,4 +1,4 @@
-"""Baselines on digits: each gives margins, and the simple ones are what their names say."""
+"""Cheap ways on digits: each gives margins, and the simple ones are what their names say."""
 
 from __future__ import annotations
 
@@ -8,28 +8,34 @@ import numpy as np
 import pytest
 
 from splitgen import Bench, Target, TrainingConfig, find_model, make_bench
-from splitgen.splits.baselines import (
-    BASELINES,
+from splitgen.tasks.ways.baselines import (
     clusters_within_class,
     flatten_pixels,
     highest_loss,
     partition_margins,
     principal_components,
 )
+from splitgen.tasks.ways.registry import DISCOVERED, GIVEN, WAYS
+from splitgen.tasks.ways.request import WayRequest
+
+CHEAP = [name for name in WAYS if name not in (DISCOVERED, GIVEN)]
+REQUEST = WayRequest()
 
 
 def bench_of(digits) -> Bench:
     return make_bench(digits, find_model("conv"), training=TrainingConfig(epochs=8), seed=3)
 
 
-@pytest.mark.parametrize("name", BASELINES)
-def test_a_baseline_gives_finite_margins_that_differ_and_the_seed_fixes_them(digits, name):
-    margins = BASELINES[name](bench_of(digits), 0.5)
+@pytest.mark.parametrize("name", CHEAP)
+def test_a_way_gives_finite_margins_that_differ_and_the_seed_fixes_them(digits, name):
+    found = WAYS[name](bench_of(digits), REQUEST)
+    margins = found.margins
+    assert (found.way, found.meta_steps, found.encoder_state) == (name, 0, None)
     assert margins.ndim == 2
     assert len(margins) == digits.n_points
     assert np.isfinite(margins).all()
     assert (margins.std(axis=0) > 0).all()
-    assert np.array_equal(margins, BASELINES[name](bench_of(digits), 0.5))
+    assert np.array_equal(margins, WAYS[name](bench_of(digits), REQUEST).margins)
 
 
 def test_principal_components_are_those_of_a_singular_value_decomposition(digits):
@@ -38,12 +44,12 @@ def test_principal_components_are_those_of_a_singular_value_decomposition(digits
     centred = pixels - pixels.mean(axis=0)
     _, _, directions = np.linalg.svd(centred, full_matrices=False)
     slow = centred @ directions[:2].T
-    for found, expected in zip(principal_components(bench, 0.5).T, slow.T, strict=False):
+    for found, expected in zip(principal_components(bench, REQUEST).margins.T, slow.T, strict=False):
         assert abs(np.corrcoef(found, expected)[0, 1]) > 0.999
 
 
 def test_clusters_are_margins_within_each_class_with_the_larger_one_positive(digits):
-    margins = clusters_within_class(bench_of(digits), 0.5)[:, 0]
+    margins = clusters_within_class(bench_of(digits), REQUEST).margins[:, 0]
     for c in range(10):
         share = (margins[digits.labels == c] > 0).mean()
         assert 0.5 <= share < 1
@@ -56,7 +62,7 @@ def test_mislabelled_rows_have_the_highest_loss(digits):
     values = bench.target.values.copy()
     values[wrong] = (values[wrong] + generator.integers(1, 10, 50)) % 10
     spoiled = replace(bench, target=Target("label", values, 10, None), seed=0)
-    margins = highest_loss(spoiled, 0.5)[:, 0]
+    margins = highest_loss(spoiled, REQUEST).margins[:, 0]
     assert np.isin(wrong, np.argsort(margins)[:100]).mean() > 0.9
 
 
