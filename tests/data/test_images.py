@@ -141,6 +141,24 @@ def test_tensors_arrays_and_pictures_of_the_same_image_are_the_same_pixels():
     assert to_pixels(four, "x", 0)[:, 2, 3].tolist() == [1, 2, 3, 4]
 
 
+def test_a_picture_with_a_palette_is_its_colours_and_not_their_numbers():
+    red = Image.new("RGB", (8, 6), (250, 10, 20))
+    assert to_pixels(red.quantize(4), "x", 0)[:, 2, 3].tolist() == pytest.approx([250, 10, 20], abs=8)
+
+
+def test_a_picture_of_black_and_white_is_an_image():
+    picture = Image.new("1", (8, 6))
+    picture.putpixel((3, 2), 1)
+    pixels = to_pixels(picture, "x", 0)
+    assert pixels.shape == (1, 6, 8)
+    assert pixels.nonzero().tolist() == [[0, 2, 3]]
+
+
+@pytest.mark.parametrize("height", [1, 3, 4])
+def test_a_picture_in_colour_has_its_channels_last_however_low_it_is(height):
+    assert to_pixels(Image.new("RGB", (8, height)), "x", 0).shape == (3, height, 8)
+
+
 def test_the_pixels_of_a_users_array_are_not_those_that_change_with_it():
     array = np.zeros((6, 8), np.uint8)
     taken = hold([array, array]).take([0])

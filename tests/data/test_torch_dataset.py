@@ -26,6 +26,7 @@ from splitgen import (
 from splitgen.data import images as seam
 from splitgen.data.images import CHUNK, NormalizedImages
 from splitgen.errors import SourceError
+from splitgen.explain.explanation import gather_evidence
 from splitgen.models import training
 from splitgen.tasks import encoder
 
@@ -244,6 +245,35 @@ def test_what_is_no_dataset_of_classes_is_refused_in_one_line(given, words):
     with pytest.raises(SourceError, match=words) as caught:
         open_dataset(given)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [{"image": torch.zeros(1, 8, 8), "label": 0}, torch.zeros(1, 8, 8), (torch.zeros(1, 8, 8),), None, 7],
+    ids=["a record", "an image alone", "a tuple of one", "nothing", "a number"],
+)
+def test_items_that_are_no_pairs_are_refused_in_one_line(item):
+    with pytest.raises(SourceError) as caught:
+        open_dataset([item] * 20)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_fingerprint_does_not_depend_on_how_many_images_are_looked_at_at_a_time(digits, monkeypatch):
+    before = open_dataset(Digits(digits)).fingerprint
+    monkeypatch.setattr(seam, "CHUNK", 300)
+    assert open_dataset(Digits(digits)).fingerprint == before
+
+
+def test_evidence_for_explanations_is_gathered_a_chunk_at_a_time(digits, monkeypatch):
+    given, requests, take = open_dataset(Digits(digits)), [], DatasetImages.take
+
+    def count(self, rows):
+        requests.append(len(rows))
+        return take(self, rows)
+
+    monkeypatch.setattr(DatasetImages, "take", count)
+    gather_evidence(given)
+    assert max(requests) <= CHUNK
 
 
 def test_a_spec_is_opened_as_its_settings_are(digits):
