@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from PIL import Image
 
 from splitgen.errors import SourceError
 
@@ -106,7 +107,7 @@ class DatasetImages:
 
     def read(self, row: int) -> torch.Tensor:
         """One image [channels, height, width]."""
-        return to_pixels(self.dataset[row][0], self.source, row)
+        return to_pixels(take_pair(self.dataset, row, self.source)[0], self.source, row)
 
     def take(self, rows: Rows) -> torch.Tensor:
         images = [self.read(int(row)) for row in rows]
@@ -122,19 +123,38 @@ class DatasetImages:
         return stream_statistics(self)
 
 
+def take_pair(dataset: Any, row: int, source: str) -> tuple[Any, Any]:
+    """Image and label of an item, or a `SourceError`."""
+    item = dataset[row]
+    if not isinstance(item, (tuple, list)) or len(item) < 2:
+        problem = f"item {row} is no pair but {type(item).__name__}"
+        raise SourceError(source, problem, "give pairs of image and class")
+    return item[0], item[1]
+
+
 def to_pixels(item: Any, source: str, row: int) -> torch.Tensor:
     """An image as uint8 or float32 [channels, height, width], or a `SourceError`."""
-    array = item if torch.is_tensor(item) else np.asarray(item)
-    if not torch.is_tensor(array):
+    if isinstance(item, Image.Image):
+        item = picture_array(item)
+    if not torch.is_tensor(item):
+        array = np.asarray(item)
         if array.dtype.kind not in "uif" or array.ndim not in (2, 3):
             problem = f"item {row} is no image but {type(item).__name__}"
             raise SourceError(source, problem, "give pairs of image (tensor, array or PIL) and class")
         channels_last = array.ndim == 3 and array.shape[2] in (1, 3, 4) and array.shape[0] not in (1, 3, 4)
-        array = torch.from_numpy(np.array(array.transpose(2, 0, 1) if channels_last else array))
-    pixels: torch.Tensor = array[None] if array.ndim == 2 else array
+        item = torch.from_numpy(np.array(array.transpose(2, 0, 1) if channels_last else array))
+    pixels: torch.Tensor = item[None] if item.ndim == 2 else item
     if pixels.ndim != 3:
         raise SourceError(source, f"image {row} has the shape {tuple(pixels.shape)}", "give [channels, height, width]")
     return pixels if pixels.dtype == torch.uint8 else pixels.to(torch.float32)
+
+
+def picture_array(picture: Image.Image) -> np.ndarray:
+    """A PIL image as an array [height, width] or [channels, height, width]; a palette becomes its colours."""
+    if picture.mode in ("P", "PA"):
+        picture = picture.convert("RGBA" if "transparency" in picture.info or picture.mode == "PA" else "RGB")
+    array = np.asarray(picture.convert("L") if picture.mode == "1" else picture)
+    return array.transpose(2, 0, 1) if array.ndim == 3 else array
 
 
 def stream_chunks(images: Images) -> Iterator[torch.Tensor]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from splitgen.data.dataset import ImageDataset, make_dataset
-from splitgen.data.images import DatasetImages, stream_chunks
+from splitgen.data.images import DatasetImages, stream_chunks, take_pair
 from splitgen.errors import SourceError
 
 
@@ -26,21 +26,22 @@ def hold_torch_dataset(dataset: Any) -> ImageDataset:
         raise SourceError(source, "it has no rows", "give a dataset with at least two classes")
     images = DatasetImages(dataset, source)
     names = getattr(dataset, "classes", None)
-    labels = np.asarray(list_labels(dataset))
+    labels = np.asarray(list_labels(dataset, source))
     return make_dataset(source, images, labels, raw=stream_bytes(images), class_names=names)
 
 
-def list_labels(dataset: Any) -> Any:
+def list_labels(dataset: Any, source: str) -> Any:
     """The label of each item, [N]."""
     for name in ("targets", "labels"):
         listed = getattr(dataset, name, None)
         if listed is not None and len(listed) == len(dataset):
             return listed
-    labels = [dataset[row][1] for row in range(len(dataset))]
+    labels = [take_pair(dataset, row, source)[1] for row in range(len(dataset))]
     return [label.item() if hasattr(label, "item") else label for label in labels]
 
 
 def stream_bytes(images: DatasetImages) -> Iterator[bytes]:
-    """The pixels of all images in order, some at a time."""
+    """The pixels of each image in order."""
     for chunk in stream_chunks(images):
-        yield chunk.contiguous().numpy().tobytes()
+        for image in chunk:
+            yield image.contiguous().numpy().tobytes()

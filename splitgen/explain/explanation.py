@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from scipy.stats import spearmanr
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from splitgen.data.dataset import ImageDataset
-from splitgen.data.statistics import STATISTICS, measure_images
+from splitgen.data.images import CHUNK
+from splitgen.data.statistics import STATISTICS, measure_chunks
 from splitgen.explain.attributes import (
     CLASS,
     CLASS_NAME,
@@ -90,7 +92,12 @@ def gather_evidence(dataset: ImageDataset, seed: int = 0) -> Evidence:
     labels = dataset.labels[rows]
     names = np.array(dataset.class_names, dtype=object)
     attributes = [] if dataset.metadata is None else list_metadata(dataset.metadata.iloc[rows])
-    for name, values in measure_images(dataset.images.take(rows)).items():
+    images = dataset.images
+
+    def take_chunks(size: int) -> Iterator[torch.Tensor]:
+        return (images.take(part) for part in torch.split(torch.from_numpy(rows), min(size, CHUNK)))
+
+    for name, values in measure_chunks(take_chunks, images.shape).items():
         words = STATISTICS.get(name)
         low, high = (words.low, words.high) if words else ("", "")
         attributes.append(Attribute(name, IMAGE, values if words else values.astype(object), low, high))
