@@ -5,8 +5,9 @@
 
 Runs each command with a fixed seed and few steps, in one checkout and then in the other, each time in a folder of the
 same path, and prints a Markdown table: every Parquet file and every tensor file byte by byte, every figure of run.json
-but those of time and machine; for what differs, the first column or JSON path and its two values. Then wall seconds and
-peak memory of each run. Exit code 1 where anything differs, or a command ends with an error.
+but those of time and machine; for what differs, the first column or JSON path and its two values. Then wall seconds,
+CPU seconds (which other work on the machine sways less) and peak memory of each call. Exit code 1 where anything
+differs, or a command ends with an error.
 
 A command that needs the outcome of another (`split` and `verify` need `make`) has that run too.
 """
@@ -104,7 +105,8 @@ class Usage:
     """How one call ended, and what it took. said: what it wrote on its standard error."""
 
     code: int
-    seconds: float
+    wall_seconds: float
+    cpu_seconds: float
     peak_bytes: int
     said: str
 
@@ -186,7 +188,7 @@ class Bench:
         place.rename(self.kept(which))
         unit = 1 if sys.platform == "darwin" else 1024
         told = (self.kept(which) / "said.txt").read_text()
-        return Usage(process.returncode, seconds, used.ru_maxrss * unit, told)
+        return Usage(process.returncode, seconds, used.ru_utime + used.ru_stime, used.ru_maxrss * unit, told)
 
     def compare(self, call: Call, first: Usage, second: Usage) -> Iterator[tuple[str, list[str]]]:
         """Each file that either wrote, and how the two differ in it: [] where they do not."""
@@ -305,13 +307,15 @@ def tell(differences: Sequence[str], n_shown: int) -> str:
 
 def print_usages(usages: Sequence[tuple[str, Usage, Usage]]) -> None:
     """Seconds and peak memory of each call in both checkouts, and the second's share of the first's."""
-    print("\n| call | wall seconds | ratio | peak MiB | ratio |\n|---|---|---|---|---|")
+    print("\n| call | wall seconds | ratio | CPU seconds | ratio | peak MiB | ratio |\n|---|---|---|---|---|---|---|")
     for name, first, second in usages:
-        peaks = [usage.peak_bytes / 2**20 for usage in (first, second)]
-        print(
-            f"| {name} | {first.seconds:.1f} / {second.seconds:.1f} | {second.seconds / first.seconds:.2f} "
-            f"| {peaks[0]:.0f} / {peaks[1]:.0f} | {peaks[1] / peaks[0]:.2f} |"
-        )
+        pairs = [
+            (first.wall_seconds, second.wall_seconds, 1),
+            (first.cpu_seconds, second.cpu_seconds, 1),
+            (first.peak_bytes / 2**20, second.peak_bytes / 2**20, 0),
+        ]
+        cells = [f"{one:.{digits}f} / {other:.{digits}f} | {other / one:.2f}" for one, other, digits in pairs]
+        print(f"| {name} | {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":
