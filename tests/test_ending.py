@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -292,7 +291,7 @@ def test_a_signal_ends_a_command_with_its_code_and_leaves_nothing_half_written(f
         "write = huggingface.find_parts\n"
         "def wait(split):\n"
         "    print('writing', flush=True)\n"
-        "    time.sleep(60)\n"
+        "    time.sleep(120)\n"
         "huggingface.find_parts = wait\n"
         f"sys.argv = ['splitgen', 'export', {str(SPLIT)!r}, '--to', 'huggingface', '--out', 'out/parts']\n"
         "cli.main()\n"
@@ -303,10 +302,8 @@ def test_a_signal_ends_a_command_with_its_code_and_leaves_nothing_half_written(f
     assert process.stdout is not None
     assert process.stdout.readline() == "writing\n"
     assert len(list((tmp_path / "out").iterdir())) == 1  # the temporary folder
-    start = time.monotonic()
     process.send_signal(number)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=60)  # a bound against a hang; a command that slept on would end with 0
     assert process.returncode == code
     assert said == "splitgen: stopped\n"
-    assert time.monotonic() - start < 20
     assert list((tmp_path / "out").iterdir()) == []
