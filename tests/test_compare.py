@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from splitgen import SelectionConfig, Split, compare, make_target, read_split, select_split, write_split
+from splitgen import SelectionConfig, Split, compare, find_model, make_target, read_split, select_split, write_split
 from splitgen.console import Screen
 from splitgen.data.dataset import describe_dataset
 from splitgen.errors import SettingError
@@ -35,9 +35,12 @@ def test_compare_judges_every_row_alike_and_writes_its_splits(tmp_path, monkeypa
         "refinement": {"meta_steps": 1},
         "agreement": {"epochs": 1},
         "training": {"epochs": 8},
+        "search": {"rows": [600], "keep": [], "n_cuts": 1},
         "verification": {"seeds": 2},
     }
-    run = open_run(build_config(settings), Screen(quiet=True), "cpu", tmp_path / "compared", "compare")
+    run = open_run(
+        build_config(settings), find_model("conv"), Screen(quiet=True), "cpu", tmp_path / "compared", "compare"
+    )
     compare.compare(run, None, [write_plain_split(run.dataset, tmp_path / "theirs.parquet")])
 
     frame = pd.read_parquet(tmp_path / "compared" / "comparison.parquet")
@@ -63,6 +66,6 @@ def test_compare_judges_every_row_alike_and_writes_its_splits(tmp_path, monkeypa
 
 def test_a_split_of_another_target_is_refused_before_any_work(digits, tmp_path):
     path = write_plain_split(digits, tmp_path / "theirs.parquet", target="0,1,2")
-    run = open_run(build_config({}), Screen(quiet=True), "cpu", None, "compare")
+    run = open_run(build_config({}), find_model("conv"), Screen(quiet=True), "cpu", None, "compare")
     with pytest.raises(SettingError, match="is of the target '0,1,2'; give --target 0,1,2"):
         compare.compare(run, None, [path])
