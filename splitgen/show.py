@@ -69,7 +69,7 @@ def print_split(screen: Screen, split: Split) -> None:
         screen.say(f"and {len(by_class) - MAX_TABLE_CLASSES} more classes; --json lists them all")
     for line in tell_origin(split):
         screen.say(line)
-    if metadata["verification"] is None:
+    if metadata.get("verification") is None:
         screen.say("not verified yet; run 'splitgen verify'")
     else:
         print_verification(screen, metadata["verification"], metadata["dataset"]["class_names"])

@@ -36,6 +36,7 @@ def test_compare_judges_every_row_alike_and_writes_its_splits(tmp_path, monkeypa
         "refinement": {"meta_steps": 1},
         "agreement": {"epochs": 1},
         "training": {"epochs": 8},
+        "search": {"rows": [600], "keep": [], "n_cuts": 1},
         "verification": {"seeds": 2},
     }
     run = open_run(

@@ -292,7 +292,7 @@ def test_a_signal_ends_a_command_with_its_code_and_leaves_nothing_half_written(f
         "write = huggingface.find_parts\n"
         "def wait(split):\n"
         "    print('writing', flush=True)\n"
-        "    time.sleep(60)\n"
+        "    time.sleep(120)\n"
         "huggingface.find_parts = wait\n"
         f"sys.argv = ['splitgen', 'export', {str(SPLIT)!r}, '--to', 'huggingface', '--out', 'out/parts']\n"
         "cli.main()\n"

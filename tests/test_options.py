@@ -2,27 +2,126 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
+import typer
 
+from splitgen import SelectionConfig, Split, cli, run, select_split, write_split
 from splitgen.config import (
     AgreementConfig,
     DataConfig,
     DiscoveryConfig,
     RefinementConfig,
     RunConfig,
-    SelectionConfig,
     TrainingConfig,
     VerificationConfig,
 )
+from splitgen.data.dataset import describe_dataset
 from splitgen.errors import SettingError
 from splitgen.options import choose_settings
 from splitgen.settings import build_config
+from splitgen.tasks.tasks_file import SavedTasks, write_tasks
 
 NOTHING = {"config": None}
+
+# Each option that is a setting: where in `RunConfig` it goes, and a value that is not the default. True: a flag.
+SETTINGS = {
+    "dataset": ("data.dataset", "npz:other.npz"),
+    "root": ("data.root", "elsewhere"),
+    "download": ("data.download", True),
+    "image_size": ("data.image_size", 48),
+    "follow_links": ("data.follow_links", True),
+    "metadata": ("data.metadata", "columns.csv"),
+    "group_column": ("data.group_column", "writer"),
+    "model": ("model", "mlp"),
+    "seed": ("seed", 11),
+    "epochs": ("training.epochs", 13),
+    "batch_size": ("training.batch_size", 17),
+    "learning_rate": ("training.learning_rate", 0.25),
+    "optimizer": ("training.optimizer", "sgd"),
+    "meta_steps": ("discovery.meta_steps", 19),
+    "tasks": ("discovery.n_tasks", 3),
+    "dim": ("discovery.dim", 5),
+    "meta_gradient": ("discovery.meta_gradient", "exact"),
+    "refine_steps": ("refinement.meta_steps", 23),
+    "agreement_networks": ("agreement.networks", 4),
+    "target": ("selection.target", "0,1"),
+    "test_fraction": ("selection.test_fraction", 0.3),
+    "reserve_fraction": ("selection.reserve_fraction", 0.1),
+    "validation_fraction": ("selection.validation_fraction", 0.15),
+    "seeds": ("verification.seeds", 6),
+}
+# What a command needs to come as far as its settings; `export` and `settings` have none.
+NEEDED = {
+    "make": (),
+    "discover": (),
+    "compare": (),
+    "split": ("tasks.parquet",),
+    "verify": ("split.parquet",),
+    "report": ("split.parquet",),
+    "show": ("split.parquet", "--images", "sheets"),
+    "import": ("foreign.csv", "--out", "imported.parquet"),
+    "check": ("split.parquet", "--fail-under", "0.5"),
+}
+NO_SETTINGS = {
+    *("budget", "device", "threads", "out", "config", "quiet", "as_json", "help"),
+    *("tasks_path", "split_path", "splits", "path", "others", "images", "kind"),
+    *("tasks_from", "labels"),  # how a run comes by its tasks, which is told it beside its settings
+    *("predictions", "control_predictions", "fail_under", "fail_under_class", "max_drop", "max_gap"),
+    *("baseline", "warn_only", "junit"),
+    ("check", "model"),  # several, which the gate judges in turn
+}
+COMMANDS = typer.main.get_command(cli.app).commands
+OPTIONS = [
+    (name, option.name)
+    for name in NEEDED
+    for option in COMMANDS[name].params
+    if option.name not in NO_SETTINGS and (name, option.name) not in NO_SETTINGS
+]
+
+
+def read_setting(config: RunConfig, place: str) -> object:
+    return functools.reduce(getattr, place.split("."), config)
+
+
+@pytest.fixture(scope="module")
+def folder(digits, tmp_path_factory):
+    """With a split and tasks of digits."""
+    folder = tmp_path_factory.mktemp("options")
+    margins = np.arange(digits.n_points, dtype=np.float32) % 7
+    parts = select_split(margins, digits.labels, digits.ids, SelectionConfig()).parts
+    metadata = {"dataset": describe_dataset(digits), "target": "label", "verification": None}
+    split = Split(digits.ids, digits.labels, digits.labels, parts, margins, margins, metadata)
+    write_split(split, folder / "split.parquet")
+    write_tasks(SavedTasks(margins[:, None], metadata), folder / "tasks.parquet")
+    return folder
+
+
+@pytest.fixture
+def choose(folder, monkeypatch):
+    """The settings that a call of the command line comes to, which ends there."""
+    monkeypatch.chdir(folder)
+
+    def run(*arguments: str) -> RunConfig:
+        reached = []
+
+        def stop(config):
+            reached.append(config)
+            raise SettingError("far enough")
+
+        monkeypatch.setattr(RunConfig, "faults", stop)  # asked of all settings, once they are together
+        monkeypatch.setattr(sys, "argv", ["splitgen", *arguments])
+        with pytest.raises(SystemExit):
+            cli.main()
+        return reached[0]
+
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +217,53 @@ def test_what_the_user_names_is_told_from_what_a_file_recorded(tmp_path):
 def test_what_is_no_number_is_a_fault_and_no_trace(value):
     with pytest.raises(SettingError, match="must be a"):
         build_config({"seed": value, "training": {"learning_rate": value}})
+
+
+def test_every_command_is_known_here():
+    assert set(COMMANDS) == {*NEEDED, "export", "settings"}
+
+
+@pytest.mark.parametrize(("command", "name"), OPTIONS, ids=[" ".join(option) for option in OPTIONS])
+def test_every_option_that_is_a_setting_reaches_the_settings(choose, command, name):
+    assert name in SETTINGS, "a new option: is it a setting, and which one, or does it belong to NO_SETTINGS?"
+    place, value = SETTINGS[name]
+    assert read_setting(RunConfig(), place) != value
+    (option,) = (option for option in COMMANDS[command].params if option.name == name)
+    given = [] if option.param_type_name == "argument" else [option.opts[0]]
+    given += [] if value is True else [str(value)]
+    assert read_setting(choose(command, *NEEDED[command], *given), place) == value
+
+
+@pytest.mark.parametrize(
+    ("arguments", "way", "labels"),
+    [
+        (("make",), "discovered", None),
+        (("make", "--tasks-from", "principal-components"), "principal components", None),
+        (("make", "--labels", "mine.csv"), "given", Path("mine.csv")),
+        (("make", "--labels", "mine.csv", "--tasks-from", "given"), "given", Path("mine.csv")),
+        (("compare",), "discovered", None),
+        (("compare", "--labels", "mine.csv"), "discovered", Path("mine.csv")),  # a row beside the discovered tasks
+    ],
+)
+def test_the_way_to_tasks_and_its_table_reach_the_run(monkeypatch, arguments, way, labels):
+    reached = []
+
+    def stop(*_, **options):
+        reached.append((options["way"], options["labels"]))
+        raise SettingError("far enough")
+
+    monkeypatch.setattr(run, "open_run", stop)
+    monkeypatch.setattr(sys, "argv", ["splitgen", *arguments])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert reached == [(way, labels)]
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--tasks-from", "given"), ("--labels", "mine.csv", "--tasks-from", "principal-components")]
+)
+def test_a_table_of_tasks_and_its_use_go_together(monkeypatch, capsys, arguments):
+    monkeypatch.setattr(sys, "argv", ["splitgen", "make", *arguments])
+    with pytest.raises(SystemExit, match="2"):
+        cli.main()
+    assert "--labels FILE and --tasks-from given go together" in capsys.readouterr().err

@@ -31,7 +31,7 @@ from splitgen.splits.split import Split
 
 RECOVERABLE_MARGIN = 0.03  # how far recoverable may lie below random (docs/method.md, section 7)
 CONFIDENCE = 0.95
-RANGES = {"fair_drop": (-1, 1)}  # the other figures are accuracies
+RANGES = {"fair_drop": (-1.0, 1.0)}  # the other figures are accuracies
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def verify_split(
     runs = [summarize_seed(bench, rows, results_of_seed) for results_of_seed in judged]
     per_class = np.mean([run.class_accuracies for run in runs], axis=0)
     names = [name for name in FIGURES if name in runs[0].figures]
-    figures = {name: summarize([run.figures[name] for run in runs], *RANGES.get(name, (0, 1))) for name in names}
+    figures = {name: summarize([run.figures[name] for run in runs], *RANGES.get(name, (0.0, 1.0))) for name in names}
     n_train_side = len(rows.train) + len(rows.validation)
     return Verification(
         bench.model.name,
@@ -275,7 +275,7 @@ def score_classes(bench: Bench, hits: torch.Tensor, rows: torch.Tensor) -> np.nd
     return (right / torch.bincount(labels, minlength=n_classes)).numpy()
 
 
-def summarize(values: list[float], least: float = 0, most: float = 1) -> Figure:
+def summarize(values: list[float], least: float = 0.0, most: float = 1.0) -> Figure:
     """Mean and t-interval of a figure over the seeds. The interval ends where the figure's range does."""
     mean = float(np.mean(values))
     half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, len(values) - 1)) * float(np.std(values, ddof=1))

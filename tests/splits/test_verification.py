@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import hashlib
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -19,8 +20,9 @@ from splitgen import (
     make_bench,
     verify_split,
 )
+from splitgen.data.dataset import OwnTest
 from splitgen.errors import ModelError, TrainingError
-from splitgen.splits.sampling import Rows, count_folds, draw_random_split, draw_strata, share_counts, shuffle
+from splitgen.splits.sampling import Rows, draw_random_split, draw_strata, share_counts, shuffle
 from splitgen.splits.verification import Figure, score_classes, summarize
 
 FAST = TrainingConfig(epochs=15)
@@ -53,18 +55,35 @@ def test_a_random_split_is_not_adversarial(digits):
     assert result.imbalance < 0.02
 
 
-def test_a_planted_shortcut_is_adversarial(digits):
-    """A bright corner tells the binary target on train, and its opposite on test."""
+def plant_corner(dataset, corner):
+    """The images with a bright corner where it is 1. corner: [N] of 0 and 1."""
+    images = dataset.images.pixels.clone()
+    images[torch.from_numpy(corner == 1), :, :2, :2] = 40.0
+    return MemoryImages(images)
+
+
+@pytest.fixture(scope="module")
+def planted(digits):
+    """The verification of a split whose train rows have a bright corner where the binary target is 1, and whose test
+    rows where it is 0; the source's own test set has the corner as on test."""
     targets = (digits.labels >= 5).astype(np.int64)
     parts = random_parts(digits)
-    corner = np.where(parts == "test", 1 - targets, targets)
-    images = digits.images.pixels.clone()
-    images[torch.from_numpy(corner == 1), :, :2, :2] = 40.0
-    planted = replace(digits, images=MemoryImages(images))
-    result = judge(planted, split_by(digits, parts, targets))
-    assert result.is_adversarial
-    assert result.figures["test_accuracy"].mean < 0.5
-    assert result.figures["train_holdout_accuracy"].mean > 0.95
+    own_test = OwnTest(plant_corner(digits, 1 - targets), digits.labels)
+    images = plant_corner(digits, np.where(parts == "test", 1 - targets, targets))
+    dataset = replace(digits, images=images, own_test=own_test)
+    return judge(dataset, split_by(digits, parts, targets))
+
+
+def test_a_planted_shortcut_is_adversarial(planted):
+    assert planted.is_adversarial
+    assert planted.figures["test_accuracy"].mean < 0.5
+    assert planted.figures["train_holdout_accuracy"].mean > 0.95
+
+
+def test_a_shortcut_fails_on_the_sources_own_test_set_and_under_a_random_split_it_does_not(planted):
+    """Rows of either kind are in a random split, so that the corner says nothing."""
+    assert planted.figures["source_test_accuracy"].mean < 0.5
+    assert planted.figures["source_test_random_accuracy"].mean > 0.7
 
 
 def test_a_model_that_learned_nothing_gets_no_verdict_but_that(digits):
@@ -91,15 +110,117 @@ def test_mislabelled_test_rows_are_called_unfair_and_not_adversarial(digits):
     result = judge(spoiled, split_by(spoiled, parts))
     assert not result.is_fair
     assert not result.is_adversarial
-    assert "the rows themselves are hard" in result.verdict or "not clearly above 0" in result.verdict
+    assert result.figures["recoverable_accuracy"].mean < result.figures["random_accuracy"].mean - 0.1
+    assert "not clearly above 0" in result.verdict
+    figures = {**result.figures, "fair_drop": Figure((0.2, 0.2), 0.2, 0.2, 0.2)}
+    fooled = replace(result, figures=figures)
+    assert not fooled.is_adversarial
+    assert "the rows themselves are hard" in fooled.verdict
 
 
-def test_validation_rows_are_the_held_out_ones_and_the_seed_fixes_the_figures(digits):
-    parts = random_parts(digits)
+@dataclass
+class Watched:
+    """A network of a verification: the seed that it was built with, and the rows that it was trained and judged on."""
+
+    seed: int
+    trained: set[int] = field(default_factory=set)
+    judged: set[int] = field(default_factory=set)
+
+
+def watch(digits, parts) -> dict[int, Watched]:
+    """The networks that a verification judges, by their seeds. Every image has its row's number as a pixel."""
+    images = digits.images.pixels.clone()
+    images[:, 0, 0, 0] = torch.arange(digits.n_points)
+    numbered, built = replace(digits, images=MemoryImages(images)), []
+
+    class Watching(torch.nn.Linear):
+        def forward(self, images):
+            seen = self.watched.trained if self.training else self.watched.judged
+            seen.update(row_of[pixel] for pixel in images[:, 0, 0, 0].tolist())
+            return super().forward(images.flatten(1))
+
+    def build(n_classes, in_channels, image_size):
+        network = Watching(64, n_classes)
+        network.watched = Watched(torch.initial_seed())
+        built.append(network.watched)
+        return network
+
+    # batches of 16, so that the rows that an epoch leaves out are few, and in another epoch in
+    recipe = TrainingConfig(epochs=4, batch_size=16)
+    bench = make_bench(numbered, ModelFactory("watching", build), training=recipe)
+    row_of = {float(pixel): row for row, pixel in enumerate(bench.batch(torch.arange(len(images)))[:, 0, 0, 0])}
+    verify_split(bench, split_by(numbered, parts), TWO_SEEDS)
+    return {network.seed: network for network in built if network.judged}
+
+
+def stream(*name) -> int:
+    """The seed of a stream of the run's seed 0, as METHOD.md has it."""
+    digest = hashlib.sha256("/".join(map(str, (0, *name))).encode()).digest()
+    return int.from_bytes(digest[:8], "little") >> 1
+
+
+def part_rows(parts, part) -> set[int]:
+    return set(np.flatnonzero(parts == part).tolist())
+
+
+def with_validation(parts):
+    parts = parts.copy()
     parts[np.flatnonzero(parts == "train")[::10]] = "validation"
-    arguments, fits = (digits, split_by(digits, parts), TrainingConfig(epochs=2)), []
+    return parts
+
+
+@pytest.mark.parametrize("change", [lambda parts: parts, with_validation], ids=["no validation", "validation"])
+def test_no_network_is_judged_on_a_row_that_it_was_trained_on(digits, change):
+    parts = change(random_parts(digits))
+    networks = watch(digits, parts).values()
+    assert len(networks) == 2 * (2 + 3)  # on the split, on a random split, and on three folds of the test rows
+    for network in networks:
+        assert network.trained
+        assert not network.trained & network.judged
+
+
+def test_held_out_rows_are_a_tenth_of_the_train_rows_and_the_rest_is_trained_on(digits):
+    parts = random_parts(digits)
+    train, test, networks = part_rows(parts, "train"), part_rows(parts, "test"), watch(digits, parts)
+    held_out = []
+    for which in range(2):
+        network = networks[stream("verify", which, "split")]
+        assert test < network.judged
+        held_out.append(network.judged - test)
+        assert held_out[-1] < train
+        assert len(held_out[-1]) == len(train) // 10
+        assert network.trained == train - held_out[-1]
+    assert held_out[0] != held_out[1]
+
+
+def test_validation_rows_are_the_held_out_ones_and_not_trained_on(digits):
+    parts = with_validation(random_parts(digits))
+    networks = watch(digits, parts)
+    for which in range(2):
+        network = networks[stream("verify", which, "split")]
+        assert network.judged == part_rows(parts, "test") | part_rows(parts, "validation")
+        assert network.trained == part_rows(parts, "train")
+
+
+def test_all_that_is_random_comes_from_streams_that_the_search_has_no_part_in(digits):
+    """The search draws from streams named "search": a winner must not meet the rows and networks that it won with."""
+    parts = random_parts(digits)
+    networks = watch(digits, parts)
+    names = [*(("fold", fold) for fold in range(3)), ("split",), ("random",)]
+    assert set(networks) == {stream("verify", which, *name) for which in range(2) for name in names}
+    train = np.flatnonzero(parts == "train")
+    for which in range(2):
+        order = torch.randperm(len(train), generator=torch.Generator().manual_seed(stream("verify", which)))
+        held_out = set(train[order[: len(train) // 10]].tolist())
+        assert networks[stream("verify", which, "split")].judged == part_rows(parts, "test") | held_out
+
+
+def test_the_seed_fixes_the_figures_and_every_training_is_counted(digits):
+    fits = []
+    split = split_by(digits, with_validation(random_parts(digits)))
+    arguments = (digits, split, TrainingConfig(epochs=2))
     first = judge(*arguments, on_fit=lambda: fits.append(1))
-    assert len(fits) == 2 * (2 + count_folds(first.n_train + first.n_test, first.n_test))
+    assert len(fits) == 2 * (2 + 3)
     again = judge(*arguments)
     assert first == again
     assert np.array_equal(first.test_confusion, again.test_confusion)
@@ -169,7 +290,7 @@ def test_an_interval_ends_where_its_figure_does():
     assert accuracy.high == 1.0
     assert accuracy.low == pytest.approx(accuracy.mean - 4.302653 * 0.057735 / 3**0.5, rel=1e-4)
     assert drop.low == pytest.approx(-0.0333 - 0.1434, abs=1e-3)
-    assert summarize([0.0, 0.1]).low == 0.0
+    assert repr(summarize([0.0, 0.1]).low) == "0.0"  # and no 0, which JSON would show
 
 
 def test_logits_that_are_no_numbers_are_refused_and_no_class_0(digits):
