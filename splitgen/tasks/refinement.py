@@ -150,15 +150,15 @@ class FailureObjective:
     def look(self, task: MetaTask, rows: MetaRows) -> View:
         seen, in_pool = torch.cat([rows.pool, rows.held_out]), len(rows.pool)
         labels = self.bench.labels[seen]
-        embeddings = task.encoder(self.bench.batch(seen), labels)
-        margins = task.encoder.margins(embeddings)
+        margins = task.encoder.margins(task.encoder(self.bench.batch(seen), labels))
         train, test = weigh_rows(margins[:, 0] * self.sided.row_sides[seen], self.problem)
         targets = F.one_hot(self.sided.values[rows.pool], len(self.sided.output_sides)).to(margins.dtype)
         judged = Judged(
             soft_task_labels(margins[in_pool:, 0], self.problem.config.temperature),
             normalize_weights((train + test)[in_pool:].detach()),
         )
-        return View(embeddings, margins, labels, train[:in_pool, None] * targets, judged)
+        # One task needs no spreading from others: margins as embeddings, of one dimension, leave U out.
+        return View(margins, margins, labels, train[:in_pool, None] * targets, judged)
 
     def networks(self, task: MetaTask) -> list[nn.Module]:
         """One that lives for a few meta-steps, so that it meets the task after T, 2 T, 3 T, ... steps."""
