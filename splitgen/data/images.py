@@ -6,6 +6,7 @@ one by a user's own dataset, is known here alone.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,7 @@ from splitgen.errors import SourceError
 
 CHUNK = 1000  # images at a time, where all of them are looked at
 STD_FLOOR = 1e-6
+NORMALIZING = threading.Lock()  # trainings side by side must not each make a copy of all images
 
 Rows = torch.Tensor | np.ndarray | Sequence[int]
 
@@ -218,8 +220,13 @@ class NormalizedImages:
         shifted = (pixels.to(device=self.device, dtype=torch.float32) - mean) / std.clamp_min(STD_FLOOR)
         return shifted.contiguous(memory_format=torch.channels_last)
 
-    @cached_property
+    @property
     def in_memory(self) -> torch.Tensor:
         """All of images that lie in memory anyway: as floats they are normalised once, and not at each batch."""
+        with NORMALIZING:
+            return self.made_in_memory
+
+    @cached_property
+    def made_in_memory(self) -> torch.Tensor:
         assert isinstance(self.images, MemoryImages)
         return self.normalize(self.images.pixels)

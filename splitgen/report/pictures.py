@@ -98,8 +98,9 @@ class Album:
     def __init__(self, dataset: ImageDataset) -> None:
         self.images = dataset.images
         self.made: dict[int, Picture] = {}
-        span = dataset.statistics
-        self.low, self.high = (0.0, 255.0) if self.images.dtype == torch.uint8 else (span.low, span.high)
+        self.low, self.high = 0.0, 255.0
+        if self.images.dtype != torch.uint8:
+            self.low, self.high = dataset.statistics.low, dataset.statistics.high
 
     def image(self, pixels: torch.Tensor) -> Image.Image:
         """Pixels [channels, height, width] in the dataset's range as an image of at most `THUMBNAIL_PIXELS`."""

@@ -187,8 +187,9 @@ def take_step(bench: Bench, settings: LoopSettings, start: float, task: MetaTask
 
 def train_and_reverse(bench: Bench, settings: LoopSettings, task: MetaTask, rows: MetaRows, view: View) -> MetaGradient:
     """Train the objective's networks for T steps on the view's labels, judge them, and reverse their trainings."""
+    pool = bench.batch(rows.pool)  # once: a dataset that makes its images would make each of them ten times over
     data = InnerData(
-        [channels_last(bench.batch(rows.pool[batch])) for batch in rows.batches],
+        [channels_last(pool[batch]) for batch in rows.batches],
         view.inner_labels.detach()[rows.batches],
         channels_last(bench.batch(rows.held_out)),
     )
