@@ -218,7 +218,7 @@ def test_what_is_no_number_is_a_fault_and_no_trace(value):
 
 
 def test_every_command_is_known_here():
-    assert set(COMMANDS) == {*NEEDED, "export"}
+    assert set(COMMANDS) == {*NEEDED, "export", "settings"}
 
 
 @pytest.mark.parametrize(("command", "name"), OPTIONS, ids=[" ".join(option) for option in OPTIONS])
