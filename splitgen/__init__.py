@@ -43,15 +43,13 @@ if TYPE_CHECKING:
     from splitgen.report.folder import RunFolder as RunFolder
     from splitgen.report.folder import read_run_folder as read_run_folder
     from splitgen.report.page import write_report as write_report
-    from splitgen.run import Run as Run
+    from splitgen.runs.run import Run as Run
     from splitgen.splits.scores import score_datapoints as score_datapoints
     from splitgen.splits.selection import Selection as Selection
     from splitgen.splits.selection import select_split as select_split
     from splitgen.splits.split import Split as Split
     from splitgen.splits.split import read_split as read_split
     from splitgen.splits.split import write_split as write_split
-    from splitgen.splits.verification import Verification as Verification
-    from splitgen.splits.verification import verify_split as verify_split
     from splitgen.tasks.agreement import AgreementScore as AgreementScore
     from splitgen.tasks.agreement import score_agreement as score_agreement
     from splitgen.tasks.discovery import discover_tasks as discover_tasks
@@ -64,6 +62,8 @@ if TYPE_CHECKING:
     from splitgen.tasks.tasks_file import write_tasks as write_tasks
     from splitgen.tasks.ways.registry import WAYS as WAYS
     from splitgen.tasks.ways.request import WayRequest as WayRequest
+    from splitgen.verification.verification import Verification as Verification
+    from splitgen.verification.verification import verify_split as verify_split
 
 MODULES = {
     "api": ("make",),
@@ -91,11 +91,11 @@ MODULES = {
     "models.registry": ("ModelFactory", "find_model"),
     "report.folder": ("RunFolder", "read_run_folder"),
     "report.page": ("write_report",),
-    "run": ("Run",),
+    "runs.run": ("Run",),
     "splits.scores": ("score_datapoints",),
     "splits.selection": ("Selection", "select_split"),
     "splits.split": ("Split", "read_split", "write_split"),
-    "splits.verification": ("Verification", "verify_split"),
+    "verification.verification": ("Verification", "verify_split"),
     "tasks.agreement": ("AgreementScore", "score_agreement"),
     "tasks.discovery": ("discover_tasks",),
     "tasks.found": ("FoundTasks",),

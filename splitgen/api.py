@@ -6,13 +6,13 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from splitgen import pipeline
 from splitgen.config import RunConfig, check
-from splitgen.console import Screen
 from splitgen.data.dataset import ImageDataset
 from splitgen.data.sources import open_dataset
 from splitgen.models.registry import ModelFactory, find_model
-from splitgen.run import Run, open_run
+from splitgen.runs import stages
+from splitgen.runs.run import Run, open_run
+from splitgen.screen.console import Screen
 from splitgen.tasks.ways.registry import DISCOVERED, GIVEN, find_way
 
 
@@ -62,5 +62,5 @@ def make(
         labels=None if labels is None else Path(labels),
         dataset=opened,
     )
-    pipeline.make(run, budget_seconds)
+    stages.make(run, budget_seconds)
     return run

@@ -57,7 +57,7 @@ from splitgen.options import (
 )
 
 if TYPE_CHECKING:
-    from splitgen.run import Run
+    from splitgen.runs.run import Run
 
 
 class Command(TyperCommand):
@@ -139,9 +139,9 @@ def make(
     """Discover tasks, make a split of them, and verify it."""
     given = locals()
     run = open_new_run("make", given)
-    from splitgen import pipeline
+    from splitgen.runs import stages
 
-    pipeline.make(run, parse_budget(budget))
+    stages.make(run, parse_budget(budget))
     print_json(as_json, run.record)
 
 
@@ -177,9 +177,9 @@ def discover(
     """Discover tasks and measure their agreement score; make no split."""
     given = locals()
     run = open_new_run("discover", given)
-    from splitgen import pipeline
+    from splitgen.runs import stages
 
-    pipeline.discover(run, parse_budget(budget))
+    stages.discover(run, parse_budget(budget))
     print_json(as_json, run.record)
 
 
@@ -218,14 +218,14 @@ def split(
     What is not given is as in the run that found the tasks; the defaults told here are those of a new run.
     """
     given = locals()
-    from splitgen.recall import recall_settings
+    from splitgen.store.recall import recall_settings
     from splitgen.tasks.tasks_file import read_tasks
 
     recorded = read_tasks(tasks_path).metadata
     run = open_new_run("split", given, below=recall_settings(tasks_path, recorded))
-    from splitgen import pipeline
+    from splitgen.runs import stages
 
-    pipeline.resplit(run, tasks_path, parse_budget(budget))
+    stages.resplit(run, tasks_path, parse_budget(budget))
     print_json(as_json, run.record)
 
 
@@ -260,14 +260,14 @@ def verify(
     What is not given is as in the run that made the split; the defaults told here are those of a new run.
     """
     given = locals() | {"model": model[0] if model else None}
-    from splitgen.recall import recall_settings
     from splitgen.splits.split import read_split
+    from splitgen.store.recall import recall_settings
 
     recorded = read_split(split_path).metadata
     run = open_new_run("verify", given, below=recall_settings(split_path, recorded), default_out=False)
-    from splitgen import pipeline
+    from splitgen.runs import stages
 
-    pipeline.verify(run, split_path, model or [])
+    stages.verify(run, split_path, model or [])
     print_json(as_json, run.record)
 
 
@@ -313,7 +313,7 @@ def compare(
     given = locals()
     splits = given.pop("splits") or []
     run = open_new_run("compare", given)
-    from splitgen.compare import compare as compare_splitters
+    from splitgen.runs.compare import compare as compare_splitters
 
     compare_splitters(run, parse_budget(budget), splits)
     print_json(as_json, run.record)
@@ -335,10 +335,10 @@ def report(
     quiet: Quiet = False,
 ) -> None:
     """Make report.html again: the split and its tasks in pictures and words, in one file."""
-    from splitgen.console import Screen
     from splitgen.data.sources import open_dataset
-    from splitgen.recall import recall_run
-    from splitgen.reporting import report_folder
+    from splitgen.runs.report import report_folder
+    from splitgen.screen.console import Screen
+    from splitgen.store.recall import recall_run
 
     settings = choose_settings(locals(), recall_run(path)).config
     target = (path if path.is_dir() else path.parent) / "report.html" if out is None else out
@@ -361,10 +361,10 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Print what an index file or a run holds; with --images, draw its datapoints."""
-    from splitgen.console import Screen
-    from splitgen.recall import read_record, recall_run
-    from splitgen.show import describe_split, print_run, print_split
+    from splitgen.screen.console import Screen
+    from splitgen.screen.show import describe_split, print_run, print_split
     from splitgen.splits.split import check_belongs, read_split
+    from splitgen.store.recall import read_record, recall_run
 
     found, screen = read_split(split_path), Screen(as_json=as_json)
     print_split(screen, found)
@@ -404,9 +404,9 @@ def export(
     quiet: Quiet = False,
 ) -> None:
     """Write a split in the format that another library reads."""
-    from splitgen.console import Screen
     from splitgen.data.metadata import read_codes
     from splitgen.exports.registry import export_split
+    from splitgen.screen.console import Screen
     from splitgen.splits.split import read_split
 
     found = read_split(split_path)
@@ -437,9 +437,9 @@ def import_(
     quiet: Quiet = False,
 ) -> None:
     """Read a split that splitgen did not make into an index file, so that verify and check judge it."""
-    from splitgen.console import Screen
     from splitgen.data.sources import open_dataset
     from splitgen.exports.reading import read_foreign_split
+    from splitgen.screen.console import Screen
     from splitgen.splits.split import write_split
 
     check_output(out)
@@ -498,7 +498,7 @@ def check(
     given = locals()
     from splitgen.check.gate import choose_judge, hold_gate
     from splitgen.check.settings import GATE_OPTIONS, choose_gate_settings
-    from splitgen.console import Screen
+    from splitgen.screen.console import Screen
 
     if sys.stdout is None:
         raise OutputError("standard output is closed", "the result of a check would be lost; leave it open")
@@ -516,10 +516,10 @@ def open_new_run(
     command: str, given: dict[str, Any], below: dict[str, Any] | None = None, default_out: bool = True
 ) -> Run:
     """Settings from file and command line, checked; then dataset, model and out folder."""
-    from splitgen.console import Screen, tell_unknown
     from splitgen.models.registry import choose_model
-    from splitgen.pipeline import without_stop
-    from splitgen.run import open_run
+    from splitgen.runs.run import open_run
+    from splitgen.runs.stages import without_stop
+    from splitgen.screen.console import Screen, tell_unknown
     from splitgen.tasks.ways.registry import DISCOVERED, GIVEN, find_way
 
     chosen = choose_settings(given, below)

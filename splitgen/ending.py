@@ -14,8 +14,8 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
-from splitgen.console import tell_error
 from splitgen.errors import SplitgenError
+from splitgen.screen.console import tell_error
 
 NOT_DONE = 3
 

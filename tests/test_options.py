@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import typer
 
-from splitgen import SelectionConfig, Split, cli, run, select_split, write_split
+from splitgen import SelectionConfig, Split, cli, select_split, write_split
 from splitgen.config import (
     AgreementConfig,
     DataConfig,
@@ -25,6 +25,7 @@ from splitgen.config import (
 from splitgen.data.dataset import describe_dataset
 from splitgen.errors import SettingError
 from splitgen.options import choose_settings
+from splitgen.runs import run
 from splitgen.settings import build_config
 from splitgen.tasks.tasks_file import SavedTasks, write_tasks
 

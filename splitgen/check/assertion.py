@@ -74,7 +74,7 @@ def train_and_judge(split: Split, model: Any, dataset: Any, seeds: int) -> Judge
     from splitgen.config import VerificationConfig
     from splitgen.models.bench import make_bench
     from splitgen.splits.split import check_belongs
-    from splitgen.splits.verification import verify_split
+    from splitgen.verification.verification import verify_split
 
     check_belongs(split, "split", dataset.fingerprint, dataset.labels, dataset.ids)
     return judge_by_verification(

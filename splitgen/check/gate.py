@@ -14,9 +14,9 @@ from splitgen.check.judgement import Judgement, hash_file, judge_predictions, re
 from splitgen.check.reports import Case, describe_gate, write_junit, write_summary
 from splitgen.check.settings import GateSettings
 from splitgen.check.thresholds import Thresholds, check_figures
-from splitgen.console import Screen, tell_error
 from splitgen.errors import SplitgenError
 from splitgen.parquet import write_json, write_text
+from splitgen.screen.console import Screen, tell_error
 from splitgen.settings import build_config, merge_settings
 from splitgen.splits.split import Split, find_index_file, hash_rows, read_split
 

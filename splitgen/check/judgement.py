@@ -14,12 +14,12 @@ from splitgen.check.classes import check_classes
 from splitgen.errors import PredictionsError
 from splitgen.ids import AGREE, find_contradiction, find_positions
 from splitgen.parquet import read_frame
-from splitgen.splits.chance import measure_chance, tell_unlearned
 from splitgen.splits.split import Split
+from splitgen.verification.chance import measure_chance, tell_unlearned
 from splitgen.whole import NotWholeError, to_whole
 
 if TYPE_CHECKING:
-    from splitgen.splits.verification import Verification
+    from splitgen.verification.verification import Verification
 
 WHY_MISSING = {
     "gap": "it needs predictions of the split's validation rows, too",

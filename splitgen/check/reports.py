@@ -13,7 +13,7 @@ from typing import Any
 from splitgen._version import __version__
 from splitgen.check.judgement import Judgement
 from splitgen.check.thresholds import Outcome, Thresholds
-from splitgen.console import escape_controls
+from splitgen.screen.console import escape_controls
 
 SCHEMA_VERSION = 1
 # XML 1.0 has no place for these, not even escaped.

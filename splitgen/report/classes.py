@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from splitgen.report.charts import MAX_MATRIX, Chart, draw_matrix
-from splitgen.splits.confusion import Confusion, map_targets
 from splitgen.splits.split import PARTS, Split
+from splitgen.verification.confusion import Confusion, map_targets
 
 MAX_TABLE_CLASSES = 40
 MAX_CONFUSIONS = 8

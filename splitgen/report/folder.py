@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from splitgen.errors import RunFolderError, TasksFileError
-from splitgen.recall import read_record
 from splitgen.splits.split import Split, read_split
+from splitgen.store.recall import read_record
 from splitgen.tasks.tasks_file import SavedTasks, read_tasks
 
 

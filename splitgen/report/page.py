@@ -18,7 +18,7 @@ from splitgen.report import classes, sections
 from splitgen.report.charts import Chart, draw_accuracies, draw_histograms
 from splitgen.report.folder import RunFolder
 from splitgen.report.pictures import Album
-from splitgen.splits.confusion import load_confusion
+from splitgen.verification.confusion import load_confusion
 
 TEMPLATE = "report.html.jinja"
 

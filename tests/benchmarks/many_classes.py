@@ -78,7 +78,7 @@ def run_measured(command: list[str]) -> int:
 
 def time_cut(n_classes: int) -> float:
     """Seconds for the cut of a made confusion, in which each class is taken for a few others."""
-    from splitgen.splits.sides import cut_classes
+    from splitgen.search.sides import cut_classes
 
     confusion = np.random.default_rng(0).dirichlet(np.full(n_classes, 0.1), n_classes)
     start = time.monotonic()
@@ -91,7 +91,7 @@ def has_sides(n_classes: int, seed: int) -> bool:
     import torch
 
     from splitgen import TrainingConfig, find_model, make_bench, make_dataset
-    from splitgen.splits.sides import cut_classes, measure_confusion
+    from splitgen.search.sides import cut_classes, measure_confusion
 
     torch.set_num_threads(1)
     images, labels = make_images(n_classes, seed)

@@ -22,8 +22,8 @@ from splitgen import (
     write_tasks,
 )
 from splitgen.data.dataset import describe_dataset
-from splitgen.judging import describe_verification
 from splitgen.parquet import write_json
+from splitgen.runs.verify import describe_verification
 from splitgen.tasks.tasks_file import SavedTasks
 
 HOSTILE = '<script>alert("0")</script> $x^2$ & a very long name of a class'

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from splitgen.reporting import report_folder
+from splitgen.runs.report import report_folder
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 CUT_OFF = """() => [...document.querySelectorAll('body *')].filter(element => {

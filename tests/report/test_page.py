@@ -20,9 +20,9 @@ from splitgen.explain.explanation import ClassReading, Explanation
 from splitgen.report.classes import draw_confusions, say_confusions, tabulate_classes
 from splitgen.report.folder import read_run_folder
 from splitgen.report.sections import say_command, say_shortcut
-from splitgen.reporting import report_folder
-from splitgen.splits.confusion import load_confusion, store_confusion
+from splitgen.runs.report import report_folder
 from splitgen.tasks.tasks_file import SavedTasks
+from splitgen.verification.confusion import load_confusion, store_confusion
 
 
 class Reader(HTMLParser):
@@ -171,7 +171,7 @@ def test_what_is_taken_for_what_is_said_the_most_frequent_first_though_the_rare_
     split = Split(tuple(map(str, range(2 * n))), labels, labels, parts, zeros, zeros, {"target": "label"})
     confusion, names = np.eye(n, dtype=int) * 90, [f"class {c}" for c in range(n)]
     confusion[7, 9], confusion[200, 3], confusion[5, 6], confusion[4, 6] = 30, 60, 15, 1
-    monkeypatch.setattr("splitgen.splits.confusion.MAX_WRONG", 3)
+    monkeypatch.setattr("splitgen.verification.confusion.MAX_WRONG", 3)
     stored = {"test": store_confusion(confusion, np.arange(n)), "random": store_confusion(confusion.T, np.arange(n))}
     assert len(stored["test"]["counts"]) == n + 3
     lines = say_confusions(split, names, load_all(stored))

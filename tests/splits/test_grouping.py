@@ -15,8 +15,8 @@ from splitgen.data.metadata import Groups
 from splitgen.errors import SettingError
 from splitgen.models.registry import find_model
 from splitgen.splits.grouping import count_members, take_groups
-from splitgen.splits.sampling import Rows, draw_folds, draw_random_split, hold_out
 from splitgen.splits.split import Split
+from splitgen.verification.sampling import Rows, draw_folds, draw_random_split, hold_out
 
 CONFIG = SelectionConfig("label", 0.4, 0.1, 0.1)
 

@@ -1,0 +1,153 @@
+"""`splitgen compare`: discovered tasks beside every baseline, at the same sizes and by the same judge.
+
+All rows share the data, the sizes and class counts, the search over class sides, the recipe, the
+verification and its seeds. For a fair search every row may also put all classes on one side, which is
+what baselines that look within classes expect.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from splitgen.data.dataset import describe_dataset
+from splitgen.errors import SettingError
+from splitgen.parquet import write_parquet
+from splitgen.runs.run import Run, close_run, describe_settings
+from splitgen.runs.split import (
+    Found,
+    SearchOutcome,
+    build_split,
+    find_best,
+    find_cuts,
+    make_search_space,
+    one_side,
+    run_search,
+    tell_found,
+)
+from splitgen.runs.stages import share_budget
+from splitgen.runs.tasks import run_tasks, run_way
+from splitgen.runs.verify import check_groups_known, judge_split
+from splitgen.screen.tables import print_comparison
+from splitgen.splits.selection import count_parts
+from splitgen.splits.split import Split, check_belongs, read_split
+from splitgen.tasks.ways.registry import DISCOVERED, GIVEN, WAYS
+from splitgen.verification.verification import Verification
+
+
+@dataclass(frozen=True)
+class ComparisonRow:
+    """One splitter of a comparison.
+
+    cpu_seconds: of all threads, from the images to the chosen split; the verification is left out.
+    figures: mean, interval and values of each figure of the verification.
+    """
+
+    splitter: str
+    cpu_seconds: float
+    imbalance: float
+    is_adversarial: bool
+    figures: Mapping[str, Any]
+
+
+def compare(run: Run, budget_seconds: float | None, given: Sequence[Path] = ()) -> None:
+    """Make and verify the split of every baseline and of discovery; print, and write comparison.parquet.
+
+    given: index files that the same judge sees too, as they are. Raises `SplitFileError` for one of other data,
+    `SettingError` for one of another target.
+    """
+    splits = {str(path): read_given(run, path) for path in given}
+    cuts = [*find_cuts(run), one_side(run)]
+    rows = [judge_row(run, name, split, 0.0) for name, split in splits.items()]
+    rows += [compare_way(run, name, cuts) for name in list_ways(run)]
+    rows.append(compare_discovered(run, cuts, budget_seconds))
+    rows.sort(key=lambda row: row.figures["test_accuracy"]["mean"])
+    run.record["comparison"] = [asdict(row) for row in rows]
+    print_comparison(run.screen, run.record["comparison"])
+    if run.out is not None:
+        frame = tabulate(rows)
+        metadata = {"dataset": describe_dataset(run.dataset), "config": describe_settings(run.config)}
+        write_parquet(frame, pa.Schema.from_pandas(frame), metadata, run.out / "comparison.parquet")
+    close_run(run)
+
+
+def list_ways(run: Run) -> list[str]:
+    """The ways beside discovery; tasks that are given, where there are any."""
+    return [way for way in WAYS if way != DISCOVERED and (way != GIVEN or run.labels is not None)]
+
+
+def compare_way(run: Run, name: str, cuts: list[np.ndarray]) -> ComparisonRow:
+    """The row of a way to find tasks without meta-steps."""
+    run.screen.note(f"-- {name}")
+    start = time.process_time()
+    space = make_search_space(run, run_way(run, name).margins)
+    outcome = SearchOutcome(run_search(run, space, cuts))
+    split = keep_split(run, name, build_split(run, space, outcome, Found(name)))
+    return judge_row(run, name, split, time.process_time() - start)
+
+
+def compare_discovered(run: Run, cuts: list[np.ndarray], budget_seconds: float | None) -> ComparisonRow:
+    """The row of the discovered tasks, refined and sharpened."""
+    run.screen.note(f"-- {DISCOVERED}")
+    start = time.process_time()
+    for_discovery, for_refinement = share_budget(run.config, budget_seconds)
+    tasks = run_tasks(run, for_discovery)
+    space = make_search_space(run, tasks.margins)
+    outcome = find_best(run, space, tasks, cuts, for_refinement)
+    split = keep_split(run, DISCOVERED, build_split(run, space, outcome, tell_found(tasks)))
+    return judge_row(run, DISCOVERED, split, time.process_time() - start)
+
+
+def read_given(run: Run, path: Path) -> Split:
+    """An index file of the run's data and target; where its sizes are not the run's, a note says so."""
+    split = read_split(path)
+    check_belongs(split, str(path), run.dataset.fingerprint, run.dataset.labels, run.dataset.ids)
+    check_groups_known(run, split)
+    if not np.array_equal(split.targets, run.bench.target.values):
+        found = split.metadata["target"]
+        raise SettingError(f"split '{path}' is of the target '{found}'; give --target {found}")
+    sizes = {part: int(n.sum()) for part, n in count_parts(run.dataset.class_counts, run.config.selection).items()}
+    counts = split.counts()
+    if run.dataset.groups is None and any(counts[part] != n for part, n in sizes.items()):
+        found = ", ".join(f"{part} {n}" for part, n in counts.items() if n)
+        run.screen.note(f"'{path}' has other sizes than the rest ({found}): its row does not compare with them")
+    return split
+
+
+def keep_split(run: Run, name: str, split: Split) -> Split:
+    """Write the split of a splitter into the run folder."""
+    run.store.save(f"split/{re.sub('[^a-z]+', '-', name)}", split)
+    return split
+
+
+def judge_row(run: Run, name: str, split: Split, cpu_seconds: float) -> ComparisonRow:
+    """Verify the split of one row."""
+    result: Verification = judge_split(run, split)
+    figures = {figure: asdict(value) for figure, value in result.figures.items()}
+    return ComparisonRow(name, round(cpu_seconds, 1), result.imbalance, result.is_adversarial, figures)
+
+
+def tabulate(rows: list[ComparisonRow]) -> pd.DataFrame:
+    """One row a splitter, and mean, low and high of each figure as columns."""
+    return pd.DataFrame(
+        {
+            "splitter": row.splitter,
+            "cpu_seconds": row.cpu_seconds,
+            "imbalance": row.imbalance,
+            "is_adversarial": row.is_adversarial,
+            **{
+                f"{name}_{part}" if part != "mean" else name: figure[part]
+                for name, figure in row.figures.items()
+                for part in ("mean", "low", "high")
+            },
+        }
+        for row in rows
+    )

@@ -1,0 +1,198 @@
+"""One run of a command: what its stages share, its folder, and its record."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import platform
+import resource
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from splitgen._version import __version__
+from splitgen.config import RunConfig
+from splitgen.data.dataset import ImageDataset, describe_dataset
+from splitgen.data.sources import open_dataset
+from splitgen.errors import RunFolderError
+from splitgen.models.bench import Bench, make_bench
+from splitgen.models.registry import ModelFactory
+from splitgen.screen.console import Screen
+from splitgen.splits.selection import count_parts
+from splitgen.splits.split import Split
+from splitgen.store.folder_claim import FolderClaim
+from splitgen.store.store import Store
+from splitgen.tasks.tasks_file import SavedTasks
+from splitgen.tasks.ways.registry import DISCOVERED, GIVEN, WAYS
+from splitgen.tasks.ways.request import WayRequest
+from splitgen.verification.verification import Verification
+
+DEFAULT_PARENT = Path("splitgen-runs")
+
+
+@dataclass
+class Run:
+    """One run of a command: what all its stages share, and what they found.
+
+    way: to find tasks, a name of `WAYS`; labels: the user's own table of tasks, for the way "given".
+    tasks, split, verification: what its stages gave, as far as they have come.
+    record: becomes run.json; every figure that was printed, the settings, timings, environment.
+    claim: keeps `out` for this run until `close_run`, or the end of the process.
+    """
+
+    config: RunConfig
+    screen: Screen
+    bench: Bench
+    out: Path | None
+    way: str = DISCOVERED
+    labels: Path | None = None
+    record: dict[str, Any] = field(default_factory=dict)
+    tasks: SavedTasks | None = None
+    split: Split | None = None
+    verification: Verification | None = None
+    claim: FolderClaim | None = None
+
+    def report(self, path: Path | str) -> Path:
+        """Write the report of what the run has found to a file; its path."""
+        from splitgen.runs.report import write_run_report
+
+        return write_run_report(self, Path(path))
+
+    @property
+    def store(self) -> Store:
+        """Where its results are kept."""
+        return Store(self.out)
+
+    @property
+    def dataset(self) -> ImageDataset:
+        return self.bench.dataset
+
+    def timed(self, stage: str, start: float) -> None:
+        self.record.setdefault("seconds", {})[stage] = round(time.monotonic() - start, 3)
+
+
+def open_run(
+    config: RunConfig,
+    model: ModelFactory,
+    screen: Screen,
+    device: str,
+    out: Path | None,
+    command: str,
+    *,
+    way: str = DISCOVERED,
+    labels: Path | None = None,
+    dataset: ImageDataset | None = None,
+    default_out: bool = False,
+) -> Run:
+    """Open the dataset, and check all that can be checked before the work begins.
+
+    dataset: one that is open already, in place of that of the settings.
+    default_out: without `out`, take the next free folder of `DEFAULT_PARENT`.
+    The out folder is made last, so that bad input leaves nothing behind.
+    """
+    if out is not None:
+        check_out(out)
+    dataset = open_dataset(config.data) if dataset is None else dataset
+    config = resolve_settings(config, dataset)
+    bench = make_bench(dataset, model, config.selection.target, config.training, seed=config.seed, device=device)
+    count_parts(dataset.class_counts, config.selection)
+    if labels is not None:
+        WAYS[GIVEN](bench, WayRequest(labels=labels))  # what is wrong with the table is found before the work
+    bench.check_model(bench.target.n_outputs)
+    claim = None
+    if out is not None:
+        claim = claim_folder(out)
+    elif default_out:
+        out, claim = claim_next(DEFAULT_PARENT, short_name(config.data.dataset))
+    run = Run(config, screen, bench, out, way, labels, claim=claim)
+    run.record.update(command=command, config=dataclasses.asdict(config), environment=describe_environment(device))
+    run.record["dataset"] = describe_dataset(dataset)
+    shape = "x".join(str(n) for n in dataset.images.shape)
+    screen.note(f"{dataset.source}: {dataset.n_points} rows, {dataset.n_classes} classes, images {shape}; {device}")
+    return run
+
+
+def resolve_settings(config: RunConfig, dataset: ImageDataset) -> RunConfig:
+    """The settings with what was left to the defaults by size filled in, as they are used and recorded."""
+    size = dataset.image_size
+    return dataclasses.replace(
+        config,
+        discovery=config.discovery.for_images(size),
+        refinement=config.refinement.for_images(size),
+        sharpening=config.sharpening.for_points(dataset.n_points),
+    )
+
+
+def check_out(out: Path) -> None:
+    """Refuse a path that is a file, or a folder with something in it."""
+    if out.exists() and not out.is_dir():
+        raise RunFolderError(str(out), "it is a file", "give another --out")
+    if out.is_dir() and any(out.iterdir()):
+        raise RunFolderError(str(out), "it holds another run or other files", "give another --out")
+
+
+def claim_folder(out: Path) -> FolderClaim:
+    """Make the folder, where it is not there, for this run alone. Raises `RunFolderError`."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        claim = FolderClaim(out)
+    except BlockingIOError as error:
+        raise RunFolderError(str(out), "another run writes into it", "give another --out") from error
+    except OSError as error:
+        raise RunFolderError(str(out), f"it cannot be used ({error.strerror})", "give another --out") from error
+    check_out(out)  # of two runs that found it empty, the second comes here after the first has begun or ended
+    return claim
+
+
+def claim_next(parent: Path, name: str) -> tuple[Path, FolderClaim]:
+    """The first `parent/name-NNN` that is not there, made for this run alone."""
+    for number in itertools.count(1):
+        out = parent / f"{name}-{number:03d}"
+        try:
+            out.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise RunFolderError(str(out), f"it cannot be made ({error.strerror})", "give --out") from error
+        return out, claim_folder(out)
+    raise AssertionError("numbers do not end")
+
+
+def short_name(spec: str) -> str:
+    """A folder name for a dataset spec: `fashion-mnist` for `idx:/a/fashion-mnist`."""
+    return Path(spec.rpartition(":")[2]).stem or "run"
+
+
+def describe_environment(device: str) -> dict[str, Any]:
+    return {
+        "splitgen": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "device": device,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def describe_settings(config: RunConfig) -> dict[str, Any]:
+    """The settings that the bytes of a result depend on. The stops of discovery and refinement are not
+    among them: the meta-steps done are recorded by themselves."""
+    settings = dataclasses.asdict(config)
+    del settings["data"], settings["discovery"]["meta_steps"]
+    del settings["refinement"]["meta_steps"], settings["refinement"]["budget_share"]
+    return settings
+
+
+def close_run(run: Run) -> None:
+    """Write run.json, and say where everything is."""
+    # ru_maxrss is in KiB on Linux and in bytes on macOS
+    unit = 1 if platform.system() == "Darwin" else 1024
+    run.record["peak_memory_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    run.store.save("record", run.record)
+    if run.out is not None:
+        run.screen.say(f"written to {run.out}")

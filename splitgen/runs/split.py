@@ -1,0 +1,252 @@
+"""The middle stage of a run: search over tasks and class sides, refine the best, select the rows."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from splitgen._version import __version__
+from splitgen.data.dataset import describe_dataset
+from splitgen.runs.run import Run, describe_settings
+from splitgen.runs.tasks import foretell_left, score_tasks
+from splitgen.search.candidates import (
+    Candidate,
+    SearchSpace,
+    add_candidates,
+    count_fits,
+    list_candidates,
+    search_candidates,
+    select_candidate,
+)
+from splitgen.search.rounds import Runner, choose_starts, refine_by_rounds
+from splitgen.search.sharpening import count_sharpening_fits, sharpen_candidates
+from splitgen.search.sides import binary_sides, cut_classes, measure_confusion
+from splitgen.splits.provenance import Provenance
+from splitgen.splits.selection import Selection, advise_alignment, count_parts
+from splitgen.splits.split import Split
+from splitgen.tasks.agreement import binary_task_labels
+from splitgen.tasks.refinement import RefinementStep, Start, pose_refinement, start_refinement
+from splitgen.tasks.tasks_file import SavedTasks
+from splitgen.tasks.ways.registry import DISCOVERED
+
+MAX_CLASSES = 20  # of a side, in a line
+
+
+@dataclass(frozen=True)
+class SearchOutcome:
+    """Candidates, strongest first, and the meta-steps of refinement that some of them come from."""
+
+    ranked: Sequence[Candidate]
+    refinement_steps: int = 0
+
+    @property
+    def best(self) -> Candidate:
+        return self.ranked[0]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a split tells of how its tasks were found: the way, meta-steps, and agreement scores."""
+
+    way: str
+    meta_steps: int = 0
+    agreement: tuple[Mapping[str, Any], ...] = ()
+
+
+def tell_found(tasks: SavedTasks) -> Found:
+    return Found(tasks.way, tasks.metadata["meta_steps"], tuple(tasks.metadata["agreement"]))
+
+
+def run_split(run: Run, tasks: SavedTasks, budget_seconds: float | None = None) -> Split:
+    """Choose task and class sides by training the target model, refine, and select the rows.
+
+    budget_seconds: for refinement.
+    """
+    start = time.monotonic()
+    space = make_search_space(run, tasks.margins)
+    cuts = find_cuts(run) if tasks.way == DISCOVERED else [*find_cuts(run), one_side(run)]
+    outcome = find_best(run, space, tasks, cuts, budget_seconds)
+    best, found = outcome.best, tell_found(tasks)
+    run.timed("split", start)
+    run.record["search"] = [candidate.describe() for candidate in outcome.ranked]
+    if best.own_margins is not None:
+        found = replace(found, agreement=(*found.agreement, score_chosen(run, best)))
+    split = build_split(run, space, outcome, found)
+    print_split(run, split, best)
+    run.store.save("split", split)
+    return split
+
+
+def find_best(
+    run: Run, space: SearchSpace, tasks: SavedTasks, cuts: Sequence[np.ndarray], budget_seconds: float | None
+) -> SearchOutcome:
+    """Search and, of discovered tasks, refinement and sharpening."""
+    searched, config = run_search(run, space, cuts), run.config.search
+    if tasks.way != DISCOVERED:
+        return SearchOutcome(searched)
+    refined, n_steps = run_refinement(run, space, tasks, searched, budget_seconds)
+    sharpened = run_sharpening(run, space, add_candidates(searched, refined, config))
+    return SearchOutcome(add_candidates(searched, [*refined, *sharpened], config), n_steps)
+
+
+def score_chosen(run: Run, best: Candidate) -> dict[str, Any]:
+    """Agreement score of a task that was changed since its discovery: is it still one that networks generalise on?"""
+    assert best.own_margins is not None
+    labels = {best.name: binary_task_labels(best.own_margins)}
+    return dataclasses.asdict(score_tasks(run, labels, "agreement of the chosen")[0])
+
+
+def build_split(run: Run, space: SearchSpace, outcome: SearchOutcome, found: Found) -> Split:
+    """The split of the best candidate."""
+    best, dataset = outcome.best, run.dataset
+    scores, selection = select_candidate(space, best)
+    run.record["split"] = {"alignment": selection.alignment}
+    provenance = Provenance(
+        found.way,
+        best.task,
+        best.name,
+        best.meta_steps > 0,
+        best.sharpened,
+        best.class_sides,
+        tuple(selection.train_thresholds.tolist()),
+        tuple(selection.test_thresholds.tolist()),
+        selection.alignment,
+        run.config.seed,
+        found.meta_steps,
+        outcome.refinement_steps,
+        found.agreement,
+    )
+    metadata = {
+        "splitgen_version": __version__,
+        "dataset": describe_dataset(dataset),
+        "target": run.bench.target.spec,
+        "config": describe_settings(run.config),
+        "groups": describe_groups(run, selection),
+        "verification": None,
+        **provenance.describe(),
+    }
+    margins = best.margins(space.margins)
+    return Split(dataset.ids, dataset.labels, run.bench.target.values, selection.parts, scores, margins, metadata)
+
+
+def describe_groups(run: Run, selection: Selection) -> dict[str, Any] | None:
+    """The column, how many groups, and by how many rows each part misses the size asked for."""
+    groups, dataset = run.dataset.groups, run.dataset
+    if groups is None:
+        return None
+    wanted = {part: int(n.sum()) for part, n in count_parts(dataset.class_counts, run.config.selection).items()}
+    wanted["train"] = dataset.n_points - sum(wanted.values())
+    miss = {part: int((selection.parts == part).sum()) - n for part, n in wanted.items()}
+    return {"column": groups.column, "n_groups": groups.n_groups, "miss": miss}
+
+
+def make_search_space(run: Run, margins: np.ndarray) -> SearchSpace:
+    """What all candidates of the run share. margins: [N, K]."""
+    return SearchSpace(run.bench, margins, run.config.selection)
+
+
+def find_cuts(run: Run) -> list[np.ndarray]:
+    """Class sides [C] to try: given by a binary target, else the best cuts of the model's confusion."""
+    config, n_classes = run.config, run.dataset.n_classes
+    if run.bench.target.positive_classes is not None:
+        return [binary_sides(n_classes, run.bench.target.positive_classes)]
+    return cut_classes(measure_confusion(run.bench), config.search.n_cuts)
+
+
+def one_side(run: Run) -> np.ndarray:
+    """All classes on one side, [C]: what ways that look within classes expect."""
+    return np.ones(run.dataset.n_classes, dtype=np.int64)
+
+
+def run_search(run: Run, space: SearchSpace, cuts: Sequence[np.ndarray]) -> list[Candidate]:
+    """Every task with the class sides given, strongest first."""
+    config = run.config.search
+    candidates = list_candidates(space.margins.shape[1], cuts)
+    with run.screen.progress("search", sum(count_fits(len(candidates), config))) as progress:
+        return search_candidates(space, candidates, config, progress.advance)
+
+
+def run_refinement(
+    run: Run, space: SearchSpace, tasks: SavedTasks, ranked: list[Candidate], budget_seconds: float | None
+) -> tuple[list[Candidate], int]:
+    """The best of the candidates and new tasks, refined by rounds: a candidate for each state that was judged, and the
+    meta-steps done."""
+    config, state = run.config, tasks.encoder_state
+    run.record["refinement_steps"] = 0
+    if config.refinement.meta_steps == 0:
+        return [], 0
+    if state is None:
+        run.screen.note("not refined: there is no checkpoint/encoder.safetensors beside the tasks")
+        return [], 0
+    start, max_steps = time.monotonic(), config.refinement.meta_steps
+    problem = pose_refinement(run.bench, config.discovery, config.refinement, config.selection)
+    runners = [
+        Runner(candidate, start_refinement(problem, candidate_start(candidate), state))
+        for candidate in choose_starts(ranked, config.refinement)
+    ]
+    with run.screen.progress("refine", budget_seconds or max_steps) as progress:
+
+        def on_step(steps: list[RefinementStep]) -> None:
+            step, elapsed = steps[0].step, time.monotonic() - start
+            failures = " ".join(f"{each.failure:.3f}" for each in steps)
+            left = foretell_left(step, elapsed, max_steps, budget_seconds)
+            progress.advance(
+                (step if budget_seconds is None else elapsed) - progress.done,
+                f"step {step} failure {failures} left {left:.0f} s",
+            )
+
+        deadline = None if budget_seconds is None else start + budget_seconds
+        found = refine_by_rounds(space, problem, runners, config.refinement, config.search, deadline, on_step)
+    run.timed("refine", start)
+    run.record["refinement"] = [
+        {**runner.candidate.describe(), "history": [dataclasses.asdict(step) for step in runner.refinement.history]}
+        for runner in runners
+    ]
+    n_steps = max(runner.meta_steps for runner in runners)
+    run.record["refinement_steps"] = n_steps
+    return found, n_steps
+
+
+def candidate_start(candidate: Candidate) -> Start:
+    """Where the refinement of a candidate starts."""
+    return Start(candidate.task, np.array(candidate.class_sides), candidate.draw)
+
+
+def run_sharpening(run: Run, space: SearchSpace, ranked: list[Candidate]) -> list[Candidate]:
+    """The strongest of the candidates after each round of sharpening."""
+    config, search = run.config.sharpening, run.config.search
+    if config.rounds == 0:
+        return []
+    start, best = time.monotonic(), ranked[: config.candidates]
+    with run.screen.progress("sharpen", count_sharpening_fits(len(best), config)) as progress:
+        found = sharpen_candidates(space, best, config, search.rows[-1], len(search.rows) - 1, progress.advance)
+    run.timed("sharpen", start)
+    return found
+
+
+def print_split(run: Run, split: Split, best: Candidate) -> None:
+    counts = ", ".join(f"{part} {n}" for part, n in split.counts().items() if n)
+    run.screen.note(f"{best.name}, sides {format_sides(best.class_sides)}: {counts}")
+    groups = split.metadata["groups"]
+    if groups is not None:
+        missed = ", ".join(f"{part} {n:+d}" for part, n in groups["miss"].items() if n) or "none"
+        run.screen.note(f"{groups['n_groups']} groups of '{groups['column']}' kept whole; rows off the sizes: {missed}")
+        return
+    advice = advise_alignment(split.provenance.alignment or 0.0, run.config.selection)
+    run.screen.note(advice or "alignment 1.000: all of train lies on the task's side")
+
+
+def format_sides(sides: tuple[int, ...]) -> str:
+    """Classes of side + and of side -, of many the first: "0,2,4 | 1,3"."""
+    return " | ".join(format_classes([c for c, side in enumerate(sides) if side == sign]) for sign in (1, -1))
+
+
+def format_classes(classes: Sequence[int]) -> str:
+    """Class numbers in a row, of many the first and how many more."""
+    shown = ",".join(map(str, classes[:MAX_CLASSES]))
+    return shown if len(classes) <= MAX_CLASSES else f"{shown} and {len(classes) - MAX_CLASSES} more"

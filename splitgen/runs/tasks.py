@@ -1,0 +1,125 @@
+"""The first stage of a run: find tasks, and score the agreement on them."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+
+from splitgen._version import __version__
+from splitgen.data.dataset import describe_dataset
+from splitgen.random import stream_generator
+from splitgen.runs.run import Run, describe_settings
+from splitgen.screen.tables import print_agreement
+from splitgen.tasks.agreement import AgreementScore, binary_task_labels, score_agreement
+from splitgen.tasks.discovery import MetaStep
+from splitgen.tasks.found import FoundTasks
+from splitgen.tasks.objectives import task_similarity
+from splitgen.tasks.tasks_file import SavedTasks
+from splitgen.tasks.ways.registry import DISCOVERED, WAYS
+from splitgen.tasks.ways.request import WayRequest
+
+
+def run_tasks(run: Run, budget_seconds: float | None) -> SavedTasks:
+    """Find tasks by the run's way, score their agreement, and save both."""
+    config = run.config
+    tasks = run_discovery(run, budget_seconds) if run.way == DISCOVERED else run_way(run, run.way)
+    scores = run_agreement(run, tasks.margins)
+    similarity = task_similarity(torch.from_numpy(binary_task_labels(tasks.margins))).tolist()
+    run.record["task_similarity"] = similarity
+    metadata = {
+        "splitgen_version": __version__,
+        "dataset": describe_dataset(run.dataset),
+        "config": describe_settings(config),
+        "meta_steps": tasks.meta_steps,
+        "agreement": [dataclasses.asdict(score) for score in scores],
+        "task_similarity": similarity,
+        **({} if run.way == DISCOVERED else {"way": run.way}),
+    }
+    margins = tasks.margins.astype(np.float32)
+    found = SavedTasks(margins, metadata, tasks.encoder_state)
+    run.store.save("tasks", found)
+    if tasks.encoder_state is not None:
+        run.store.save("encoder", tasks.encoder_state)
+    return found
+
+
+def run_discovery(run: Run, budget_seconds: float | None) -> FoundTasks:
+    """Tasks by the meta loop, with its progress shown and recorded."""
+    config, start = run.config, time.monotonic()
+    meta_steps = config.discovery.meta_steps
+    with run.screen.progress("discover", budget_seconds or meta_steps) as progress:
+        tasks = WAYS[DISCOVERED](
+            run.bench,
+            WayRequest(
+                config.discovery,
+                budget_seconds=budget_seconds,
+                on_step=lambda step: show_step(progress.advance, progress.done, step, meta_steps, budget_seconds),
+            ),
+        )
+    run.timed("discover", start)
+    run.record["discovery"] = {
+        "meta_steps": tasks.meta_steps,
+        "stopped_by": tasks.stopped_by,
+        "history": [dataclasses.asdict(step) for step in tasks.history],
+    }
+    run.screen.note(f"{tasks.meta_steps} meta-steps, stopped by {tasks.stopped_by}")
+    return tasks
+
+
+def run_way(run: Run, way: str) -> FoundTasks:
+    """Tasks by a way without meta-steps."""
+    config = run.config
+    request = WayRequest(config.discovery, config.selection.train_fraction, run.labels)
+    with run.screen.progress(way, None):
+        return WAYS[way](run.bench, request)
+
+
+def show_step(
+    advance: Callable[[float, str], None], done: float, step: MetaStep, meta_steps: int | None, budget: float | None
+) -> None:
+    """One meta-step on the screen; the bar runs on whichever stop comes first."""
+    left = foretell_left(step.step, step.elapsed_seconds, meta_steps, budget)
+    detail = (
+        f"step {step.step} agreement {step.agreement:.2f} D {step.divergence:.3f} "
+        f"U {step.uniformity:.2f} left {left:.0f} s"
+    )
+    advance((step.elapsed_seconds if budget is not None else step.step) - done, detail)
+
+
+def foretell_left(step: int, elapsed_seconds: float, meta_steps: int | None, budget: float | None) -> float:
+    """Seconds left until whichever stop comes first."""
+    left = [] if meta_steps is None else [(meta_steps - step) * elapsed_seconds / step]
+    if budget is not None:
+        left.append(max(0.0, budget - elapsed_seconds))
+    return min(left)
+
+
+def run_agreement(run: Run, margins: np.ndarray) -> list[AgreementScore]:
+    """Agreement scores of every discovered task, of the target, and of a random task for comparison."""
+    labels = {f"task {k}": binary_task_labels(margins[:, k]) for k in range(margins.shape[1])}
+    labels["target"] = run.bench.target.values
+    labels["random"] = draw_random_labels(run.dataset.n_points, run.config.seed)
+    return score_tasks(run, labels, "agreement")
+
+
+def score_tasks(run: Run, labels: Mapping[str, np.ndarray], stage: str) -> list[AgreementScore]:
+    """Agreement scores of tasks by name; labels [N] each."""
+    start, config = time.monotonic(), run.config
+    with run.screen.progress(stage, len(labels) * config.agreement.networks) as progress:
+        scores = [
+            score_agreement(run.bench, values, config.agreement, task=name, on_fit=progress.advance)
+            for name, values in labels.items()
+        ]
+    run.timed(stage, start)
+    run.record[stage] = [dataclasses.asdict(score) for score in scores]
+    print_agreement(run.screen, run.record[stage])
+    return scores
+
+
+def draw_random_labels(n_points: int, seed: int) -> np.ndarray:
+    """A random binary task [N]: what its agreement is, is no merit of a task on these images."""
+    return torch.randint(2, (n_points,), generator=stream_generator(seed, "random task")).numpy()

@@ -1,0 +1,1 @@
+"""Which task, with which class sides, makes the strongest split: candidates, rounds of trainings, sharpening."""

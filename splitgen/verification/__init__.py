@@ -1,0 +1,1 @@
+"""Honest verification: does the model fail because of the split alone?"""

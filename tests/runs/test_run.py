@@ -1,0 +1,102 @@
+"""A run folder belongs to one run, however many begin at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from splitgen import read_tasks
+from splitgen.errors import RunFolderError
+from splitgen.runs.run import claim_folder, claim_next
+from splitgen.store.folder_claim import FolderClaim
+
+FAST = ["--threads", "1", "--meta-steps", "1", "--tasks", "1", "--epochs", "1"]
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def start(*arguments: object, cwd: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "splitgen", *map(str, arguments)]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=cwd, stdout=pipe, stderr=pipe, text=True, env=ENVIRONMENT)
+
+
+def test_four_runs_at_once_have_a_folder_each(tmp_path):
+    runs = [start("discover", "--seed", seed, *FAST, cwd=tmp_path) for seed in range(4)]
+    said = [run.communicate(timeout=300) for run in runs]
+    assert [run.returncode for run in runs] == [0, 0, 0, 0], said
+    folders = sorted((tmp_path / "splitgen-runs").iterdir())
+    assert [folder.name for folder in folders] == [f"digits-00{n}" for n in (1, 2, 3, 4)]
+    assert sorted(json.loads((folder / "run.json").read_text())["config"]["seed"] for folder in folders) == [0, 1, 2, 3]
+    for folder in folders:
+        seed = json.loads((folder / "run.json").read_text())["config"]["seed"]
+        assert read_tasks(folder).metadata["config"]["seed"] == seed
+
+
+@pytest.mark.parametrize("is_there", [False, True], ids=["a new folder", "an empty folder"])
+def test_of_two_commands_in_one_folder_the_second_is_refused(tmp_path, is_there):
+    if is_there:
+        (tmp_path / "out").mkdir()
+    first = start("make", "--out", "out", "--refine-steps", 0, "--seeds", 2, *FAST, cwd=tmp_path)
+    second = start("discover", "--out", "out", "--seed", 1, *FAST, cwd=tmp_path)
+    said = [run.communicate(timeout=300) for run in (first, second)]
+    codes = sorted([first.returncode, second.returncode])
+    assert codes == [0, 2], said
+    refused = said[0][1] if first.returncode == 2 else said[1][1]
+    assert "give another --out" in refused
+    seed = 0 if first.returncode == 0 else 1
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["config"]["seed"] == seed
+    assert read_tasks(tmp_path / "out").metadata["config"]["seed"] == seed
+
+
+def test_a_folder_is_free_again_after_its_process_was_killed(tmp_path):
+    code = (
+        "import sys, time; from pathlib import Path; from splitgen.runs.run import claim_folder\n"
+        "claim = claim_folder(Path('out')); print('claimed', flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "claimed\n"
+    with pytest.raises(RunFolderError, match="another run writes into it"):
+        claim_folder(tmp_path / "out")
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            claim_folder(tmp_path / "out")
+            break
+        except RunFolderError:
+            assert time.monotonic() < deadline
+
+
+def test_a_claim_ends_with_its_object_and_leaves_no_file(tmp_path):
+    claim = FolderClaim(tmp_path)
+    with pytest.raises(BlockingIOError):
+        FolderClaim(tmp_path)
+    del claim
+    FolderClaim(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_numbers_that_are_taken_are_passed_over(tmp_path):
+    (tmp_path / "digits-001").mkdir()
+    (tmp_path / "digits-003").write_text("a file")
+    claims = [claim_next(tmp_path, "digits") for _ in range(2)]
+    assert [path.name for path, _ in claims] == ["digits-002", "digits-004"]
+
+
+def test_the_encoder_may_be_read_by_whom_the_umask_lets(tmp_path):
+    done = start("discover", "--out", "out", *FAST, cwd=tmp_path)
+    _, said = done.communicate(timeout=300)
+    assert done.returncode == 0, said
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert set(modes) == {"tasks.parquet", "run.json", "report.html", "encoder.safetensors"}
+    assert len(set(modes.values())) == 1

@@ -1,0 +1,95 @@
+"""Sharpening: networks put stray rows back, never score a row they were trained on, and keep the classes halved."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from splitgen import TrainingConfig, find_model, make_bench
+from splitgen.config import SelectionConfig, SharpeningConfig
+from splitgen.models.training import fit
+from splitgen.random import stream_generator, stream_seed
+from splitgen.search.candidates import Candidate, SearchSpace
+from splitgen.search.sharpening import (
+    count_sharpening_fits,
+    draw_folds,
+    halve_classes,
+    sharpen_candidates,
+    sharpen_margins,
+)
+
+SIDES = tuple(1 if c < 5 else -1 for c in range(10))
+
+
+@pytest.fixture(scope="module")
+def space(digits):
+    ink = digits.images.pixels.mean(dim=(1, 2, 3)).numpy().astype(np.float32)
+    bench = make_bench(digits, find_model("conv"), "0,1,2,3,4", TrainingConfig(epochs=15))
+    return SearchSpace(bench, (ink - ink.mean())[:, None], SelectionConfig("0,1,2,3,4"))
+
+
+def test_rows_that_stray_from_a_task_are_put_back(space):
+    clean, labels = space.margins[:, 0], space.bench.dataset.labels
+    halves = halve_classes(clean, labels)
+    stray = np.random.default_rng(0).random(len(clean)) < 0.1
+    noisy = np.where(stray, -np.sign(halves - 0.5), np.sign(halves - 0.5)).astype(np.float32)
+    is_right = halve_classes(sharpen_margins(space, noisy, SharpeningConfig(networks=1)), labels) == halves
+    far = np.abs(clean) > np.abs(clean).mean()  # near the boundary, ink is no shortcut and either side will do
+    assert is_right[stray & far].mean() > 0.8
+    assert is_right[~stray & far].mean() > 0.8
+
+
+def test_a_margin_is_the_logit_of_networks_that_were_trained_on_the_other_folds(space):
+    bench, margins = space.bench, space.margins[:, 0]
+    sharper = sharpen_margins(space, margins, SharpeningConfig(folds=3, networks=2), 2)
+    folds = draw_folds(len(margins), None, 3, stream_generator(0, "sharpen", 2))
+    task_labels = torch.from_numpy(halve_classes(margins, bench.dataset.labels))
+    rows = torch.from_numpy(np.flatnonzero(folds != 1))
+    total = torch.zeros(int((folds == 1).sum()), 2)
+    for number in range(2):
+        seed = stream_seed(0, "sharpen", 2, 1, number)
+        network = fit(bench.model, bench.pixels, task_labels, rows, 2, bench.training, seed)
+        with torch.no_grad():
+            total += network(bench.batch(torch.from_numpy(np.flatnonzero(folds == 1))))
+    assert np.allclose(sharper[folds == 1], (total[:, 1] - total[:, 0]).numpy(), atol=1e-3)
+
+
+def test_every_class_is_halved_and_an_odd_one_has_a_row_more_below():
+    margins = np.array([5.0, 6.0, 7.0, -1.0, -2.0, -3.0, -4.0])
+    assert halve_classes(margins, np.array([0, 0, 0, 1, 1, 1, 1])).tolist() == [0, 0, 1, 1, 1, 0, 0]
+
+
+def test_many_classes_are_halved_as_each_by_its_median():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 200, 3000) * 3
+    margins = rng.normal(size=3000).astype(np.float32).round(1)  # with ties
+    halves = np.zeros(3000, dtype=np.int64)
+    for c in np.unique(labels):
+        halves[labels == c] = margins[labels == c] > np.median(margins[labels == c])
+    assert np.array_equal(halve_classes(margins, labels), halves)
+
+
+def test_folds_are_of_the_same_size_and_do_not_tear_groups_apart():
+    folds = draw_folds(100, None, 3, torch.Generator().manual_seed(0))
+    assert sorted(np.bincount(folds)) == [33, 33, 34]
+    groups = np.repeat(np.arange(20) * 7, 5)
+    folds = draw_folds(100, groups, 2, torch.Generator().manual_seed(0))
+    assert np.bincount(folds).tolist() == [50, 50]
+    assert all(len(set(folds[groups == group])) == 1 for group in groups)
+
+
+def test_every_round_is_judged_the_best_of_the_first_goes_on_and_names_say_it(space):
+    candidates = [Candidate(0, SIDES), Candidate(None, SIDES, own_margins=space.margins[:, 0], meta_steps=7)]
+    config, calls = SharpeningConfig(rounds=3, networks=1), []
+    found = sharpen_candidates(space, candidates, config, 400, 0, lambda: calls.append(1))
+    assert [each.name for each in found[:2]] == ["task 0 sharpened", "new task 0 sharpened"]
+    best = min(found[:2], key=lambda each: each.test_accuracies[-1])
+    assert [each.name for each in found[2:]] == [best.name] * 2
+    assert [each.sharpened for each in found] == [1, 1, 2, 3]
+    assert all(len(each.test_accuracies) == 1 for each in found)
+    assert len(calls) == count_sharpening_fits(2, config)
+    again = sharpen_candidates(space, candidates[:1], dataclasses.replace(config, rounds=1), 400, 0)
+    assert np.array_equal(again[0].own_margins, found[0].own_margins)
