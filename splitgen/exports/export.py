@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from splitgen.ids import guard_id
 from splitgen.parquet import current_umask, replacing
 from splitgen.splits.split import Split
 
+CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # all but tab and the ends of lines, which CSV quotes
 CODES = {"train": 0, "validation": 1, "test": 2, "reserve": -1}  # of WILDS and its relatives; -1 is left out
 
 
@@ -88,8 +90,15 @@ def code_parts(split: Split) -> np.ndarray:
 
 
 def write_table(frame: pd.DataFrame, out: Path) -> None:
-    """Write a CSV file. Texts, which come from the names of files, are guarded from being run as formulas."""
+    """Write a CSV file. Texts, which come from the names of files, are guarded from being run as formulas.
+
+    Raises `ExportError` for one with a control character, which a terminal would obey and CSV has no escape for.
+    """
     texts = [name for name in frame.columns if not pd.api.types.is_numeric_dtype(frame[name])]
+    bad = next((text for name in texts for text in frame[name] if CONTROLS.search(text)), None)
+    if bad is not None:
+        remedy = "rename the file, or export to jsonl, which escapes it"
+        raise ExportError("CSV", f"{bad!r} has a control character", remedy)
     guarded = frame.assign(**{name: [guard_id(text) for text in frame[name]] for name in texts})
     # a lone carriage return ends a row, and up to Python 3.12 is not quoted by itself
     tears = any("\r" in text for name in texts for text in frame[name])

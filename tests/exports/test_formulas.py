@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ from PIL import Image
 from splitgen import DataConfig, Split, export_split, open_dataset, read_foreign_split
 from splitgen.check.judgement import read_predictions
 from splitgen.data.metadata import read_metadata
+from splitgen.errors import ExportError
 from splitgen.exports.registry import EXPORTERS
 from splitgen.ids import find_positions, guard_id, match_id
 
@@ -82,3 +85,14 @@ def test_a_guard_is_taken_off_only_where_that_gives_an_id():
     assert match_id("./=x", {"=x", "./=x"}) == "./=x"
     assert match_id("./y", {"=x"}) == "./y"
     assert find_positions(["./a", "b", "./c", "d"], ["b", "a"]).tolist() == [1, 0, -1, -1]
+
+
+def test_a_control_character_is_no_text_of_a_csv_file_and_is_escaped_in_json_lines(split, tmp_path):
+    spoiled = replace(split, ids=("\x1b[31mred/1.png", *split.ids[1:]))
+    with pytest.raises(ExportError, match=r"'\\x1b\[31mred/1.png' has a control character; rename the file"):
+        export_split(spoiled, "csv", tmp_path / "split.csv")
+    assert list(tmp_path.iterdir()) == []
+    export_split(spoiled, "jsonl", tmp_path / "split.jsonl")
+    text = (tmp_path / "split.jsonl").read_text()
+    assert "\x1b" not in text
+    assert json.loads(text.splitlines()[0])["id"] == "\x1b[31mred/1.png"
