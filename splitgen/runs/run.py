@@ -41,7 +41,7 @@ class Run:
     way: to find tasks, a name of `WAYS`; labels: the user's own table of tasks, for the way "given".
     tasks, split, verification: what its stages gave, as far as they have come.
     record: becomes run.json; every figure that was printed, the settings, timings, environment.
-    claim: keeps `out` for this run until `close_run`, or the end of the process.
+    claim: keeps `out` for this run as long as it lives.
     """
 
     config: RunConfig

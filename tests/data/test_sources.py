@@ -13,8 +13,10 @@ import torch
 from PIL import Image
 
 from splitgen import DataConfig, open_dataset
-from splitgen.data.dataset import compute_fingerprint
+from splitgen.data.dataset import compute_fingerprint, make_dataset
 from splitgen.data.images import NormalizedImages
+from splitgen.data.sources import SOURCES
+from splitgen.errors import SourceError
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 
@@ -115,3 +117,20 @@ def test_a_record_cannot_be_changed(digits):
     with pytest.raises(AttributeError):
         digits.source = "other"
     assert replace(digits, source="other").source == "other"
+
+
+def test_a_kind_of_source_from_outside_the_package_is_one_function_and_one_line(monkeypatch):
+    """Stripes: class 0 is upright, class 1 lies down."""
+
+    def load_stripes(argument, config):
+        size = int(argument)
+        upright = (torch.arange(size) % 2 * 255).to(torch.uint8).expand(size, size)
+        images = torch.stack([upright, upright.T] * 20)[:, None]
+        return make_dataset(f"stripes:{argument}", images, np.arange(40) % 2, raw=[images.numpy().tobytes()])
+
+    monkeypatch.setitem(SOURCES, "stripes", load_stripes)
+    dataset = open_dataset("stripes:6")
+    assert (dataset.source, dataset.n_points, dataset.images.shape) == ("stripes:6", 40, (1, 6, 6))
+    assert dataset.images.take([1])[0, 0, 1].tolist() == [255] * 6
+    with pytest.raises(SourceError, match="unknown dataset"):
+        open_dataset("stripes")

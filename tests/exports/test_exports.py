@@ -304,3 +304,12 @@ def test_every_consumer_is_named_once_and_torch_is_not_needed_to_choose():
     assert not set(EXPORTERS) & set(CALLS)
     code = "import sys, splitgen.exports.registry; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_an_exporter_from_outside_the_package_is_one_function_and_one_line(split, monkeypatch, tmp_path):
+    def write_test_ids(export):
+        export.out.write_text("\n".join(export.split.ids[row] for row in export.split.indices("test")))
+
+    monkeypatch.setitem(EXPORTERS, "test-ids", write_test_ids)
+    export_split(split, "test-ids", tmp_path / "ids.txt")
+    assert (tmp_path / "ids.txt").read_text().split("\n") == [split.ids[row] for row in split.indices("test")]
