@@ -1,7 +1,7 @@
 """One call: from a dataset and a model to a verified split, with its report. Here a torch dataset of one's own.
 
-On two CPU cores: 57 seconds, one run of seed 0; fair drop 24.0 points (95 % interval 22.4 to 25.6), recoverable 0.967. Writes
-report.html into the working folder.
+On two CPU cores: 57 seconds, one run of seed 0; fair drop 24.0 points (95 % interval 22.4 to 25.6), recoverable 0.967.
+Writes report.html into the working folder.
 """
 
 from __future__ import annotations
