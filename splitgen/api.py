@@ -13,7 +13,7 @@ from splitgen.models.registry import ModelFactory, find_model
 from splitgen.runs import stages
 from splitgen.runs.run import Run, open_run
 from splitgen.screen.console import Screen
-from splitgen.tasks.ways.registry import DISCOVERED, GIVEN, find_way
+from splitgen.tasks.ways.registry import choose_way
 
 
 def make(
@@ -51,6 +51,7 @@ def make(
         selection=dataclasses.replace(config.selection, target=target),
     )
     check(config)
+    table = None if labels is None else Path(labels)
     run = open_run(
         config,
         factory,
@@ -58,8 +59,8 @@ def make(
         device,
         None if out is None else Path(out),
         "make",
-        way=(DISCOVERED if labels is None else GIVEN) if tasks_from is None else find_way(tasks_from),
-        labels=None if labels is None else Path(labels),
+        way=choose_way(tasks_from, table),
+        labels=table,
         dataset=opened,
     )
     stages.make(run, budget_seconds)

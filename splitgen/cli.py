@@ -520,7 +520,7 @@ def open_new_run(
     from splitgen.runs.run import open_run
     from splitgen.runs.stages import without_stop
     from splitgen.screen.console import Screen, tell_unknown
-    from splitgen.tasks.ways.registry import DISCOVERED, GIVEN, find_way
+    from splitgen.tasks.ways.registry import DISCOVERED, choose_way
 
     chosen = choose_settings(given, below)
     config = chosen.config
@@ -534,11 +534,7 @@ def open_new_run(
     tell_unknown(screen, chosen.unknown)
     model = choose_model(config.model, is_named=chosen.names_model)
     labels = given.get("labels")
-    way = GIVEN if command == "make" and labels is not None else DISCOVERED
-    if given.get("tasks_from") is not None:
-        way = find_way(given["tasks_from"])
-    if (way == GIVEN) != (labels is not None) and command == "make":
-        raise SettingError("--labels FILE and --tasks-from given go together: the table of tasks, and its use")
+    way = choose_way(given["tasks_from"], labels) if "tasks_from" in given else DISCOVERED
     run = open_run(
         config, model, screen, device, given["out"], command, way=way, labels=labels, default_out=default_out
     )

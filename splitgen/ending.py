@@ -10,12 +10,11 @@ import contextlib
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Iterator
 from typing import Any
 
 from splitgen.errors import SplitgenError
-from splitgen.screen.console import tell_error
+from splitgen.screen.console import tell_error, tell_trace
 
 NOT_DONE = 3
 
@@ -64,8 +63,7 @@ def tell_end(error: BaseException) -> int:
     elif isinstance(error, MemoryError):
         tell_error("splitgen: out of memory; give fewer or smaller images, or a smaller model")
     else:
-        for line in "".join(traceback.format_exception(error)).splitlines():
-            tell_error(line)
+        tell_trace(error)
         tell_error(f"splitgen: a fault of splitgen itself or of a model's code, {type(error).__name__} (see above)")
     return NOT_DONE
 

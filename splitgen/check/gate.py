@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from splitgen.check.settings import GateSettings
 from splitgen.check.thresholds import Thresholds, check_figures
 from splitgen.errors import SplitgenError
 from splitgen.parquet import write_json, write_text
-from splitgen.screen.console import Screen, tell_error
+from splitgen.screen.console import Screen, tell_trace
 from splitgen.settings import build_config, merge_settings
 from splitgen.splits.split import Split, find_index_file, hash_rows, read_split
 
@@ -135,8 +134,7 @@ def tell_problem(error: BaseException) -> str:
         return str(error)
     if isinstance(error, SystemExit):
         return f"the model's code ended the program by exit({error.code!r}); take the call out of it"
-    for line in "".join(traceback.format_exception(error)).splitlines():
-        tell_error(line)
+    tell_trace(error)
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 

@@ -10,6 +10,7 @@ import errno
 import re
 import sys
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -43,6 +44,12 @@ def tell_error(text: str) -> None:
     with contextlib.suppress(OSError, ValueError):
         if sys.stderr is not None:
             print(clean(text), file=sys.stderr, flush=True)
+
+
+def tell_trace(error: BaseException) -> None:
+    """The trace of an error that nobody foresaw, to stderr."""
+    for line in "".join(traceback.format_exception(error)).splitlines():
+        tell_error(line)
 
 
 class PlainConsole(Console):

@@ -4,6 +4,7 @@ line here, or, from another package, by an entry of the dict."""
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 
 from splitgen.errors import SettingError
 from splitgen.models.bench import Bench
@@ -45,3 +46,12 @@ def find_way(name: str) -> str:
         known = ", ".join(way.replace(" ", "-") for way in WAYS)
         raise SettingError(f"tasks_from must be one of {known}, got {name!r}")
     return found[0]
+
+
+def choose_way(tasks_from: str | None, labels: Path | None) -> str:
+    """The way that a user asks for: by name, by a table of tasks, or discovery. Raises `SettingError` for an unknown
+    name, and where the table and its use do not go together."""
+    way = (DISCOVERED if labels is None else GIVEN) if tasks_from is None else find_way(tasks_from)
+    if (way == GIVEN) != (labels is not None):
+        raise SettingError("--labels FILE and --tasks-from given go together: the table of tasks, and its use")
+    return way

@@ -41,6 +41,13 @@ def test_an_unknown_way_is_refused_with_all_that_there_are(given):
         find_way(given)
 
 
+def test_a_table_and_its_use_go_together_from_python_too(digits, tmp_path):
+    """A table beside another way would be left aside in silence."""
+    for options in ({"tasks_from": "random", "labels": tmp_path / "tasks.csv"}, {"tasks_from": "given"}):
+        with pytest.raises(SettingError, match="go together"):
+            splitgen.make(digits, "mlp", **options)
+
+
 def test_tasks_of_a_table_are_sides_or_margins_joined_by_id(bench, digits, tmp_path):
     ink = digits.images.pixels.sum(dim=(1, 2, 3)).numpy()
     table = {"id": range(digits.n_points), "dark": np.where(ink > 300, "yes", "no"), "ink": ink, "flag": ink > 300}
