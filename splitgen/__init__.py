@@ -13,21 +13,12 @@ from splitgen._version import __version__
 if TYPE_CHECKING:
     from splitgen.api import make as make
     from splitgen.check.assertion import assert_robust as assert_robust
-    from splitgen.config import AgreementConfig as AgreementConfig
-    from splitgen.config import DataConfig as DataConfig
-    from splitgen.config import DiscoveryConfig as DiscoveryConfig
-    from splitgen.config import RefinementConfig as RefinementConfig
-    from splitgen.config import RunConfig as RunConfig
-    from splitgen.config import SearchConfig as SearchConfig
-    from splitgen.config import SelectionConfig as SelectionConfig
-    from splitgen.config import TrainingConfig as TrainingConfig
-    from splitgen.config import VerificationConfig as VerificationConfig
     from splitgen.data.dataset import ImageDataset as ImageDataset
     from splitgen.data.dataset import make_dataset as make_dataset
     from splitgen.data.images import DatasetImages as DatasetImages
     from splitgen.data.images import Images as Images
     from splitgen.data.images import MemoryImages as MemoryImages
-    from splitgen.data.sources import open_dataset as open_dataset
+    from splitgen.data.sources.registry import open_dataset as open_dataset
     from splitgen.data.target import Target as Target
     from splitgen.data.target import make_target as make_target
     from splitgen.errors import SplitgenError as SplitgenError
@@ -44,6 +35,15 @@ if TYPE_CHECKING:
     from splitgen.report.folder import read_run_folder as read_run_folder
     from splitgen.report.page import write_report as write_report
     from splitgen.runs.run import Run as Run
+    from splitgen.settings.stages import AgreementConfig as AgreementConfig
+    from splitgen.settings.stages import DataConfig as DataConfig
+    from splitgen.settings.stages import DiscoveryConfig as DiscoveryConfig
+    from splitgen.settings.stages import RefinementConfig as RefinementConfig
+    from splitgen.settings.stages import RunConfig as RunConfig
+    from splitgen.settings.stages import SearchConfig as SearchConfig
+    from splitgen.settings.stages import SelectionConfig as SelectionConfig
+    from splitgen.settings.stages import TrainingConfig as TrainingConfig
+    from splitgen.settings.stages import VerificationConfig as VerificationConfig
     from splitgen.splits.scores import score_datapoints as score_datapoints
     from splitgen.splits.selection import Selection as Selection
     from splitgen.splits.selection import select_split as select_split
@@ -67,7 +67,7 @@ if TYPE_CHECKING:
 
 MODULES = {
     "api": ("make",),
-    "config": (
+    "settings.stages": (
         "AgreementConfig",
         "DataConfig",
         "DiscoveryConfig",
@@ -80,7 +80,7 @@ MODULES = {
     ),
     "data.dataset": ("ImageDataset", "make_dataset"),
     "data.images": ("DatasetImages", "Images", "MemoryImages"),
-    "data.sources": ("open_dataset",),
+    "data.sources.registry": ("open_dataset",),
     "data.target": ("Target", "make_target"),
     "check.assertion": ("assert_robust",),
     "errors": ("SplitgenError",),

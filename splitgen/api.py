@@ -6,13 +6,14 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from splitgen.config import RunConfig, check
 from splitgen.data.dataset import ImageDataset
-from splitgen.data.sources import open_dataset
+from splitgen.data.sources.registry import open_dataset
 from splitgen.models.registry import ModelFactory, find_model
 from splitgen.runs import stages
 from splitgen.runs.run import Run, open_run
 from splitgen.screen.console import Screen
+from splitgen.settings.faults import check
+from splitgen.settings.stages import RunConfig
 from splitgen.tasks.ways.registry import choose_way
 
 

@@ -335,7 +335,7 @@ def report(
     quiet: Quiet = False,
 ) -> None:
     """Make report.html again: the split and its tasks in pictures and words, in one file."""
-    from splitgen.data.sources import open_dataset
+    from splitgen.data.sources.registry import open_dataset
     from splitgen.runs.report import report_folder
     from splitgen.screen.console import Screen
     from splitgen.store.recall import recall_run
@@ -371,7 +371,7 @@ def show(
     print_run(screen, read_record(split_path))
     print_json(as_json, describe_split(found))
     if images is not None:
-        from splitgen.data.sources import open_dataset
+        from splitgen.data.sources.registry import open_dataset
         from splitgen.report.pictures import write_sheets
 
         opened = open_dataset(choose_settings(locals(), recall_run(split_path)).config.data)
@@ -437,7 +437,7 @@ def import_(
     quiet: Quiet = False,
 ) -> None:
     """Read a split that splitgen did not make into an index file, so that verify and check judge it."""
-    from splitgen.data.sources import open_dataset
+    from splitgen.data.sources.registry import open_dataset
     from splitgen.exports.reading import read_foreign_split
     from splitgen.screen.console import Screen
     from splitgen.splits.split import write_split

@@ -8,12 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from splitgen.config import (
-    DISCOVERY_DEFAULTS,
-    MAX_EPOCHS,
-    MIN_EPOCHS,
-    REFINEMENT_DEFAULTS,
-    SMALL_IMAGE,
+from splitgen.errors import SettingError
+from splitgen.settings.layers import build_config, drop_unknown, merge_settings, parse_duration, read_toml
+from splitgen.settings.presets import DISCOVERY_DEFAULTS, MAX_EPOCHS, MIN_EPOCHS, REFINEMENT_DEFAULTS, SMALL_IMAGE
+from splitgen.settings.stages import (
     AgreementConfig,
     DataConfig,
     RunConfig,
@@ -21,8 +19,6 @@ from splitgen.config import (
     TrainingConfig,
     VerificationConfig,
 )
-from splitgen.errors import SettingError
-from splitgen.settings import build_config, drop_unknown, merge_settings, parse_duration, read_toml
 
 
 def by_size(defaults: tuple[Any, Any]) -> str:
@@ -111,9 +107,7 @@ Root = Annotated[
     str | None, typer.Option(help=f"folder of torchvision datasets (default {DataConfig.root})", show_default=False)
 ]
 Download = Annotated[bool | None, typer.Option("--download", help="fetch a torchvision dataset", show_default=False)]
-ImageSize = Annotated[
-    int | None, typer.Option(help=f"side of a folder's images (default {DataConfig.image_size})", show_default=False)
-]
+ImageSize = Annotated[int | None, typer.Option(help="side of a folder's images (default 32)", show_default=False)]
 FollowLinks = Annotated[
     bool | None,
     typer.Option("--follow-links", help="read what links in a folder point to outside of it", show_default=False),

@@ -1,7 +1,7 @@
 """The settings reference: every setting of a run, by the table of the TOML file that it stands in, as Markdown.
 
-Types and defaults are those of the dataclasses in `splitgen.config`, meanings the lines `name, other: text` of their
-docstrings, so that there is one place to keep. `splitgen settings` prints it, and docs/settings.md is a copy.
+Types and defaults are those of the dataclasses in `splitgen.settings.stages`, meanings the lines `name, other: text` of
+their docstrings, so that there is one place to keep. `splitgen settings` prints it, and docs/settings.md is a copy.
 """
 
 from __future__ import annotations
@@ -13,18 +13,17 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_type_hints
 
-from splitgen import config
-from splitgen.config import (
+from splitgen.options import by_size, collect_settings
+from splitgen.settings import presets
+from splitgen.settings.presets import (
     DISCOVERY_DEFAULTS,
     FEW_POINTS,
     MAX_EPOCHS,
     MIN_EPOCHS,
     REFINEMENT_DEFAULTS,
     SMALL_IMAGE,
-    RunConfig,
-    SharpeningConfig,
 )
-from splitgen.options import by_size, collect_settings
+from splitgen.settings.stages import RunConfig, SharpeningConfig
 
 FIELD_LINE = re.compile(r"(\w+(?:, \w+)*): (.+)")
 TYPES = {  # by what the annotation holds; the first that fits, as where settings are read
@@ -106,7 +105,7 @@ def read_meanings(stage: Any) -> dict[str, str]:
 
 def for_readers(text: str) -> str:
     """A docstring's text with values for the names of constants, tables for those of stages, and links."""
-    text = re.sub(r"`([A-Z_]+)`", lambda name: f"{getattr(config, name[1]):_}", text)
+    text = re.sub(r"`([A-Z_]+)`", lambda name: f"{getattr(presets, name[1]):_}", text)
     for table, stage in list_stages():
         text = text.replace(f"`{stage.__name__}`", f"`[{table}]`")
     return re.sub(r"docs/method\.md, section (\d)", r"[section \1 of the method](method.md)", text)
@@ -129,6 +128,11 @@ def list_rules() -> dict[Place, str]:
     by_rows = f"{MIN_EPOCHS} to {MAX_EPOCHS}, by the rows trained on"
     few, many = (SharpeningConfig().for_points(n_points).rounds for n_points in (FEW_POINTS - 1, FEW_POINTS))
     return {
+        ("data", "part"): "train, where there are several",
+        ("data", "image_column"): "found",
+        ("data", "label_column"): "found",
+        ("data", "image_size"): "32, of smaller images their own",
+        ("data", "cache"): "the user's cache folder",
         ("data", "metadata"): "none",
         ("data", "group_column"): "none",
         ("training", "epochs"): by_rows,

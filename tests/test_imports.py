@@ -16,8 +16,8 @@ ROOT = Path(splitgen.__file__).parent
 # and of its own floor itself alone.
 FLOORS = (
     {"_version", "errors", "archives", "whole", "strata", "random", "parallel"},
-    {"config", "parquet", "ids"},
-    {"settings", "data"},
+    {"settings", "parquet", "ids"},
+    {"data"},
     {"models", "explain", "splits", "options"},
     {"tasks", "exports", "verification", "settings_reference"},
     {"search", "store", "screen"},
@@ -28,7 +28,7 @@ FLOORS = (
     {"__main__"},
 )
 FLOOR_OF = {part: number for number, parts in enumerate(FLOORS) for part in parts}
-WITHOUT_TORCH = ("splits", "screen", "settings", "options", "config", "parquet")
+WITHOUT_TORCH = ("splits", "screen", "settings", "options", "parquet")
 
 
 def name_part(path: Path) -> str:

@@ -13,7 +13,12 @@ import pytest
 import typer
 
 from splitgen import SelectionConfig, Split, cli, select_split, write_split
-from splitgen.config import (
+from splitgen.data.dataset import describe_dataset
+from splitgen.errors import SettingError
+from splitgen.options import choose_settings
+from splitgen.runs import run
+from splitgen.settings.layers import build_config
+from splitgen.settings.stages import (
     AgreementConfig,
     DataConfig,
     DiscoveryConfig,
@@ -22,11 +27,6 @@ from splitgen.config import (
     TrainingConfig,
     VerificationConfig,
 )
-from splitgen.data.dataset import describe_dataset
-from splitgen.errors import SettingError
-from splitgen.options import choose_settings
-from splitgen.runs import run
-from splitgen.settings import build_config
 from splitgen.tasks.tasks_file import SavedTasks, write_tasks
 
 NOTHING = {"config": None}

@@ -12,8 +12,9 @@ import pytest
 
 import splitgen
 from splitgen.cli import make
-from splitgen.config import FEW_POINTS, SMALL_IMAGE, DiscoveryConfig, RefinementConfig, SharpeningConfig
-from splitgen.settings import build_config
+from splitgen.settings.layers import build_config
+from splitgen.settings.presets import FEW_POINTS, SMALL_IMAGE
+from splitgen.settings.stages import DiscoveryConfig, RefinementConfig, SharpeningConfig
 from splitgen.settings_reference import (
     find_options,
     list_settings,

@@ -71,8 +71,8 @@ def place_predictions(split: Split, given: Any, name: str) -> np.ndarray:
 
 def train_and_judge(split: Split, model: Any, dataset: Any, seeds: int) -> Judgement:
     """Figures by training."""
-    from splitgen.config import VerificationConfig
     from splitgen.models.bench import make_bench
+    from splitgen.settings.stages import VerificationConfig
     from splitgen.splits.split import check_belongs
     from splitgen.verification.verification import verify_split
 

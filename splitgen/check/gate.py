@@ -16,7 +16,7 @@ from splitgen.check.thresholds import Thresholds, check_figures
 from splitgen.errors import SplitgenError
 from splitgen.parquet import write_json, write_text
 from splitgen.screen.console import Screen, tell_trace
-from splitgen.settings import build_config, merge_settings
+from splitgen.settings.layers import build_config, merge_settings
 from splitgen.splits.split import Split, find_index_file, hash_rows, read_split
 
 PASSED, FAILED, NOT_JUDGED = 0, 1, 3  # 2 is a usage error, as everywhere

@@ -10,7 +10,7 @@ from typing import Any
 from splitgen.check.thresholds import FIGURE_OF, Thresholds
 from splitgen.errors import SettingError
 from splitgen.parquet import find_output_fault
-from splitgen.settings import read_toml
+from splitgen.settings.layers import read_toml
 
 DEFAULT_FILE = Path("pyproject.toml")
 LISTS = ("splits", "models")

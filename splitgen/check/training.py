@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from splitgen.check.judgement import Judgement, judge_by_verification
-from splitgen.config import RunConfig
 from splitgen.data.dataset import ImageDataset
-from splitgen.data.sources import open_dataset
+from splitgen.data.sources.registry import open_dataset
 from splitgen.models.bench import make_bench
 from splitgen.models.registry import choose_model, find_model
 from splitgen.screen.console import Screen, tell_unknown
-from splitgen.settings import build_config, drop_unknown, merge_settings
+from splitgen.settings.layers import build_config, drop_unknown, merge_settings
+from splitgen.settings.stages import RunConfig
 from splitgen.splits.split import Split, check_belongs
 from splitgen.store.recall import recall_settings
 from splitgen.verification.verification import count_verification_fits, verify_split

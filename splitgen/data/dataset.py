@@ -41,6 +41,7 @@ class ImageDataset:
     own_test: the source's own test set, where it has one; it takes part in the verification alone.
     groups: rows that must not be torn apart; None where every row stands for itself.
     metadata: the user's table, one row a datapoint in their order; None where there is none.
+    notes: what was skipped or is odd, one line each, for the user.
     """
 
     source: str
@@ -52,6 +53,7 @@ class ImageDataset:
     own_test: OwnTest | None = None
     groups: Groups | None = None
     metadata: pd.DataFrame | None = None
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -108,6 +110,7 @@ def make_dataset(
     own_test: OwnTest | None = None,
     ids: Sequence[str] | None = None,
     class_names: Sequence[str] | None = None,
+    notes: Sequence[str] = (),
 ) -> ImageDataset:
     """Check what a source delivered and make the record of it.
 
@@ -128,7 +131,8 @@ def make_dataset(
     check_classes(source, labels, names)
     own_test = None if own_test is None else check_own_test(source, own_test, images, names)
     row_ids = tuple(ids) if ids is not None else tuple(str(i) for i in range(len(labels)))
-    return ImageDataset(source, images, labels, row_ids, names, compute_fingerprint(raw, row_ids, labels), own_test)
+    fingerprint = compute_fingerprint(raw, row_ids, labels)
+    return ImageDataset(source, images, labels, row_ids, names, fingerprint, own_test, notes=tuple(notes))
 
 
 def check_label_shape(source: str, shape: tuple[int, ...], n_images: int) -> None:

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from splitgen.config import TrainingConfig
 from splitgen.data.dataset import ImageDataset
 from splitgen.data.images import NormalizedImages
 from splitgen.data.target import Target, make_target
 from splitgen.models import training
 from splitgen.models.registry import ModelFactory, build_network, check_model
+from splitgen.settings.stages import TrainingConfig
 
 
 @dataclass(frozen=True)

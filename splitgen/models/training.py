@@ -10,11 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from splitgen.config import MAX_EPOCHS, MIN_EPOCHS, TRAINING_STEPS, TrainingConfig
 from splitgen.data.images import NormalizedImages
 from splitgen.errors import TrainingError
 from splitgen.models.registry import ModelFactory, build_network
 from splitgen.random import draws_random_numbers, seed_global
+from splitgen.settings.presets import MAX_EPOCHS, MIN_EPOCHS, TRAINING_STEPS
+from splitgen.settings.stages import TrainingConfig
 
 PREDICTION_CHUNK = 2000
 

@@ -15,13 +15,13 @@ import numpy as np
 import torch
 
 from splitgen._version import __version__
-from splitgen.config import RunConfig
 from splitgen.data.dataset import ImageDataset, describe_dataset
-from splitgen.data.sources import open_dataset
+from splitgen.data.sources.registry import open_dataset
 from splitgen.errors import RunFolderError
 from splitgen.models.bench import Bench, make_bench
 from splitgen.models.registry import ModelFactory
 from splitgen.screen.console import Screen
+from splitgen.settings.stages import RunConfig
 from splitgen.splits.selection import count_parts
 from splitgen.splits.split import Split
 from splitgen.store.folder_claim import FolderClaim
@@ -113,6 +113,8 @@ def open_run(
     run.record["dataset"] = describe_dataset(dataset)
     shape = "x".join(str(n) for n in dataset.images.shape)
     screen.note(f"{dataset.source}: {dataset.n_points} rows, {dataset.n_classes} classes, images {shape}; {device}")
+    for line in dataset.notes:
+        screen.note(line)
     return run
 
 

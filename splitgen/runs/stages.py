@@ -6,12 +6,13 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from splitgen.config import NO_STOP, RunConfig
 from splitgen.runs.report import run_explanation, run_report
 from splitgen.runs.run import Run, close_run
 from splitgen.runs.split import run_split
 from splitgen.runs.tasks import run_tasks
 from splitgen.runs.verify import check_groups_known, run_transfer, run_verification
+from splitgen.settings.presets import NO_STOP
+from splitgen.settings.stages import RunConfig
 from splitgen.splits.split import Split, check_belongs, read_split
 from splitgen.tasks.tasks_file import SavedTasks, check_tasks_belong, read_tasks
 

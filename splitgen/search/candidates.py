@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from sklearn.linear_model import RidgeClassifier
 
-from splitgen.config import SearchConfig, SelectionConfig
 from splitgen.models.bench import Bench
 from splitgen.parallel import map_threads
 from splitgen.random import stream_generator, stream_seed
+from splitgen.settings.stages import SearchConfig, SelectionConfig
 from splitgen.splits.scores import score_datapoints
 from splitgen.splits.selection import Selection, select_split
 

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from splitgen.config import RefinementConfig, SearchConfig, settled
 from splitgen.search.candidates import Candidate, SearchSpace, train_round
+from splitgen.settings.presets import settled
+from splitgen.settings.stages import RefinementConfig, SearchConfig
 from splitgen.tasks.meta import MetaTask, run_steps
 from splitgen.tasks.refinement import RefinementProblem, snapshot_refinement
 

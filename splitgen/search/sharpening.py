@@ -17,10 +17,11 @@ import numpy as np
 import torch
 from scipy.ndimage import median
 
-from splitgen.config import SharpeningConfig, settled
 from splitgen.parallel import map_threads
 from splitgen.random import stream_generator, stream_seed
 from splitgen.search.candidates import Candidate, SearchSpace, train_round
+from splitgen.settings.presets import settled
+from splitgen.settings.stages import SharpeningConfig
 
 
 def sharpen_candidates(

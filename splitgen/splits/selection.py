@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from splitgen.config import SelectionConfig, check
 from splitgen.errors import SettingError
+from splitgen.settings.faults import check
+from splitgen.settings.stages import SelectionConfig
 from splitgen.splits.grouping import share_groups
 from splitgen.strata import count_earlier
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from splitgen.errors import RunFolderError
-from splitgen.settings import Settings
+from splitgen.settings.layers import Settings
 from splitgen.splits.split import find_index_file, read_split
 
 # Of the data: what only the user allows, and on each call. A file, maybe another person's, allows nothing.

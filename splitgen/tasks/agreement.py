@@ -10,11 +10,13 @@ from functools import partial
 import numpy as np
 import torch
 
-from splitgen.config import MAX_EPOCHS, AgreementConfig, TrainingConfig, check
 from splitgen.models.bench import Bench
 from splitgen.models.training import count_epochs
 from splitgen.parallel import map_threads
 from splitgen.random import stream_generator, stream_seed
+from splitgen.settings.faults import check
+from splitgen.settings.presets import MAX_EPOCHS
+from splitgen.settings.stages import AgreementConfig, TrainingConfig
 from splitgen.tasks.objectives import cohen_kappa, prediction_agreement
 
 CONVERGENCE_EPOCHS = 60  # of a task that the target model's recipe does not fit: until noise is fitted, too

@@ -12,9 +12,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from splitgen.config import DiscoveryConfig, check, settled
 from splitgen.models.bench import Bench
 from splitgen.random import seed_global, stream_generator, stream_seed
+from splitgen.settings.faults import check
+from splitgen.settings.presets import settled
+from splitgen.settings.stages import DiscoveryConfig
 from splitgen.tasks.encoder import TaskEncoder, build_encoder, score_margins
 from splitgen.tasks.found import FoundTasks
 from splitgen.tasks.inner_loop import MetaGradient

@@ -8,10 +8,11 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from splitgen.config import DiscoveryConfig, settled
 from splitgen.errors import SettingError
 from splitgen.models.bench import Bench
 from splitgen.models.networks import conv_trunk
+from splitgen.settings.presets import settled
+from splitgen.settings.stages import DiscoveryConfig
 from splitgen.tasks.objectives import class_means, task_margins
 
 SCORING_CHUNK = 1024  # datapoints a forward pass when margins are scored; fixed, so that they do not vary

@@ -36,9 +36,11 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils import vector_to_parameters
 
-from splitgen.config import DiscoveryConfig, RefinementConfig, SelectionConfig, check, settled
 from splitgen.models.bench import Bench
 from splitgen.random import seed_global, stream_generator, stream_seed
+from splitgen.settings.faults import check
+from splitgen.settings.presets import settled
+from splitgen.settings.stages import DiscoveryConfig, RefinementConfig, SelectionConfig
 from splitgen.tasks.discovery import choose_loop, find_deadline
 from splitgen.tasks.encoder import TaskEncoder, build_encoder, load_encoder, score_margins
 from splitgen.tasks.inner_loop import MetaGradient

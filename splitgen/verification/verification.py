@@ -19,11 +19,12 @@ import numpy as np
 import torch
 from scipy import stats
 
-from splitgen.config import VerificationConfig, check
 from splitgen.models.bench import Bench
 from splitgen.models.training import predict
 from splitgen.parallel import map_threads
 from splitgen.random import stream_generator, stream_seed
+from splitgen.settings.faults import check
+from splitgen.settings.stages import VerificationConfig
 from splitgen.splits.split import Split
 from splitgen.verification.chance import measure_chance, tell_unlearned
 from splitgen.verification.figures import FIGURES

@@ -16,9 +16,10 @@ import numpy as np
 import torch
 
 import splitgen
-from splitgen.config import NO_STOP, DiscoveryConfig, RefinementConfig, SelectionConfig
 from splitgen.random import stream_seed
 from splitgen.search.sides import binary_sides, cut_classes, measure_confusion
+from splitgen.settings.presets import NO_STOP
+from splitgen.settings.stages import DiscoveryConfig, RefinementConfig, SelectionConfig
 
 # Settings that differ from the defaults: of refinement, and of the discovery that lends it its inner loop.
 VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {

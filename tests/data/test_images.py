@@ -242,7 +242,8 @@ def test_only_sources_of_data_put_images_into_memory():
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.ImportFrom) and any(alias.name == "MemoryImages" for alias in node.names)
     }
-    assert users <= {"__init__.py", "data/dataset.py", "data/sources.py"}
+    rest = {user for user in users if not user.startswith("data/sources/")}
+    assert rest <= {"__init__.py", "data/dataset.py", "data/listing.py"}
 
 
 def test_no_stage_takes_all_images_at_once():

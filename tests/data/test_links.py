@@ -12,7 +12,7 @@ from PIL import Image
 
 from splitgen import DataConfig, Split, export_split, open_dataset
 from splitgen.errors import ExportError, SourceError
-from splitgen.settings import build_config, merge_settings
+from splitgen.settings.layers import build_config, merge_settings
 from splitgen.store.recall import recall_settings
 
 

@@ -8,7 +8,7 @@ import pytest
 from splitgen import DataConfig, open_dataset
 from splitgen.data.metadata import Groups, read_codes, read_metadata
 from splitgen.errors import MetadataError, SettingError
-from splitgen.settings import build_config
+from splitgen.settings.layers import build_config
 
 IDS = ("b/1.png", "a/0.png", "a/1.png")
 

@@ -15,7 +15,7 @@ from PIL import Image
 from splitgen import DataConfig, open_dataset
 from splitgen.data.dataset import compute_fingerprint, make_dataset
 from splitgen.data.images import NormalizedImages
-from splitgen.data.sources import SOURCES
+from splitgen.data.sources.registry import SOURCES
 from splitgen.errors import SourceError
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")

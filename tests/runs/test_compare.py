@@ -15,7 +15,7 @@ from splitgen.errors import SettingError
 from splitgen.runs import compare
 from splitgen.runs.run import open_run
 from splitgen.screen.console import Screen
-from splitgen.settings import build_config
+from splitgen.settings.layers import build_config
 from splitgen.tasks.ways.registry import DISCOVERED, WAYS
 
 

@@ -9,7 +9,7 @@ from splitgen import SavedTasks, Split, find_model
 from splitgen.runs.run import open_run
 from splitgen.runs.split import run_split
 from splitgen.screen.console import Screen
-from splitgen.settings import build_config
+from splitgen.settings.layers import build_config
 
 
 def split_tasks(margins, rounds) -> tuple[Split, dict]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from splitgen.runs.stages import share_budget
-from splitgen.settings import build_config
+from splitgen.settings.layers import build_config
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from splitgen import AgreementConfig, DiscoveryConfig, discover_tasks, find_mode
 from splitgen.runs.run import open_run
 from splitgen.runs.split import find_cuts, make_search_space, run_search
 from splitgen.screen.console import Screen
-from splitgen.settings import build_config
+from splitgen.settings.layers import build_config
 
 SEED = 0
 

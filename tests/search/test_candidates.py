@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from splitgen import SelectionConfig, TrainingConfig, find_model, make_bench, make_target, score_datapoints
-from splitgen.config import SearchConfig
 from splitgen.errors import SettingError
 from splitgen.search.candidates import (
     Candidate,
@@ -18,6 +17,7 @@ from splitgen.search.candidates import (
     search_candidates,
     train_round,
 )
+from splitgen.settings.stages import SearchConfig
 
 
 def make_space(digits, margins) -> SearchSpace:

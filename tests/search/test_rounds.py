@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from splitgen import DiscoveryConfig, RefinementConfig, SelectionConfig, TrainingConfig, find_model, make_bench
-from splitgen.config import SearchConfig
 from splitgen.search.candidates import Candidate, SearchSpace
 from splitgen.search.rounds import Runner, choose_starts, list_marks, refine_by_rounds
+from splitgen.settings.stages import SearchConfig
 from splitgen.tasks.refinement import Start, pose_refinement, start_refinement
 
 SIDES = tuple(1 if c < 5 else -1 for c in range(10))

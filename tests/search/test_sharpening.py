@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from splitgen import TrainingConfig, find_model, make_bench
-from splitgen.config import SelectionConfig, SharpeningConfig
 from splitgen.models.training import fit
 from splitgen.random import stream_generator, stream_seed
 from splitgen.search.candidates import Candidate, SearchSpace
@@ -20,6 +19,7 @@ from splitgen.search.sharpening import (
     sharpen_candidates,
     sharpen_margins,
 )
+from splitgen.settings.stages import SelectionConfig, SharpeningConfig
 
 SIDES = tuple(1 if c < 5 else -1 for c in range(10))
 

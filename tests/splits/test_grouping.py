@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from splitgen import MemoryImages, SelectionConfig, VerificationConfig, make_bench, select_split, verify_split
-from splitgen.config import TrainingConfig
 from splitgen.data.metadata import Groups
 from splitgen.errors import SettingError
 from splitgen.models.registry import find_model
+from splitgen.settings.stages import TrainingConfig
 from splitgen.splits.grouping import count_members, take_groups
 from splitgen.splits.split import Split
 from splitgen.verification.sampling import Rows, draw_folds, draw_random_split, hold_out

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from splitgen.config import DiscoveryConfig
 from splitgen.models.bench import Bench
+from splitgen.settings.stages import DiscoveryConfig
 from splitgen.tasks.discovery import MetaStep
 from splitgen.tasks.found import FoundTasks
 

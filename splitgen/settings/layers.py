@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from splitgen.config import RunConfig, check, fault
 from splitgen.errors import SettingError
+from splitgen.settings.faults import check, fault
+from splitgen.settings.stages import RunConfig
 
 Settings = dict[str, Any]
 LARGEST = 1e300  # a number as large as this, infinity and NaN are no settings

@@ -1,4 +1,4 @@
-"""Settings: one frozen dataclass a stage.
+"""The settings of a run: one frozen dataclass a stage.
 
 Every class has `faults()`, which lists all that is out of range; `check` raises them in
 one `SettingError`. The maths never checks settings again.
@@ -8,84 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
 
-from splitgen.errors import SettingError
-
-Value = TypeVar("Value")
-FEW_POINTS = 10_000
-SMALL_IMAGE = 16  # pixels a side: below this, an image counts as small
-MIN_EPOCHS, MAX_EPOCHS = 5, 20  # by size; on a random half of the digits 20 epochs reach what 60 do (0.983)
-TRAINING_STEPS = 1_000  # what a training aims at where its epochs are left open
-NO_STOP = 1_000_000_000  # meta-steps of a run that a budget of time stops
-
-# What stays None in the settings of a stage becomes one of these, by the size of the images: below `SMALL_IMAGE`, else.
-DISCOVERY_DEFAULTS = {
-    "n_tasks": (2, 1),
-    "batch_size": (128, 32),
-    "crowding_weight": (0.0, 0.75),
-    "meta_steps": (24, 40),
-}
-REFINEMENT_DEFAULTS = {
-    "meta_steps": (35, 70),
-    "new_tasks": (1, 3),
-    "first_round": (20, 35),
-    "pool_size": (1024, 2048),
-    "lifetime": (1, 10),
-}
-
-
-def fault(name: str, value: object, allowed: str) -> str:
-    return f"{name} must be {allowed}, got {value!r}"
-
-
-class Stage(Protocol):
-    """A stage's settings."""
-
-    def faults(self) -> Iterator[str]: ...
-
-
-def check(stage: Stage) -> None:
-    """Raise `SettingError` with every fault of the stage."""
-    found = list(stage.faults())
-    if found:
-        raise SettingError(*found)
-
-
-def positive_faults(stage: Any, *names: str) -> Iterator[str]:
-    """Faults of the fields that must be above 0."""
-    for name in names:
-        if not getattr(stage, name) > 0:
-            yield fault(name, getattr(stage, name), "above 0")
-
-
-def least_faults(stage: Any, least: int, *names: str, prefix: str = "") -> Iterator[str]:
-    """Faults of the fields that must be a number or more, or None, which leaves them to the defaults by size."""
-    for name in names:
-        value = getattr(stage, name)
-        if value is not None and value < least:
-            yield fault(f"{prefix}{name}", value, f"{least} or more")
-
-
-def settled(value: Value | None) -> Value:
-    """A setting that the defaults by size have filled in, by the time that a stage works with it."""
-    if value is None:
-        raise AssertionError("a setting is None where for_images or for_points should have filled it in")
-    return value
-
-
-def fill_defaults(stage: Any, defaults: Mapping[str, tuple[Any, Any]], image_size: int) -> dict[str, Any]:
-    """Values for the fields of a stage that are None, for images of that many pixels a side."""
-    which = 0 if image_size < SMALL_IMAGE else 1
-    return {name: pair[which] for name, pair in defaults.items() if getattr(stage, name) is None}
-
-
-def choice_faults(stage: Any, name: str, allowed: tuple[str, ...]) -> Iterator[str]:
-    """Fault of a field that must be one of a few words."""
-    if getattr(stage, name) not in allowed:
-        yield fault(name, getattr(stage, name), f"one of {', '.join(allowed)}")
+from splitgen.settings.faults import choice_faults, fault, least_faults, positive_faults
+from splitgen.settings.presets import DISCOVERY_DEFAULTS, FEW_POINTS, REFINEMENT_DEFAULTS, fill_defaults
 
 
 @dataclass(frozen=True)
@@ -95,7 +22,15 @@ class DataConfig:
     dataset: `digits`, `idx:FOLDER`, `torchvision:NAME`, `folder:PATH` or `npz:FILE`.
     root: folder of torchvision datasets.
     download: fetch a torchvision dataset that is not there.
-    image_size: pixels a side that a folder's images are resized to.
+    part: of a source that has several (train, val, test, ...), the one to open.
+    image_column: of a table, the images: bytes or paths; None finds it.
+    label_column: of a table, the classes; None finds it.
+    image_size: pixels a side that images are resized to; None goes by what is there.
+    resize: `crop` keeps the middle of an image, `pad` fills it up to a square, `squash` changes its aspect ratio.
+    background: colour that shines through where an image is transparent.
+    skip_unreadable: leave out images that cannot be read.
+    duplicates: `group` keeps byte-identical images in one part of a split, `ignore` does not look for them.
+    cache: folder that decoded images are kept in; None takes the user's cache folder.
     follow_links: read what a folder's links point to outside of it, too.
     metadata: Parquet or CSV table about the datapoints, joined by its column `id`.
     group_column: of the metadata; rows of one group never straddle train and test.
@@ -104,13 +39,23 @@ class DataConfig:
     dataset: str = "digits"
     root: str = "data"
     download: bool = False
-    image_size: int = 32
+    part: str | None = None
+    image_column: str | None = None
+    label_column: str | None = None
+    image_size: int | None = None
+    resize: str = "crop"
+    background: str = "white"
+    skip_unreadable: bool = False
+    duplicates: str = "group"
+    cache: str | None = None
+    follow_links: bool = False
     metadata: str | None = None
     group_column: str | None = None
-    follow_links: bool = False
 
     def faults(self) -> Iterator[str]:
-        yield from positive_faults(self, "image_size")
+        yield from least_faults(self, 1, "image_size")
+        yield from choice_faults(self, "resize", ("crop", "pad", "squash"))
+        yield from choice_faults(self, "duplicates", ("group", "ignore"))
         if self.group_column is not None and self.metadata is None:
             yield fault("group_column", self.group_column, "given together with metadata, the table that has it")
 

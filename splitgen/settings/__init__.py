@@ -1,0 +1,1 @@
+"""Settings: a dataclass a stage, the defaults by size, and the layers that they come from."""
