@@ -190,7 +190,8 @@ def measure_images(images: torch.Tensor) -> dict[str, np.ndarray]:
     """Every statistic of images [n, channels, height, width] by its name, [n] each; "hue" holds words.
 
     A fourth channel (alpha) is left out; floats are scaled by the smallest and largest value that occurs.
-    Grey images have none of the statistics that need colour, images under 3 pixels none at all.
+    Grey images have none of the statistics that need colour, images under 3 pixels none at all. Of other numbers of
+    channels, which are no colours, the mean is measured as grey.
     """
     return measure_chunks(lambda size: torch.split(images, size), tuple(images.shape[1:]))
 
@@ -200,15 +201,23 @@ def measure_chunks(chunks: Callable[[int], Iterable[torch.Tensor]], shape: tuple
     shape: channels, height, width."""
     if min(shape[1:]) < 3:
         return {}
-    size = max(1, CHUNK_VALUES // math.prod((min(shape[0], 3), *shape[1:])))
-    spans = [measure_span(part[:, :3].cpu()) for part in chunks(size)]
+    size = max(1, CHUNK_VALUES // math.prod(shape))
+    spans = [measure_span(take_colours(part)) for part in chunks(size)]
     low, high = min(span[0] for span in spans), max(span[1] for span in spans)
-    has_colour = shape[0] >= 3 and any(span[2] for span in spans)
+    has_colour = shape[0] in (3, 4) and any(span[2] for span in spans)
     measured = [
-        measure_canvas(Canvas((part[:, :3].cpu().float() - low) / max(high - low, EPSILON)), has_colour)
+        measure_canvas(Canvas((take_colours(part).float() - low) / max(high - low, EPSILON)), has_colour)
         for part in chunks(size)
     ]
     return {name: np.concatenate([part[name] for part in measured]) for name in measured[0]}
+
+
+def take_colours(images: torch.Tensor) -> torch.Tensor:
+    """Grey or red, green and blue of images [n, channels, height, width], on the CPU."""
+    images = images.cpu()
+    if images.shape[1] in (1, 3, 4):
+        return images[:, :3]
+    return images.float().mean(dim=1, keepdim=True).to(images.dtype)
 
 
 def measure_span(images: torch.Tensor) -> tuple[float, float, bool]:

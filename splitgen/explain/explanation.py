@@ -28,6 +28,7 @@ from splitgen.explain.attributes import (
     orient,
     score_oriented,
 )
+from splitgen.explain.features import measure_linear, say_linear, take_features
 from splitgen.random import stream_seed
 
 MAX_ROWS = 10_000  # drawn of a larger dataset: an AUC's standard error is then at most 0.006
@@ -47,12 +48,14 @@ class Evidence:
 
     rows: int64 [n], positions in the dataset, in random order. labels: int64 [n]. class_names: C.
     attributes: each with its values for the same rows.
+    features: float32 [up to n, D] of the first rows, where these are features and no images.
     """
 
     rows: np.ndarray
     labels: np.ndarray
     class_names: tuple[str, ...]
     attributes: tuple[Attribute, ...]
+    features: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,8 @@ class Explanation:
     """The reading of one task.
 
     associations: strongest first. within_classes: the strongest of each class with enough datapoints on both sides.
-    joint_auc: of all image statistics together, cross-validated; None where there are none.
+    joint_auc: of all image statistics together, or of a linear classifier of features, cross-validated; None where
+        there are none.
     sentences: the reading in words.
     """
 
@@ -102,7 +106,7 @@ def gather_evidence(dataset: ImageDataset, seed: int = 0) -> Evidence:
         low, high = (words.low, words.high) if words else ("", "")
         attributes.append(Attribute(name, IMAGE, values if words else values.astype(object), low, high))
     attributes.append(Attribute(CLASS_NAME, CLASS, names[labels]))
-    return Evidence(rows, labels, dataset.class_names, tuple(attributes))
+    return Evidence(rows, labels, dataset.class_names, tuple(attributes), take_features(dataset, rows))
 
 
 def explain_task(evidence: Evidence, name: str, margins: np.ndarray) -> Explanation:
@@ -110,9 +114,13 @@ def explain_task(evidence: Evidence, name: str, margins: np.ndarray) -> Explanat
     margins = margins[evidence.rows]
     associations = rank_associations(evidence.attributes, margins)
     within = read_classes(evidence, margins, associations[0].name) if associations else []
-    joint_auc = measure_joint(evidence, (margins > 0).astype(np.int64))
     distinct = drop_likes(associations, evidence.attributes)
-    sentences = tuple(say(name, distinct, within, joint_auc))
+    if evidence.features is not None:
+        joint_auc = measure_linear(evidence.features, margins)
+        sentences = (*say(name, distinct, within, None), *([] if joint_auc is None else [say_linear(joint_auc)]))
+    else:
+        joint_auc = measure_joint(evidence, (margins > 0).astype(np.int64))
+        sentences = tuple(say(name, distinct, within, joint_auc))
     return Explanation(name, len(margins), tuple(associations), tuple(within), joint_auc, sentences)
 
 

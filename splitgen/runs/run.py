@@ -112,7 +112,8 @@ def open_run(
     run.record.update(command=command, config=dataclasses.asdict(config), environment=describe_environment(device))
     run.record["dataset"] = describe_dataset(dataset)
     shape = "x".join(str(n) for n in dataset.images.shape)
-    screen.note(f"{dataset.source}: {dataset.n_points} rows, {dataset.n_classes} classes, images {shape}; {device}")
+    held = f"{dataset.n_channels} features" if dataset.holds_features else f"images {shape}"
+    screen.note(f"{dataset.source}: {dataset.n_points} rows, {dataset.n_classes} classes, {held}; {device}")
     for line in dataset.notes:
         screen.note(line)
     return run

@@ -10,18 +10,19 @@ from torch.optim.swa_utils import AveragedModel
 
 from splitgen.errors import SettingError
 from splitgen.models.bench import Bench
-from splitgen.models.networks import conv_trunk
+from splitgen.models.networks import conv_trunk, mlp_trunk
 from splitgen.settings.presets import settled
 from splitgen.settings.stages import DiscoveryConfig
 from splitgen.tasks.objectives import class_means, task_margins
 
 SCORING_CHUNK = 1024  # datapoints a forward pass when margins are scored; fixed, so that they do not vary
 STD_FLOOR = 1e-3
+TRUNKS = {"conv": conv_trunk, "mlp": mlp_trunk}  # the latter of features, which have no pixels beside each other
 AVERAGING = 3  # step n has the weight 4 / (n + 3) in the average when it comes in
 
 
 class TaskEncoder(nn.Module):
-    """h(x): a convolutional trunk, a linear projection without bias, then standardisation.
+    """h(x): a trunk of `TRUNKS`, a linear projection without bias, then standardisation.
 
     The projection is centred (on the mean of each source class with `centring="class"`, on the
     overall mean with "none") and scaled to unit variance; the scale is not learned, so that the
@@ -31,10 +32,19 @@ class TaskEncoder(nn.Module):
     directions: torch.Tensor
 
     def __init__(
-        self, in_channels: int, image_size: int, *, dim: int, n_tasks: int, width: int, centring: str, n_classes: int
+        self,
+        in_channels: int,
+        image_size: int,
+        *,
+        dim: int,
+        n_tasks: int,
+        width: int,
+        centring: str,
+        n_classes: int,
+        trunk: str = "conv",
     ) -> None:
         super().__init__()
-        self.trunk = conv_trunk(in_channels, image_size, width)
+        self.trunk = TRUNKS[trunk](in_channels, image_size, width)
         self.projection = nn.Linear(4 * width, dim, bias=False)
         self.centring, self.n_classes = centring, n_classes
         self.register_buffer("directions", orthonormal_directions(n_tasks, dim))
@@ -89,6 +99,7 @@ def build_encoder(bench: Bench, config: DiscoveryConfig) -> TaskEncoder:
         width=config.encoder_width,
         centring=config.centring,
         n_classes=bench.n_classes,
+        trunk="mlp" if bench.dataset.holds_features else "conv",
     )
     return encoder.to(bench.device).to(memory_format=torch.channels_last).train()
 

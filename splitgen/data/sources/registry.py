@@ -14,6 +14,7 @@ from typing import Any
 from splitgen.data.dataset import ImageDataset
 from splitgen.data.metadata import Groups, code_column, read_metadata
 from splitgen.data.sources.digits import load_digits
+from splitgen.data.sources.features import load_features
 from splitgen.data.sources.folder import load_folder
 from splitgen.data.sources.idx import load_idx
 from splitgen.data.sources.npz import load_npz
@@ -28,6 +29,7 @@ SOURCES: dict[str, Callable[[str, DataConfig], ImageDataset]] = {
     "npz": load_npz,
     "folder": load_folder,
     "torchvision": load_torchvision,
+    "features": load_features,
 }
 
 

@@ -1,0 +1,164 @@
+"""Embeddings: a vector of features for each datapoint in place of an image.
+
+They lie behind the seam of images as ones of a single pixel with a channel for each feature, [D, 1, 1], so that each
+feature is standardised by itself as a channel is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from splitgen.archives import ArchiveError, open_npz
+from splitgen.data.dataset import ImageDataset, check_label_shape, make_dataset
+from splitgen.errors import SourceError
+from splitgen.parquet import check_footprint
+from splitgen.settings.stages import DataConfig
+
+LABEL_COLUMNS = ("label", "labels", "target", "class", "y")  # the first that a table has
+ID_COLUMN = "id"
+GIVE = "give an .npz file with x (N x D) and y (N), or a Parquet file with vectors or numbers and a label"
+
+
+def load_features(argument: str, config: DataConfig) -> ImageDataset:
+    """An npz archive with x (N x D) and y (N), or a Parquet table with one column of vectors or a column of numbers for
+    each feature, and one of labels; its column `id` gives the ids. Labels of words are classes by name.
+
+    Raises `SourceError`.
+    """
+    path = Path(argument)
+    source = f"features:{path.name}"
+    if not path.is_file():
+        raise SourceError(f"features:{argument}", "the file does not exist", GIVE)
+    ids = None
+    if path.suffix.lower() == ".npz":
+        x, y = read_npz_features(source, path)
+    elif path.suffix.lower() in (".parquet", ".pq"):
+        x, y, ids = read_parquet_features(source, path, config)
+    else:
+        raise SourceError(source, f"its suffix is '{path.suffix}'", GIVE)
+    labels, names = name_labels(source, y)
+    features = torch.from_numpy(np.array(x, dtype=np.float32, order="C"))[:, :, None, None]
+    return make_dataset(source, features, labels, raw=[x.tobytes()], ids=ids, class_names=names)
+
+
+def read_npz_features(source: str, path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """x [N, D] and y [N], read once they are known to fit together."""
+    try:
+        with open_npz(path) as archive:
+            if not {"x", "y"} <= set(archive.members):
+                raise SourceError(source, "it lacks the arrays x and y", GIVE)
+            x, y = archive.header("x"), archive.header("y")
+            check_features(source, x.shape, x.dtype)
+            check_label_shape(source, y.shape, x.shape[0])
+            return archive.read("x"), archive.read("y")
+    except OSError as error:
+        raise SourceError(source, f"it cannot be read ({error.strerror})", GIVE) from error
+    except ArchiveError as error:
+        raise SourceError(source, error.problem, error.remedy) from error
+
+
+def check_features(source: str, shape: Sequence[int], dtype: Any) -> None:
+    """Raise `SourceError` unless these are numbers [N, D]."""
+    if len(shape) != 2 or shape[1] == 0:
+        remedy = "give N x D, a vector for each datapoint"
+        if len(shape) in (3, 4):
+            remedy += ", or open images with npz:FILE"
+        raise SourceError(source, f"its features have the shape {tuple(shape)}", remedy)
+    if np.dtype(dtype).kind not in "iuf":
+        raise SourceError(source, f"its features have the type {dtype}", "give numbers")
+
+
+def read_parquet_features(
+    source: str, path: Path, config: DataConfig
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...] | None]:
+    """Features [N, D], labels [N], and ids where the table has them."""
+    try:
+        check_footprint(path)
+        table = pq.read_table(path)
+    except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors
+        raise SourceError(source, f"it cannot be read ({' '.join(str(error).split())})", GIVE) from error
+    label = choose_label_column(source, table.column_names, config.label_column)
+    if table.column(label).null_count:
+        raise SourceError(source, f"column '{label}' is empty in {table.column(label).null_count} rows", "label them")
+    labels = table.column(label).to_pandas().to_numpy()
+    ids = None
+    if ID_COLUMN in table.column_names and label != ID_COLUMN:
+        ids = tuple(map(str, table.column(ID_COLUMN).to_pylist()))
+        check_distinct(source, ids)
+    return read_columns(source, table, {label, ID_COLUMN}, config.image_column), labels, ids
+
+
+def choose_label_column(source: str, columns: Sequence[str], wanted: str | None) -> str:
+    found = [name for name in ([wanted] if wanted is not None else LABEL_COLUMNS) if name in columns]
+    if not found:
+        problem = "it has no column of labels" if wanted is None else f"it has no column '{wanted}'"
+        raise SourceError(source, problem, f"give --label-column, one of {', '.join(columns)}")
+    return found[0]
+
+
+def check_distinct(source: str, ids: Sequence[str]) -> None:
+    if len(set(ids)) < len(ids):
+        doubled = pd.Index(ids)[pd.Index(ids).duplicated()][0]
+        raise SourceError(source, f"id '{doubled}' stands twice", "keep one row for each datapoint")
+
+
+def read_columns(source: str, table: pa.Table, others: set[str], wanted: str | None) -> np.ndarray:
+    """Features [N, D]: the column of vectors, or else all columns of numbers that have no other use."""
+    fields = {field.name: field.type for field in table.schema if field.name not in others}
+    if wanted is not None and wanted not in fields:
+        raise SourceError(source, f"it has no column '{wanted}'", f"give --image-column, one of {', '.join(fields)}")
+    vectors = [name for name, kind in fields.items() if is_vector(kind)]
+    if wanted is not None:
+        vectors = [wanted]
+    if len(vectors) > 1:
+        problem = f"it has {len(vectors)} columns of vectors ({', '.join(vectors)})"
+        raise SourceError(source, problem, f"give --image-column, such as --image-column {vectors[0]}")
+    if vectors:
+        return read_vectors(source, table.column(vectors[0]), vectors[0])
+    numbers = [name for name, kind in fields.items() if pa.types.is_integer(kind) or pa.types.is_floating(kind)]
+    if not numbers:
+        raise SourceError(source, "it has no column of vectors and none of numbers", GIVE)
+    return np.stack([read_numbers(source, table.column(name), name) for name in numbers], axis=1)
+
+
+def is_vector(kind: pa.DataType) -> bool:
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    return bool(is_list and (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)))
+
+
+def read_vectors(source: str, column: pa.ChunkedArray, name: str) -> np.ndarray:
+    """A column of lists of one length as [N, D]."""
+    if not is_vector(column.type):
+        raise SourceError(source, f"column '{name}' holds {column.type}", "give one with lists of numbers")
+    if column.null_count:
+        raise SourceError(source, f"column '{name}' is empty in {column.null_count} rows", "leave these rows out")
+    lengths = {len(each) for each in column}
+    if len(lengths) != 1 or 0 in lengths:
+        problem = f"column '{name}' has vectors of {min(lengths, default=0)} to {max(lengths, default=0)} numbers"
+        raise SourceError(source, problem, "give vectors of one length")
+    flat = column.combine_chunks().flatten() if column.num_chunks else pa.array([], pa.float32())
+    return read_numbers(source, flat, name).reshape(-1, lengths.pop())
+
+
+def read_numbers(source: str, column: Any, name: str) -> np.ndarray:
+    """Numbers [n]; none may be missing."""
+    if column.null_count:
+        raise SourceError(source, f"column '{name}' has {column.null_count} missing numbers", "fill or leave them out")
+    values: np.ndarray = column.to_numpy()
+    return values
+
+
+def name_labels(source: str, labels: np.ndarray) -> tuple[np.ndarray, tuple[str, ...] | None]:
+    """Labels as numbers, and class names where they are words: in sorted order."""
+    if labels.dtype.kind == "U" or (labels.dtype == object and all(isinstance(each, str) for each in labels)):
+        names, codes = np.unique(labels.astype(str), return_inverse=True)
+        return codes.astype(np.int64), tuple(names.tolist())
+    return labels, None
