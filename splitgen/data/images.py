@@ -7,7 +7,7 @@ one by a user's own dataset, is known here alone.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -22,6 +22,8 @@ from splitgen.errors import SourceError
 CHUNK = 1000  # images at a time, where all of them are looked at
 STD_FLOOR = 1e-6
 NORMALIZING = threading.Lock()  # trainings side by side must not each make a copy of all images
+
+IMAGE_KEYS, LABEL_KEYS = ("image", "img"), ("label", "labels", "target")  # of records, as datasets of the hub have them
 
 Rows = torch.Tensor | np.ndarray | Sequence[int]
 
@@ -127,8 +129,15 @@ class DatasetImages:
 
 
 def take_pair(dataset: Any, row: int, source: str) -> tuple[Any, Any]:
-    """Image and label of an item, or a `SourceError`."""
+    """Image and label of an item: of a pair, or of a record with one of `IMAGE_KEYS` and one of `LABEL_KEYS`. Raises
+    `SourceError` for what is neither."""
     item = dataset[row]
+    if isinstance(item, Mapping):
+        found = [next((key for key in keys if key in item), None) for keys in (IMAGE_KEYS, LABEL_KEYS)]
+        if None in found:
+            problem = f"item {row} has the keys {', '.join(map(str, item))}"
+            raise SourceError(source, problem, 'give pairs of image and class, or records {"image": ..., "label": ...}')
+        return item[found[0]], item[found[1]]
     if not isinstance(item, (tuple, list)) or len(item) < 2:
         problem = f"item {row} is no pair but {type(item).__name__}"
         raise SourceError(source, problem, "give pairs of image and class")

@@ -1,7 +1,8 @@
 """All sources by kind, and how a dataset is opened.
 
 A spec is `NAME` or `KIND:ARGUMENT`. To add a source, write a file with a function that takes the argument and a
-`DataConfig` and returns an `ImageDataset`, and add its line to `SOURCES`.
+`DataConfig` and returns an `ImageDataset`, and add its line to `SOURCES`; or, from another package, give it as an entry
+point of the group `splitgen.datasets`. A spec of another kind that names a callable is the user's own code.
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ from splitgen.data.sources.folder import load_folder
 from splitgen.data.sources.idx import load_idx
 from splitgen.data.sources.npz import load_npz
 from splitgen.data.sources.torchvision import load_torchvision
+from splitgen.data.sources.users import is_users_code, load_users, looks_like_code
 from splitgen.data.torch_dataset import hold_torch_dataset
-from splitgen.errors import SourceError
+from splitgen.errors import SourceError, SplitgenError
+from splitgen.plugins import DATASETS, PluginError, list_plugins, load_plugin, tell_raised
 from splitgen.settings.stages import DataConfig
 
-SOURCES: dict[str, Callable[[str, DataConfig], ImageDataset]] = {
+Source = Callable[[str, DataConfig], ImageDataset]
+SOURCES: dict[str, Source] = {
     "digits": load_digits,
     "idx": load_idx,
     "npz": load_npz,
@@ -31,6 +35,8 @@ SOURCES: dict[str, Callable[[str, DataConfig], ImageDataset]] = {
     "torchvision": load_torchvision,
     "features": load_features,
 }
+ARGUMENTS = {"digits": "", "idx": ":FOLDER", "folder": ":PATH", "torchvision": ":NAME"}  # of the others ":FILE"
+RECORDED = "recorded"  # stands in front of a spec that is code, and comes from a file
 
 
 def open_dataset(given: DataConfig | str | Any) -> ImageDataset:
@@ -42,15 +48,61 @@ def open_dataset(given: DataConfig | str | Any) -> ImageDataset:
     if not isinstance(given, DataConfig | str):
         return hold_torch_dataset(given)
     config = DataConfig(given) if isinstance(given, str) else given
-    kind, colon, argument = config.dataset.partition(":")
-    needs_argument = kind != "digits"
-    if kind not in SOURCES or needs_argument != bool(argument) or (colon and not argument):
-        allowed = "digits, idx:FOLDER, torchvision:NAME, folder:PATH or npz:FILE"
-        raise SourceError(config.dataset, "unknown dataset", f"use {allowed}")
-    dataset = SOURCES[kind](argument, config)
+    dataset = open_source(config)
     if config.metadata is None:
         return dataset
     path, column = Path(config.metadata), config.group_column
     metadata = read_metadata(path, dataset.ids)
     groups = None if column is None else Groups(column, code_column(metadata, path, column))
     return replace(dataset, metadata=metadata, groups=groups)
+
+
+def open_source(config: DataConfig) -> ImageDataset:
+    """The dataset of a spec: of a built-in kind, else of an entry point, else of the user's own code."""
+    spec = config.dataset
+    kind, colon, argument = spec.partition(":")
+    if kind == RECORDED:
+        problem = (
+            "stands in the file as the dataset that it was made of, and is code, which is not run unless you name it"
+        )
+        raise SourceError(argument, problem, f"give the dataset {argument} if you trust it, or another one")
+    if kind in SOURCES:
+        needs_argument = ARGUMENTS.get(kind) != ""
+        if needs_argument == bool(argument) and (argument or not colon):
+            return SOURCES[kind](argument, config)
+    elif kind in list_plugins(DATASETS):
+        return open_plugin(kind, argument, config)
+    elif is_users_code(spec, SOURCES):
+        return load_users(spec, config)
+    raise SourceError(spec, "unknown dataset", f"use {tell_kinds()}")
+
+
+def open_plugin(kind: str, argument: str, config: DataConfig) -> ImageDataset:
+    """A dataset by a function of another package."""
+    try:
+        load = load_plugin(DATASETS, kind)
+    except PluginError as error:
+        raise SourceError(config.dataset, error.problem, error.remedy) from error
+    remedy = "an entry point takes (argument, DataConfig) and gives an ImageDataset: repair or uninstall the package"
+    try:
+        dataset = load(argument, config)
+    except SplitgenError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise SourceError(config.dataset, f"its source failed: {tell_raised(error)}", remedy) from error
+    if not isinstance(dataset, ImageDataset):
+        raise SourceError(config.dataset, f"its source gave {type(dataset).__name__}", remedy)
+    return dataset
+
+
+def tell_kinds() -> str:
+    """All specs that there are, in words."""
+    known = [f"{kind}{ARGUMENTS.get(kind, ':FILE')}" for kind in SOURCES]
+    plugins = [f"{kind}:..." for kind in list_plugins(DATASETS) if kind not in SOURCES]
+    return ", ".join([*known, *plugins]) + " or package.module:callable"
+
+
+def mark_recorded(spec: str) -> str:
+    """A spec that a file recorded, marked where it is code: it opens only where the user names it again."""
+    is_code = looks_like_code(spec, {*SOURCES, *list_plugins(DATASETS), RECORDED})
+    return f"{RECORDED}:{spec}" if is_code else spec
