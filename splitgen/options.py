@@ -106,6 +106,10 @@ Optimizer = Annotated[str | None, typer.Option(help="adamw (default), adam or sg
 Root = Annotated[
     str | None, typer.Option(help=f"folder of torchvision datasets (default {DataConfig.root})", show_default=False)
 ]
+TargetColumn = Annotated[
+    str | None,
+    typer.Option(help="of a torchvision dataset: the attribute that is the class (Blond_Hair)", show_default=False),
+]
 Download = Annotated[bool | None, typer.Option("--download", help="fetch a torchvision dataset", show_default=False)]
 ImageSize = Annotated[int | None, typer.Option(help="side of a folder's images (default 32)", show_default=False)]
 FollowLinks = Annotated[
@@ -131,7 +135,7 @@ Json = Annotated[bool, typer.Option("--json", help="print the result as one JSON
 
 # Command-line names that are settings, by the table of the TOML file that they belong to.
 TABLES = {
-    "data": ("dataset", "root", "download", "image_size", "follow_links", "metadata", "group_column"),
+    "data": ("dataset", "root", "target_column", "download", "image_size", "follow_links", "metadata", "group_column"),
     "training": ("epochs", "batch_size", "learning_rate", "optimizer"),
     "discovery": ("meta_steps", "dim", "meta_gradient"),
     "selection": ("target", "test_fraction", "reserve_fraction", "validation_fraction"),

@@ -131,6 +131,7 @@ def list_rules() -> dict[Place, str]:
         ("data", "part"): "train, where there are several",
         ("data", "image_column"): "found",
         ("data", "label_column"): "found",
+        ("data", "target_column"): "the dataset's own",
         ("data", "image_size"): "32, of smaller images their own",
         ("data", "cache"): "the user's cache folder",
         ("data", "metadata"): "none",

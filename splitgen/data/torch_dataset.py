@@ -29,17 +29,22 @@ class ItemPictures:
     """The images of a dataset's items, as the dataset makes them.
 
     make: gives the dataset again where a copy of this is read in another process; None takes the dataset itself along.
-    names: of the rows, for messages.
+    names: of the rows, for messages. kept: which items they are; None for all.
     """
 
     def __init__(
-        self, dataset: Any, source: str, names: tuple[str, ...] | None = None, make: Callable[[], Any] | None = None
+        self,
+        dataset: Any,
+        source: str,
+        names: tuple[str, ...] | None = None,
+        make: Callable[[], Any] | None = None,
+        kept: np.ndarray | None = None,
     ) -> None:
         self.made, self.source, self.names, self.make = dataset, source, names, make
-        self.n_rows = len(dataset)
+        self.kept = np.arange(len(dataset)) if kept is None else kept
 
     def __len__(self) -> int:
-        return self.n_rows
+        return len(self.kept)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), **({} if self.make is None else {"made": None})}
@@ -47,14 +52,14 @@ class ItemPictures:
     def read(self, row: int) -> Encoded:
         if self.made is None and self.make is not None:
             self.made = self.make()
-        image = take_pair(self.made, row, self.source)[0]
+        image = take_pair(self.made, int(self.kept[row]), self.source)[0]
         if not isinstance(image, (Image.Image, np.ndarray)):
             problem = f"item {row} is no picture but {type(image).__name__}, unlike the first"
             raise SourceError(self.source, problem, "give images of one kind")
         return image
 
     def name(self, row: int) -> str:
-        return f"row {row}" if self.names is None else self.names[row]
+        return f"row {self.kept[row]}" if self.names is None else self.names[row]
 
     def stamp(self) -> str:
         return ""  # what code gives can change without a trace

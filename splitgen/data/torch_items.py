@@ -48,7 +48,7 @@ def find_labels(dataset: Any) -> list[Any] | None:
     if getattr(dataset, "target_transform", None) is not None:
         return None
     for name in ("targets", "labels"):
-        listed = getattr(dataset, name, None)
+        listed: Any = getattr(dataset, name, None)
         if is_list_of(listed, len(dataset)):
             found = listed.tolist() if hasattr(listed, "tolist") else [take_number(label) for label in listed]
             return list(found)
@@ -59,7 +59,7 @@ def is_list_of(listed: Any, n_rows: int) -> bool:
     """Whether an attribute holds one entry for each row."""
     if listed is None or isinstance(listed, (str, bytes, Mapping)) or not hasattr(listed, "__len__"):
         return False
-    return getattr(listed, "ndim", 1) > 0 and len(listed) == n_rows
+    return getattr(listed, "ndim", 1) == 1 and len(listed) == n_rows
 
 
 def to_label(label: Any, source: str, row: int) -> Any:
@@ -141,7 +141,7 @@ def collect_ids(dataset: Any) -> tuple[str, ...] | None:
         if len(set(together)) == len(together):
             return together
         return tuple(f"{number}/{key}" for number, part in enumerate(parts) for key in part or ())
-    listed = getattr(dataset, "ids", None)
+    listed: Any = getattr(dataset, "ids", None)
     if is_list_of(listed, len(dataset)):
         return tuple(str(take_number(key)) for key in listed)
     paths = find_paths(dataset, ("samples", "imgs"))

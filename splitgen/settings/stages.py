@@ -25,6 +25,7 @@ class DataConfig:
     part: of a source that has several (train, val, test, ...), the one to open.
     image_column: of a table, the images: bytes or paths; None finds it.
     label_column: of a table, the classes; None finds it.
+    target_column: of a torchvision dataset, the attribute or kind of target that is the class.
     image_size: pixels a side that images are resized to; None goes by what is there.
     resize: `crop` keeps the middle of an image, `pad` fills it up to a square, `squash` changes its aspect ratio.
     background: colour that shines through where an image is transparent.
@@ -42,6 +43,7 @@ class DataConfig:
     part: str | None = None
     image_column: str | None = None
     label_column: str | None = None
+    target_column: str | None = None
     image_size: int | None = None
     resize: str = "crop"
     background: str = "white"
