@@ -29,12 +29,16 @@ def by_size(defaults: tuple[Any, Any]) -> str:
 
 Dataset = Annotated[
     str | None,
-    typer.Argument(help="digits (default), idx:FOLDER, torchvision:NAME, folder:PATH or npz:FILE", show_default=False),
+    typer.Argument(
+        help="digits (default), idx:FOLDER, torchvision:NAME, folder:PATH, npz:FILE, features:FILE or module:callable",
+        show_default=False,
+    ),
 ]
 Model = Annotated[
     str | None,
     typer.Option(
-        help="conv (default), mlp, resnet18[-small], torchvision:NAME or package.module:callable", show_default=False
+        help="conv (default), mlp, linear, resnet18[-small], torchvision:NAME or package.module:callable",
+        show_default=False,
     ),
 ]
 Target = Annotated[str | None, typer.Option(help="'label' (default), or classes of side 1: 0,1,2", show_default=False)]

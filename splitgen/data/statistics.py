@@ -16,6 +16,7 @@ from torch.nn import functional
 
 EPSILON = 1e-6
 CHUNK_VALUES = 8_000_000  # pixels times channels that are measured at a time
+MIN_SIDE = 3  # pixels: smaller images have no statistics
 INK_LEVEL = 0.1  # difference from the background, of the whole range, that counts as ink
 MIN_SATURATION = 0.1  # below it a pixel has no hue
 HUES = ("red", "orange", "yellow", "green", "cyan", "blue", "violet", "magenta")
@@ -199,7 +200,7 @@ def measure_images(images: torch.Tensor) -> dict[str, np.ndarray]:
 def measure_chunks(chunks: Callable[[int], Iterable[torch.Tensor]], shape: tuple[int, ...]) -> dict[str, np.ndarray]:
     """`measure_images` of images that come some at a time, twice. chunks: called with how many may come at a time.
     shape: channels, height, width."""
-    if min(shape[1:]) < 3:
+    if min(shape[1:]) < MIN_SIDE:
         return {}
     size = max(1, CHUNK_VALUES // math.prod(shape))
     spans = [measure_span(take_colours(part)) for part in chunks(size)]

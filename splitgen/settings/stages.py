@@ -19,11 +19,12 @@ from splitgen.settings.presets import DISCOVERY_DEFAULTS, FEW_POINTS, REFINEMENT
 class DataConfig:
     """Which dataset, and how it is opened.
 
-    dataset: `digits`, `idx:FOLDER`, `torchvision:NAME`, `folder:PATH` or `npz:FILE`.
+    dataset: `digits`, `idx:FOLDER`, `torchvision:NAME`, `folder:PATH`, `npz:FILE`, `features:FILE` or
+        `package.module:callable`.
     root: folder of torchvision datasets.
     download: fetch a torchvision dataset that is not there.
     part: of a source that has several (train, val, test, ...), the one to open.
-    image_column: of a table, the images: bytes or paths; None finds it.
+    image_column: of a table, the images: bytes or paths; of features, the vectors; None finds it.
     label_column: of a table, the classes; None finds it.
     target_column: of a torchvision dataset, the attribute or kind of target that is the class.
     image_size: pixels a side that images are resized to; None goes by what is there.
@@ -347,7 +348,7 @@ class VerificationConfig:
 class RunConfig:
     """All settings of a run; those below are of no stage.
 
-    model: the target model: `conv`, `mlp`, `resnet18`, `resnet18-small`, `torchvision:NAME` or
+    model: the target model: `conv`, `mlp`, `linear`, `resnet18`, `resnet18-small`, `torchvision:NAME` or
         `package.module:callable`.
     seed: of everything random.
     """

@@ -15,12 +15,26 @@ from sklearn.decomposition import PCA
 from torch import nn
 
 import splitgen
-from splitgen import DataConfig, DiscoveryConfig, TrainingConfig, find_model, make_bench, open_dataset
-from splitgen.errors import ModelError, SourceError
+from splitgen import (
+    WAYS,
+    DataConfig,
+    DiscoveryConfig,
+    Run,
+    RunConfig,
+    TrainingConfig,
+    WayRequest,
+    find_model,
+    make_bench,
+    make_dataset,
+    open_dataset,
+)
+from splitgen.errors import ModelError, SettingError, SourceError
 from splitgen.explain.explanation import explain_task, gather_evidence
 from splitgen.explain.features import measure_linear
 from splitgen.models.networks import mlp_trunk
 from splitgen.report.pictures import write_sheets
+from splitgen.runs.compare import list_ways
+from splitgen.screen.console import Screen
 from splitgen.settings.layers import build_config
 from splitgen.tasks.encoder import build_encoder, load_encoder
 
@@ -202,6 +216,18 @@ def test_a_task_of_features_is_explained_by_a_linear_classifier_of_them(features
     noise = np.random.default_rng(0).normal(size=1797)
     assert explain_task(evidence, "task 0", noise).joint_auc < 0.6
     assert measure_linear(embedded, np.ones(1797)) is None
+
+
+def test_ways_to_tasks_that_need_pictures_are_left_out_of_a_comparison(features, embedded, digits):
+    bench = make_bench(features, find_model("linear"))
+    run = Run(RunConfig(), Screen(quiet=True), bench, None)
+    assert set(WAYS) - set(list_ways(run)) == {"image statistics", "discovered", "given"}
+    of_images = Run(RunConfig(), Screen(quiet=True), make_bench(digits, find_model("conv")), None)
+    assert "image statistics" in list_ways(of_images)
+    with pytest.raises(SettingError, match="have no image statistics; use another way"):
+        WAYS["image statistics"](bench, WayRequest())
+    two = make_dataset("two", torch.from_numpy(embedded[:, :2, None, None]), digits.labels, raw=[b""])
+    assert WAYS["principal components"](make_bench(two, find_model("mlp")), WayRequest()).margins.shape == (1797, 2)
 
 
 def test_a_run_on_features_goes_from_vectors_to_a_report_without_pictures(features, tmp_path):

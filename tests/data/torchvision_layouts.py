@@ -388,8 +388,9 @@ def omniglot(root: Path) -> Made:
 
 def inaturalist(root: Path) -> Made:
     names = tuple(f"{c:05d}_Animalia_Chordata_Aves_Order_Family{c}_Genus{c}_species" for c in range(CLASSES))
-    class_folders(root / "2021_train", names, "{row:03d}.jpg")
-    return Made(sorted(TRAIN), names, None, (f"{names[0]}/000.jpg",))
+    for part, folder in (("train", "2021_train"), ("test", "2021_valid")):
+        class_folders(root / folder, names, "{row:03d}.jpg", part)
+    return Made(sorted(TRAIN), names, sorted(OWN), (f"{names[0]}/000.jpg",))
 
 
 def imagenet(root: Path) -> Made:

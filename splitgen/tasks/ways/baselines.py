@@ -18,6 +18,7 @@ from sklearn.decomposition import PCA
 
 from splitgen.data.images import CHUNK
 from splitgen.data.statistics import measure_chunks
+from splitgen.errors import SettingError
 from splitgen.models.bench import Bench
 from splitgen.models.training import PREDICTION_CHUNK
 from splitgen.parallel import map_threads
@@ -78,7 +79,8 @@ def untrained_network(bench: Bench, request: WayRequest) -> np.ndarray:
 @named("principal components")
 def principal_components(bench: Bench, request: WayRequest) -> np.ndarray:
     """The first principal components of the pixels."""
-    found: np.ndarray = PCA(N_COMPONENTS, random_state=0).fit_transform(flatten_pixels(bench))
+    pixels = flatten_pixels(bench)
+    found: np.ndarray = PCA(min(N_COMPONENTS, pixels.shape[1]), random_state=0).fit_transform(pixels)
     return found
 
 
@@ -87,6 +89,8 @@ def image_statistics(bench: Bench, request: WayRequest) -> np.ndarray:
     """Brightness, contrast, ink, edges, symmetry and the like: every statistic that differs between images."""
     measured = measure_chunks(bench.pixels.chunks, bench.pixels.shape)
     numbers = [values for values in measured.values() if values.dtype.kind == "f" and values.std() > 0]
+    if not numbers:
+        raise SettingError("tasks_from: features, and images under 3 pixels, have no image statistics; use another way")
     return np.stack(numbers, axis=1).astype(np.float64)
 
 
