@@ -141,7 +141,7 @@ def make(
     run = open_new_run("make", given)
     from splitgen.runs import stages
 
-    stages.make(run, parse_budget(budget))
+    stages.make(run)
     print_json(as_json, run.record)
 
 
@@ -179,7 +179,7 @@ def discover(
     run = open_new_run("discover", given)
     from splitgen.runs import stages
 
-    stages.discover(run, parse_budget(budget))
+    stages.discover(run)
     print_json(as_json, run.record)
 
 
@@ -225,7 +225,7 @@ def split(
     run = open_new_run("split", given, below=recall_settings(tasks_path, recorded))
     from splitgen.runs import stages
 
-    stages.resplit(run, tasks_path, parse_budget(budget))
+    stages.resplit(run, tasks_path)
     print_json(as_json, run.record)
 
 
@@ -315,7 +315,7 @@ def compare(
     run = open_new_run("compare", given)
     from splitgen.runs.compare import compare as compare_splitters
 
-    compare_splitters(run, parse_budget(budget), splits)
+    compare_splitters(run, splits)
     print_json(as_json, run.record)
 
 
@@ -518,17 +518,13 @@ def open_new_run(
     """Settings from file and command line, checked; then dataset, model and out folder."""
     from splitgen.models.registry import choose_model
     from splitgen.runs.run import open_run
-    from splitgen.runs.stages import without_stop
     from splitgen.screen.console import Screen, tell_unknown
-    from splitgen.tasks.ways.registry import DISCOVERED, choose_way
+    from splitgen.splits.provenance import DISCOVERED
+from splitgen.tasks.ways.registry import choose_way
 
     chosen = choose_settings(given, below)
     config = chosen.config
-    if given.get("budget") is not None:
-        parse_budget(given["budget"])
-        for stage, option in (("discovery", "meta_steps"), ("refinement", "refine_steps")):
-            if given.get(option) is None and "meta_steps" not in chosen.from_file.get(stage, {}):
-                config = without_stop(config, stage)
+    budget_seconds = parse_budget(given.get("budget"))
     device = pick_device(given["device"], given["threads"])
     screen = Screen(given["quiet"], given["as_json"])
     tell_unknown(screen, chosen.unknown)
@@ -536,7 +532,16 @@ def open_new_run(
     labels = given.get("labels")
     way = choose_way(given["tasks_from"], labels) if "tasks_from" in given else DISCOVERED
     run = open_run(
-        config, model, screen, device, given["out"], command, way=way, labels=labels, default_out=default_out
+        config,
+        model,
+        screen,
+        device,
+        given["out"],
+        command,
+        way=way,
+        labels=labels,
+        budget_seconds=budget_seconds,
+        default_out=default_out,
     )
     run.record["command_line"] = ["splitgen", *sys.argv[1:]]
     return run

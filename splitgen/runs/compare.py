@@ -21,7 +21,7 @@ import pyarrow as pa
 from splitgen.data.dataset import describe_dataset
 from splitgen.errors import SettingError
 from splitgen.parquet import write_parquet
-from splitgen.runs.run import Run, close_run, describe_settings
+from splitgen.runs.run import Run, close_run, describe_settings, share_budget
 from splitgen.runs.split import (
     Found,
     SearchOutcome,
@@ -33,13 +33,13 @@ from splitgen.runs.split import (
     run_search,
     tell_found,
 )
-from splitgen.runs.stages import share_budget
 from splitgen.runs.tasks import run_tasks, run_way
 from splitgen.runs.verify import check_groups_known, judge_split
 from splitgen.screen.tables import print_comparison
+from splitgen.splits.provenance import DISCOVERED
 from splitgen.splits.selection import count_parts
 from splitgen.splits.split import Split, check_belongs, read_split
-from splitgen.tasks.ways.registry import DISCOVERED, GIVEN, WAYS
+from splitgen.tasks.ways.registry import GIVEN, WAYS
 from splitgen.verification.verification import Verification
 
 
@@ -58,7 +58,7 @@ class ComparisonRow:
     figures: Mapping[str, Any]
 
 
-def compare(run: Run, budget_seconds: float | None, given: Sequence[Path] = ()) -> None:
+def compare(run: Run, given: Sequence[Path] = ()) -> None:
     """Make and verify the split of every baseline and of discovery; print, and write comparison.parquet.
 
     given: index files that the same judge sees too, as they are. Raises `SplitFileError` for one of other data,
@@ -68,7 +68,7 @@ def compare(run: Run, budget_seconds: float | None, given: Sequence[Path] = ()) 
     cuts = [*find_cuts(run), one_side(run)]
     rows = [judge_row(run, name, split, 0.0) for name, split in splits.items()]
     rows += [compare_way(run, name, cuts) for name in list_ways(run)]
-    rows.append(compare_discovered(run, cuts, budget_seconds))
+    rows.append(compare_discovered(run, cuts))
     rows.sort(key=lambda row: row.figures["test_accuracy"]["mean"])
     run.record["comparison"] = [asdict(row) for row in rows]
     print_comparison(run.screen, run.record["comparison"])
@@ -94,14 +94,14 @@ def compare_way(run: Run, name: str, cuts: list[np.ndarray]) -> ComparisonRow:
     return judge_row(run, name, split, time.process_time() - start)
 
 
-def compare_discovered(run: Run, cuts: list[np.ndarray], budget_seconds: float | None) -> ComparisonRow:
+def compare_discovered(run: Run, cuts: list[np.ndarray]) -> ComparisonRow:
     """The row of the discovered tasks, refined and sharpened."""
     run.screen.note(f"-- {DISCOVERED}")
     start = time.process_time()
-    for_discovery, for_refinement = share_budget(run.config, budget_seconds)
-    tasks = run_tasks(run, for_discovery)
+    stops = share_budget(run)
+    tasks = run_tasks(run, stops.discovery)
     space = make_search_space(run, tasks.margins)
-    outcome = find_best(run, space, tasks, cuts, for_refinement)
+    outcome = find_best(run, space, tasks, cuts, stops.refinement)
     split = keep_split(run, DISCOVERED, build_split(run, space, outcome, tell_found(tasks)))
     return judge_row(run, DISCOVERED, split, time.process_time() - start)
 

@@ -13,7 +13,7 @@ import numpy as np
 from splitgen._version import __version__
 from splitgen.data.dataset import describe_dataset
 from splitgen.runs.run import Run, describe_settings
-from splitgen.runs.tasks import foretell_left, score_tasks
+from splitgen.runs.tasks import score_tasks
 from splitgen.search.candidates import (
     Candidate,
     SearchSpace,
@@ -26,13 +26,15 @@ from splitgen.search.candidates import (
 from splitgen.search.rounds import Runner, choose_starts, refine_by_rounds
 from splitgen.search.sharpening import count_sharpening_fits, sharpen_candidates
 from splitgen.search.sides import binary_sides, cut_classes, measure_confusion
-from splitgen.splits.provenance import Provenance
+from splitgen.settings.stop import Stop
+from splitgen.splits.provenance import DISCOVERED, Provenance
 from splitgen.splits.selection import Selection, advise_alignment, count_parts
 from splitgen.splits.split import Split
 from splitgen.tasks.agreement import binary_task_labels
-from splitgen.tasks.refinement import RefinementStep, Start, pose_refinement, start_refinement
+from splitgen.tasks.objectives.failure import RefinementStep
+from splitgen.tasks.problem import pose_problem
+from splitgen.tasks.refinement import Start, start_refinement
 from splitgen.tasks.tasks_file import SavedTasks
-from splitgen.tasks.ways.registry import DISCOVERED
 
 MAX_CLASSES = 20  # of a side, in a line
 
@@ -62,15 +64,12 @@ def tell_found(tasks: SavedTasks) -> Found:
     return Found(tasks.way, tasks.metadata["meta_steps"], tuple(tasks.metadata["agreement"]))
 
 
-def run_split(run: Run, tasks: SavedTasks, budget_seconds: float | None = None) -> Split:
-    """Choose task and class sides by training the target model, refine, and select the rows.
-
-    budget_seconds: for refinement.
-    """
+def run_split(run: Run, tasks: SavedTasks, stop: Stop) -> Split:
+    """Choose task and class sides by training the target model, refine, and select the rows. stop: of refinement."""
     start = time.monotonic()
     space = make_search_space(run, tasks.margins)
     cuts = find_cuts(run) if tasks.way == DISCOVERED else [*find_cuts(run), one_side(run)]
-    outcome = find_best(run, space, tasks, cuts, budget_seconds)
+    outcome = find_best(run, space, tasks, cuts, stop)
     best, found = outcome.best, tell_found(tasks)
     run.timed("split", start)
     run.record["search"] = [candidate.describe() for candidate in outcome.ranked]
@@ -82,14 +81,12 @@ def run_split(run: Run, tasks: SavedTasks, budget_seconds: float | None = None) 
     return split
 
 
-def find_best(
-    run: Run, space: SearchSpace, tasks: SavedTasks, cuts: Sequence[np.ndarray], budget_seconds: float | None
-) -> SearchOutcome:
+def find_best(run: Run, space: SearchSpace, tasks: SavedTasks, cuts: Sequence[np.ndarray], stop: Stop) -> SearchOutcome:
     """Search and, of discovered tasks, refinement and sharpening."""
     searched, config = run_search(run, space, cuts), run.config.search
     if tasks.way != DISCOVERED:
         return SearchOutcome(searched)
-    refined, n_steps = run_refinement(run, space, tasks, searched, budget_seconds)
+    refined, n_steps = run_refinement(run, space, tasks, searched, stop)
     sharpened = run_sharpening(run, space, add_candidates(searched, refined, config))
     return SearchOutcome(add_candidates(searched, [*refined, *sharpened], config), n_steps)
 
@@ -172,36 +169,34 @@ def run_search(run: Run, space: SearchSpace, cuts: Sequence[np.ndarray]) -> list
 
 
 def run_refinement(
-    run: Run, space: SearchSpace, tasks: SavedTasks, ranked: list[Candidate], budget_seconds: float | None
+    run: Run, space: SearchSpace, tasks: SavedTasks, ranked: list[Candidate], stop: Stop
 ) -> tuple[list[Candidate], int]:
     """The best of the candidates and new tasks, refined by rounds: a candidate for each state that was judged, and the
     meta-steps done."""
     config, state = run.config, tasks.encoder_state
     run.record["refinement_steps"] = 0
-    if config.refinement.meta_steps == 0:
+    if stop.meta_steps == 0:
         return [], 0
     if state is None:
         run.screen.note("not refined: there is no checkpoint/encoder.safetensors beside the tasks")
         return [], 0
-    start, max_steps = time.monotonic(), config.refinement.meta_steps
-    problem = pose_refinement(run.bench, config.discovery, config.refinement, config.selection)
+    start, is_timed = time.monotonic(), stop.seconds is not None
+    problem = pose_problem(run.bench, config.discovery, config.refinement, config.selection, is_timed=is_timed)
     runners = [
         Runner(candidate, start_refinement(problem, candidate_start(candidate), state))
         for candidate in choose_starts(ranked, config.refinement)
     ]
-    with run.screen.progress("refine", budget_seconds or max_steps) as progress:
+    with run.screen.progress("refine", stop.total) as progress:
 
         def on_step(steps: list[RefinementStep]) -> None:
             step, elapsed = steps[0].step, time.monotonic() - start
             failures = " ".join(f"{each.failure:.3f}" for each in steps)
-            left = foretell_left(step, elapsed, max_steps, budget_seconds)
+            left = stop.foretell(step, elapsed)
             progress.advance(
-                (step if budget_seconds is None else elapsed) - progress.done,
-                f"step {step} failure {failures} left {left:.0f} s",
+                stop.progress(step, elapsed) - progress.done, f"step {step} failure {failures} left {left:.0f} s"
             )
 
-        deadline = None if budget_seconds is None else start + budget_seconds
-        found = refine_by_rounds(space, problem, runners, config.refinement, config.search, deadline, on_step)
+        found = refine_by_rounds(space, problem, runners, config.refinement, config.search, stop, on_step)
     run.timed("refine", start)
     run.record["refinement"] = [
         {**runner.candidate.describe(), "history": [dataclasses.asdict(step) for step in runner.refinement.history]}

@@ -94,7 +94,7 @@ class DiscoveryConfig:
 
     dim: d of the embedding; with d = 1 the uniformity is empty and the class balance keeps a task balanced.
     n_tasks: K, at most dim.
-    meta_steps: the stop; where a budget of time is given without steps, `NO_STOP`.
+    meta_steps: the stop; left open where a budget of time is given without steps.
     inner_steps: T, the steps of plain SGD of the two networks.
     batch_size: B, the rows of such a step.
     inner_learning_rate: eta of these steps.
@@ -145,15 +145,17 @@ class DiscoveryConfig:
         if self.dim is not None and self.n_tasks is not None and self.dim < self.n_tasks:
             yield fault("n_tasks", self.n_tasks, f"at most dim ({self.dim}), as task directions are orthonormal")
 
-    def for_images(self, image_size: int) -> DiscoveryConfig:
+    def for_images(self, image_size: int, *, is_timed: bool = False) -> DiscoveryConfig:
         """The same settings with K, d, B, g and the stop filled in for images of that many pixels a side.
 
         Below `SMALL_IMAGE` pixels a training is cheap: batches of 128 make the inner networks fit
         better, and a second task gives the search more candidates. Above, all the time goes to one task,
         and keeping datapoints away from the boundary pays (on digits it costs 5 points). Small images are for a
         first look, which is to take a minute or two: fewer meta-steps (tests/benchmarks/refinement.md).
+
+        is_timed: a budget of time is the stop; meta-steps that are open stay so.
         """
-        found = fill_defaults(self, DISCOVERY_DEFAULTS, image_size)
+        found = fill_defaults(self, DISCOVERY_DEFAULTS, image_size, is_timed)
         n_tasks = self.n_tasks
         if n_tasks is None:
             n_tasks = found["n_tasks"] if self.dim is None else min(self.dim, found["n_tasks"])
@@ -168,8 +170,8 @@ class RefinementConfig:
 
     What is None, `for_images` fills in.
 
-    meta_steps: of each task that stays to the end; 0 leaves refinement out; where a budget of time is given without
-        steps, `NO_STOP`.
+    meta_steps: of each task that stays to the end; 0 leaves refinement out; left open where a budget of time is given
+        without steps.
     candidates: how many of the search's best are refined.
     new_tasks: how many start from untrained encoders beside them.
     first_round: meta-steps to the first round of real trainings; the next rounds come at 2, 4, 8, ... times as many.
@@ -202,10 +204,11 @@ class RefinementConfig:
         if not 0 < self.budget_share < 1:
             yield fault("refinement budget_share", self.budget_share, "between 0 and 1")
 
-    def for_images(self, image_size: int) -> RefinementConfig:
+    def for_images(self, image_size: int, *, is_timed: bool = False) -> RefinementConfig:
         """The same settings with what is left open filled in for images of that many pixels a side: below
-        `SMALL_IMAGE` a model has learned the target after T steps, above it takes longer."""
-        return dataclasses.replace(self, **fill_defaults(self, REFINEMENT_DEFAULTS, image_size))
+        `SMALL_IMAGE` a model has learned the target after T steps, above it takes longer. is_timed: a budget of time
+        is the stop; meta-steps that are open stay so."""
+        return dataclasses.replace(self, **fill_defaults(self, REFINEMENT_DEFAULTS, image_size, is_timed))
 
 
 @dataclass(frozen=True)
