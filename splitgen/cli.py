@@ -520,7 +520,7 @@ def open_new_run(
     from splitgen.runs.run import open_run
     from splitgen.screen.console import Screen, tell_unknown
     from splitgen.splits.provenance import DISCOVERED
-from splitgen.tasks.ways.registry import choose_way
+    from splitgen.tasks.ways.registry import choose_way
 
     chosen = choose_settings(given, below)
     config = chosen.config
