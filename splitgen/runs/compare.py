@@ -70,8 +70,9 @@ def compare(run: Run, given: Sequence[Path] = ()) -> None:
     rows += [compare_way(run, name, cuts) for name in list_ways(run)]
     rows.append(compare_discovered(run, cuts))
     rows.sort(key=lambda row: row.figures["test_accuracy"]["mean"])
-    run.record["comparison"] = [asdict(row) for row in rows]
-    print_comparison(run.screen, run.record["comparison"])
+    described = [asdict(row) for row in rows]
+    run.record["comparison"] = described
+    print_comparison(run.screen, described)
     if run.out is not None:
         frame = tabulate(rows)
         metadata = {"dataset": describe_dataset(run.dataset), "config": describe_settings(run.config)}

@@ -104,8 +104,9 @@ def score_tasks(run: Run, labels: Mapping[str, np.ndarray], stage: str) -> list[
             for name, values in labels.items()
         ]
     run.timed(stage, start)
-    run.record[stage] = [dataclasses.asdict(score) for score in scores]
-    print_agreement(run.screen, run.record[stage])
+    described = [dataclasses.asdict(score) for score in scores]
+    run.record[stage] = described
+    print_agreement(run.screen, described)
     return scores
 
 
