@@ -4,8 +4,8 @@
 
 Writes rows of CIFAR-10 (Parquet files of the Hugging Face hub's layout) as a folder, a Parquet file, a saved dataset of
 `datasets`, WebDataset shards, a CSV and a JSON Lines manifest, and wraps the folder as a torch dataset; makes a split
-of each with a fixed seed and few steps, on one thread, and compares ids and parts byte by byte. Prints a Markdown table;
-exit code 1 where any differ.
+of each with a fixed seed and few steps, on one thread, and compares ids and parts byte by byte. Prints a Markdown
+table; exit code 1 where any differ.
 """
 
 from __future__ import annotations
