@@ -13,10 +13,13 @@ from typing import Any
 
 from splitgen.data.dataset import ImageDataset
 from splitgen.data.metadata import Groups, code_column, read_metadata
+from splitgen.data.sources.csv import load_csv
 from splitgen.data.sources.digits import load_digits
 from splitgen.data.sources.folder import load_folder
 from splitgen.data.sources.idx import load_idx
+from splitgen.data.sources.jsonl import load_jsonl
 from splitgen.data.sources.npz import load_npz
+from splitgen.data.sources.parquet import load_parquet
 from splitgen.data.sources.torchvision import load_torchvision
 from splitgen.data.torch_dataset import hold_torch_dataset
 from splitgen.errors import SourceError
@@ -27,6 +30,9 @@ SOURCES: dict[str, Callable[[str, DataConfig], ImageDataset]] = {
     "idx": load_idx,
     "npz": load_npz,
     "folder": load_folder,
+    "parquet": load_parquet,
+    "csv": load_csv,
+    "jsonl": load_jsonl,
     "torchvision": load_torchvision,
 }
 

@@ -1,0 +1,168 @@
+"""Parquet files, as the Hugging Face hub serves them and as people write them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from splitgen.archives import ArchiveError, check_memory, check_packing
+from splitgen.data.arrow import TableColumns, choose_ids, find_columns, read_labels, read_paths
+from splitgen.data.dataset import ImageDataset
+from splitgen.data.listing import Listing, Pictures, decode_listing
+from splitgen.data.parts import FilePart, find_parts, refuse_part
+from splitgen.data.paths import find_files
+from splitgen.data.row_groups import ParquetPictures, find_missing, list_groups
+from splitgen.data.rows import OWN_TEST, RowPart, RowParts, divide_rows, list_rows
+from splitgen.errors import SourceError
+from splitgen.settings.stages import DataConfig
+
+LFS_POINTER = b"version https://git-lfs"
+WRITE_AGAIN = "write it again, or fetch it again"
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Parquet files with the same columns. rows: everything of them but the images themselves."""
+
+    files: tuple[Path, ...]
+    footers: tuple[pq.FileMetaData, ...]
+    columns: TableColumns
+    rows: pa.Table
+
+    def place_paths(self, paths: Sequence[str | None], rows: np.ndarray) -> list[str | None]:
+        """The paths of some rows, relative to the folder that all files lie in."""
+        home, ends = self.find_home(), np.cumsum([footer.num_rows for footer in self.footers])
+        folders = [path.parent.relative_to(home).as_posix() for path in self.files]
+        places = zip(rows.tolist(), np.searchsorted(ends, rows, side="right").tolist(), strict=True)
+        return [path and os.path.join(folders[file], path) for row, file in places for path in (paths[row],)]
+
+    def find_home(self) -> Path:
+        return Path(os.path.commonpath([path.parent for path in self.files]))
+
+
+def load_parquet(argument: str, config: DataConfig) -> ImageDataset:
+    """A Parquet file, a folder or a glob of them: a column of images (bytes, `{bytes, path}` or paths relative to the
+    file's folder) and one of labels (numbers, with the hub's class names where they are there, or text).
+
+    Files whose names tell parts (train-*, test-*) give the part to open and the own test set. Ids are the paths of the
+    images where all are there and unique, else a column `__key__` or `id`, else row numbers. Raises `SourceError`.
+    """
+    return decode_listing(list_parquet(argument, config), config)
+
+
+def list_parquet(argument: str, config: DataConfig) -> Listing:
+    """What Parquet files list. Raises `SourceError`."""
+    source = f"parquet:{Path(argument).name}"
+    found = find_parts(f"parquet:{argument}", argument, ".parquet", config.part)
+    tables = read_tables(source, found.part, config)
+    rows = list_tables(source, tables, config)
+    if found.part.name:
+        parts = RowParts(rows, list_own_test(source, found.own_test, config), found.notes)
+    elif tables.columns.part is not None:
+        values = tables.rows.column(tables.columns.part).to_pylist()
+        parts = divide_rows(source, rows, tables.columns.part, values, config.part)
+    else:
+        refuse_part(source, config.part)
+        parts = RowParts(rows, None, found.notes)
+    return list_rows(source, parts, config.skip_unreadable)
+
+
+def list_own_test(source: str, own_test: FilePart | None, config: DataConfig) -> RowPart | None:
+    """The rows of the files that are the own test set."""
+    source = f"{source}, {OWN_TEST}"
+    return None if own_test is None else list_tables(source, read_tables(source, own_test, config), config)
+
+
+def read_tables(source: str, part: FilePart, config: DataConfig) -> Tables:
+    """The files of a part, without their images. Raises `SourceError` for files that do not fit together."""
+    footers, columns, tables = [], [], []
+    for path in part.files:
+        try:
+            file = open_parquet(source, path)
+            columns.append(find_columns(source, file.schema_arrow, config))
+            footers.append(file.metadata)
+            tables.append(unpack_columns(file.read(columns=columns[-1].light, use_threads=False)))
+        except (OSError, pa.ArrowException) as error:
+            reason = str(error).partition("\n")[0][:200]
+            raise SourceError(source, f"'{path.name}' cannot be read ({reason})", WRITE_AGAIN) from error
+        if columns[-1] != columns[0]:
+            problem = f"'{path.name}' has other columns or class names than '{part.files[0].name}'"
+            raise SourceError(source, problem, "give files of one dataset")
+    try:
+        rows = pa.concat_tables(tables, promote_options="permissive")
+    except pa.ArrowException as error:
+        raise SourceError(source, "its files have columns of different types", "give files of one dataset") from error
+    return Tables(part.files, tuple(footers), columns[0], rows)
+
+
+def open_parquet(source: str, path: Path) -> pq.ParquetFile:
+    """A Parquet file that does not unpack to far more than it is. Raises `SourceError`, `OSError`."""
+    with path.open("rb") as start:
+        if start.read(len(LFS_POINTER)) == LFS_POINTER:
+            problem = f"'{path.name}' is a pointer of Git LFS, not the file itself"
+            raise SourceError(source, problem, "fetch it with git lfs pull")
+    try:
+        file = pq.ParquetFile(path)
+    except pa.ArrowException as error:
+        problem = f"'{path.name}' is not a Parquet file, or it is cut short"
+        raise SourceError(source, problem, WRITE_AGAIN) from error
+    footer = file.metadata
+    try:
+        n_bytes = sum(footer.row_group(number).total_byte_size for number in range(footer.num_row_groups))
+        check_packing(f"'{path.name}'", path.stat().st_size, n_bytes)
+        check_memory(f"'{path.name}'", (footer.num_rows,), 64)
+    except ArchiveError as error:
+        raise SourceError(source, error.problem, error.remedy) from error
+    return file
+
+
+def unpack_columns(table: pa.Table) -> pa.Table:
+    """Columns as plain text and numbers, without notes, so that those of several files fit together."""
+    plain = [
+        column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+        for column in table.columns
+    ]
+    return pa.table(dict(zip(table.column_names, plain, strict=True)))
+
+
+def list_tables(source: str, tables: Tables, config: DataConfig) -> RowPart:
+    """All rows of the tables. Raises `SourceError` for files of images that are outside of the folder."""
+    columns, rows = tables.columns, tables.rows
+    table = ParquetPictures(tables.files, list_groups(tables.footers, columns.image), columns.image)
+    pictures: Pictures = table
+    labels = read_labels(rows.column(columns.label), columns.class_names)
+    paths, faults = read_paths(rows, columns.image), {}
+    in_files = find_in_files(tables)
+    if len(in_files):
+        home = tables.find_home()
+        found = find_files(
+            *(source, home, tables.place_paths(paths, in_files)),
+            *(lambda place: table.name(int(in_files[place])), config.follow_links),
+        )
+        faults = {int(in_files[place]): fault for place, fault in found.faults.items()}
+        for row, key in zip(in_files.tolist(), found.ids, strict=True):
+            paths[row] = key
+        beside = {row: str(home / path) for row, path in zip(in_files.tolist(), found.pictures.paths, strict=True)}
+        pictures = replace(table, files_beside=beside) if columns.image.has_bytes else found.pictures
+    needed = labels.present.copy()
+    needed[list(faults)] = False
+    keys = None if columns.key is None else rows.column(columns.key).to_pylist()
+    ids, notes = choose_ids(paths, keys, needed)
+    return RowPart(pictures, labels, ids, faults, table.name, tuple(notes))
+
+
+def find_in_files(tables: Tables) -> np.ndarray:
+    """Rows whose images are not in the table itself, but may be in files that it names, int64 [n]."""
+    if not tables.columns.image.has_bytes:
+        return np.arange(tables.rows.num_rows)
+    found, start = [np.empty(0, np.int64)], 0
+    for path, footer in zip(tables.files, tables.footers, strict=True):
+        found.append(start + find_missing(path, footer, tables.columns.image))
+        start += footer.num_rows
+    return np.concatenate(found)
