@@ -44,10 +44,15 @@ class TableColumns:
     part: str | None
 
     @property
+    def plain(self) -> list[str]:
+        """All but the images."""
+        return [name for name in (self.label, self.key, self.part) if name is not None]
+
+    @property
     def light(self) -> list[str]:
         """What is read of all rows at once, as Parquet names it: everything but the images themselves."""
         path = f"{self.image.name}.{PATH}" if self.image.nested else self.image.name
-        return [name for name in (self.label, self.key, self.part, path if self.image.has_path else None) if name]
+        return [*self.plain, path] if self.image.has_path else self.plain
 
 
 def find_columns(source: str, schema: pa.Schema, config: DataConfig) -> TableColumns:
@@ -129,6 +134,15 @@ def read_labels(values: pa.ChunkedArray, class_names: tuple[str, ...] | None) ->
         return LabelColumn(column, np.array([text is not None for text in column], dtype=bool))
     present = pc.is_valid(values).to_numpy().astype(bool)
     return LabelColumn(pc.fill_null(values, 0).to_numpy(), present, class_names)
+
+
+def unpack_columns(table: pa.Table) -> pa.Table:
+    """Columns as plain text and numbers, without notes, so that those of several files fit together."""
+    plain = [
+        column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+        for column in table.columns
+    ]
+    return pa.table(dict(zip(table.column_names, plain, strict=True)))
 
 
 def read_paths(table: pa.Table, image: ImageColumn) -> list[str | None]:

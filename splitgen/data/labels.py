@@ -3,8 +3,10 @@ stay."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -45,6 +47,42 @@ def text_column(texts: Sequence[str | None]) -> LabelColumn:
     values = np.empty(len(texts), dtype=object)
     values[:] = texts
     return LabelColumn(values, np.array([text is not None for text in texts], dtype=bool))
+
+
+def number_column(source: str, numbers: Sequence[int | None]) -> LabelColumn:
+    """A column of whole numbers; None where there is none. Raises `SourceError` for one beyond int64."""
+    beyond = next((number for number in numbers if number is not None and abs(number) >= 2**63), None)
+    if beyond is not None:
+        raise SourceError(source, f"it has the label {beyond}", "encode the classes as 0, 1, 2, ...")
+    values = np.array([0 if number is None else number for number in numbers], dtype=np.int64)
+    return LabelColumn(values, np.array([number is not None for number in numbers], dtype=bool))
+
+
+def to_texts(source: str, column: str, values: Sequence[Any], tell_row: Callable[[int], str]) -> list[str | None]:
+    """JSON's values as text: whole numbers in their usual form, None for what is empty.
+
+    Raises `SourceError` for other values, and for a mixture: whether 7 and "7" are one is not ours to say.
+    """
+    texts = [to_text(source, column, value, tell_row, row) for row, value in enumerate(values)]
+    kinds = {isinstance(value, str): row for row, value in enumerate(values) if texts[row] is not None}
+    if len(kinds) > 1:
+        problem = f"'{column}' is text in {tell_row(kinds[True])}, but not in {tell_row(kinds[False])}"
+        raise SourceError(source, problem, "write all of its values in one way")
+    return texts
+
+
+def to_text(source: str, column: str, value: Any, tell_row: Callable[[int], str], row: int) -> str | None:
+    if value is None or isinstance(value, str):
+        return value if value and value.strip() else None
+    if isinstance(value, bool):
+        return json.dumps(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int):
+        shown = json.dumps(value)
+        problem = f"{tell_row(row)} has {shown if len(shown) < 40 else f'{shown[:40]}...'} as '{column}'"
+        raise SourceError(source, problem, "give text or whole numbers")
+    return str(value)
 
 
 def code_labels(source: str, column: LabelColumn) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import codecs
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from splitgen.data.columns import USUAL_PARTS, find_image_column, find_label_column, find_usual
-from splitgen.data.labels import text_column
+from splitgen.data.labels import text_column, to_texts
 from splitgen.data.listing import Listing
 from splitgen.data.parts import refuse_part
 from splitgen.data.paths import find_files
@@ -29,33 +28,8 @@ class Manifest:
     lines: Sequence[int]
 
     def read_texts(self, source: str, column: str) -> list[str | None]:
-        """A column as text: whole numbers in their usual form, None for what is empty.
-
-        Raises `SourceError` for other values, and for a mixture: whether 7 and "7" are one is not ours to say.
-        """
-        texts = [self.read_text(source, column, row) for row in range(len(self.lines))]
-        kinds = {
-            isinstance(value, str): row for row, value in enumerate(self.columns[column]) if texts[row] is not None
-        }
-        if len(kinds) > 1:
-            problem = f"'{column}' is text in {self.tell_row(kinds[True])}, but not in {self.tell_row(kinds[False])}"
-            raise SourceError(source, problem, "write all of its values in one way")
-        return texts
-
-    def read_text(self, source: str, column: str, row: int) -> str | None:
-        value = self.columns[column][row]
-        if value is None or isinstance(value, str):
-            return value if value and value.strip() else None
-        if isinstance(value, bool):
-            return json.dumps(value)
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        if not isinstance(value, int):
-            shown = json.dumps(value)
-            shown = shown if len(shown) < 40 else f"{shown[:40]}..."
-            problem = f"{self.tell_row(row)} has {shown} as '{column}'"
-            raise SourceError(source, problem, "give text or whole numbers")
-        return str(value)
+        """A column as text. Raises `SourceError`."""
+        return to_texts(source, column, self.columns[column], self.tell_row)
 
     def tell_row(self, row: int) -> str:
         return f"line {self.lines[row]}"

@@ -6,8 +6,8 @@ import bisect
 import hashlib
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -41,15 +41,11 @@ class RowGroup:
 
 @dataclass(frozen=True)
 class ParquetPictures:
-    """The images of Parquet files, in order. Reading is fast forwards, and within a small row group.
-
-    files_beside: paths of images that lie in files of their own, by row.
-    """
+    """The images of Parquet files, in order. Reading is fast forwards, and within a small row group."""
 
     files: tuple[Path, ...]
     groups: tuple[RowGroup, ...]
     image: ImageColumn
-    files_beside: Mapping[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return self.groups[-1].start + self.groups[-1].n_rows if self.groups else 0
@@ -57,8 +53,6 @@ class ParquetPictures:
     def read(self, row: int) -> bytes:
         """The bytes of an image. Raises `DecodeError` where there are none, and for a file that cannot be read."""
         try:
-            if row in self.files_beside:
-                return Path(self.files_beside[row]).read_bytes()
             group = self.find_group(row)
             item = find_window(self.files[group.file], self.image, group).read(row)
         except (OSError, pa.ArrowException, StopIteration) as error:
@@ -80,7 +74,7 @@ class ParquetPictures:
         return f"row {row - first} of {self.files[file].name}"
 
     def stamp(self) -> str:
-        stamp = stamp_files([*self.files, *map(Path, self.files_beside.values())])
+        stamp = stamp_files(self.files)
         return stamp and hashlib.sha256(f"{stamp} {self.image.name}".encode()).hexdigest()
 
 

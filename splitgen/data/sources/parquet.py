@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from splitgen.archives import ArchiveError, check_memory, check_packing
-from splitgen.data.arrow import TableColumns, choose_ids, find_columns, read_labels, read_paths
+from splitgen.data.arrow import TableColumns, find_columns, read_labels, read_paths, unpack_columns
 from splitgen.data.dataset import ImageDataset
-from splitgen.data.listing import Listing, Pictures, decode_listing
+from splitgen.data.listing import Listing, decode_listing
 from splitgen.data.parts import FilePart, find_parts, refuse_part
-from splitgen.data.paths import find_files
 from splitgen.data.row_groups import ParquetPictures, find_missing, list_groups
 from splitgen.data.rows import OWN_TEST, RowPart, RowParts, divide_rows, list_rows
+from splitgen.data.table_rows import TableRows, list_table_rows
 from splitgen.errors import SourceError
 from splitgen.settings.stages import DataConfig
 
@@ -38,7 +38,7 @@ class Tables:
     def place_paths(self, paths: Sequence[str | None], rows: np.ndarray) -> list[str | None]:
         """The paths of some rows, relative to the folder that all files lie in."""
         home, ends = self.find_home(), np.cumsum([footer.num_rows for footer in self.footers])
-        folders = [path.parent.relative_to(home).as_posix() for path in self.files]
+        folders = [path.parent.relative_to(home).as_posix().removeprefix(".") for path in self.files]
         places = zip(rows.tolist(), np.searchsorted(ends, rows, side="right").tolist(), strict=True)
         return [path and os.path.join(folders[file], path) for row, file in places for path in (paths[row],)]
 
@@ -122,39 +122,20 @@ def open_parquet(source: str, path: Path) -> pq.ParquetFile:
     return file
 
 
-def unpack_columns(table: pa.Table) -> pa.Table:
-    """Columns as plain text and numbers, without notes, so that those of several files fit together."""
-    plain = [
-        column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
-        for column in table.columns
-    ]
-    return pa.table(dict(zip(table.column_names, plain, strict=True)))
-
-
 def list_tables(source: str, tables: Tables, config: DataConfig) -> RowPart:
     """All rows of the tables. Raises `SourceError` for files of images that are outside of the folder."""
-    columns, rows = tables.columns, tables.rows
+    columns, in_files = tables.columns, find_in_files(tables)
+    paths = read_paths(tables.rows, columns.image)
+    rows = TableRows(
+        labels=read_labels(tables.rows.column(columns.label), columns.class_names),
+        paths=paths,
+        keys=None if columns.key is None else tables.rows.column(columns.key).to_pylist(),
+        in_files=in_files,
+        places=tables.place_paths(paths, in_files),
+        home=tables.find_home(),
+    )
     table = ParquetPictures(tables.files, list_groups(tables.footers, columns.image), columns.image)
-    pictures: Pictures = table
-    labels = read_labels(rows.column(columns.label), columns.class_names)
-    paths, faults = read_paths(rows, columns.image), {}
-    in_files = find_in_files(tables)
-    if len(in_files):
-        home = tables.find_home()
-        found = find_files(
-            *(source, home, tables.place_paths(paths, in_files)),
-            *(lambda place: table.name(int(in_files[place])), config.follow_links),
-        )
-        faults = {int(in_files[place]): fault for place, fault in found.faults.items()}
-        for row, key in zip(in_files.tolist(), found.ids, strict=True):
-            paths[row] = key
-        beside = {row: str(home / path) for row, path in zip(in_files.tolist(), found.pictures.paths, strict=True)}
-        pictures = replace(table, files_beside=beside) if columns.image.has_bytes else found.pictures
-    needed = labels.present.copy()
-    needed[list(faults)] = False
-    keys = None if columns.key is None else rows.column(columns.key).to_pylist()
-    ids, notes = choose_ids(paths, keys, needed)
-    return RowPart(pictures, labels, ids, faults, table.name, tuple(notes))
+    return list_table_rows(source, rows, table, config.follow_links)
 
 
 def find_in_files(tables: Tables) -> np.ndarray:
