@@ -155,19 +155,19 @@ def read_paths(table: pa.Table, image: ImageColumn) -> list[str | None]:
 
 
 def choose_ids(
-    paths: Sequence[str | None], keys: Sequence[Any] | None, needed: np.ndarray
+    tries: Sequence[tuple[str, Sequence[Any] | None]], needed: np.ndarray
 ) -> tuple[tuple[str, ...], list[str]]:
-    """Ids of N rows, and a note where paths or keys cannot serve as ids.
+    """Ids of N rows, and a note where none of what was to be ids can be.
 
-    The paths, where all are there and unique; else a column of ids; else the row's number. needed: bool [N], rows
-    whose ids count.
+    tries: what they may be, in words, and the values [N]; the first that are all there and unique are taken, else the
+    numbers of the rows. needed: bool [N], rows whose ids count.
     """
     wanted, notes = np.flatnonzero(needed).tolist(), []
-    for what, values in (("paths", paths), ("column of ids", keys)):
+    for what, values in tries:
         texts = [str(row) if value is None else str(value) for row, value in enumerate(values or ())]
         given = [values[row] for row in wanted if values[row] not in (None, "")] if values else []
         if given and len(given) == len(wanted) and len({texts[row] for row in wanted}) == len(wanted):
             return tuple(texts), []
         if given:
             notes.append(f"the {what} {'repeat' if len(given) == len(wanted) else 'are not all there'}")
-    return tuple(map(str, range(len(paths)))), [f"ids are row numbers: {' and '.join(notes)}"] if notes else []
+    return tuple(map(str, range(len(needed)))), [f"ids are row numbers: {' and '.join(notes)}"] if notes else []

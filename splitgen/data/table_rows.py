@@ -23,7 +23,7 @@ class TableRows:
     """N rows of a table, without the images themselves.
 
     paths: of the images, as written. keys: of a column of ids, where there is one. in_files: rows whose images are not
-    in the table, int64 [n], in ascending order. places: their paths below `home`.
+    in the table, int64 [n], in ascending order. places: their paths below `home`. keys_first: as ids, before paths.
     """
 
     labels: LabelColumn
@@ -32,6 +32,7 @@ class TableRows:
     in_files: np.ndarray
     places: Sequence[str | None]
     home: Path
+    keys_first: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,5 +72,6 @@ def list_table_rows(source: str, rows: TableRows, table: Pictures, follow_links:
         pictures = found.pictures if all_in_files else MixedPictures(table, found.pictures, rows.in_files)
     needed = rows.labels.present.copy()
     needed[list(faults)] = False
-    ids, notes = choose_ids(paths, rows.keys, needed)
+    tries = [("paths", paths), ("column of ids", rows.keys)]
+    ids, notes = choose_ids(tries[::-1] if rows.keys_first else tries, needed)
     return RowPart(pictures, rows.labels, ids, faults, table.name, tuple(notes))

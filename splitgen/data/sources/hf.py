@@ -90,8 +90,10 @@ class Split:
 
 
 def load_hf(argument: str, config: DataConfig) -> ImageDataset:
-    """A dataset saved by `save_to_disk`, or one of the hub: `PATH_OR_NAME[:CONFIG][@SPLIT]`. Code of a dataset is never
-    run. Columns and ids are found as for Parquet. Raises `SourceError`.
+    """A dataset saved by `save_to_disk`, or one of the hub: `PATH_OR_NAME[:CONFIG][@SPLIT]`.
+
+    Code of a dataset is never run. Columns are found as for Parquet; ids are a column `__key__` or `id`, else the
+    images' paths, else row numbers. Raises `SourceError`.
     """
     return decode_listing(list_hf(argument, config), config)
 
@@ -226,5 +228,6 @@ def list_split(source: str, split: Split, home: Path, config: DataConfig) -> Row
         in_files=split.in_files,
         places=[paths[row] for row in split.in_files],
         home=home,
+        keys_first=True,  # the library keeps of a path the name alone
     )
     return list_table_rows(source, rows, split.pictures, config.follow_links)
