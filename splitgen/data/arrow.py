@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -74,6 +74,16 @@ def find_columns(source: str, schema: pa.Schema, config: DataConfig) -> TableCol
         min(keys, key=USUAL_IDS.index, default=None) if keys else None,
         text_parts[0] if len(text_parts) == 1 else None,
     )
+
+
+def has_labels(schema: pa.Schema, columns: TableColumns) -> bool:
+    """Whether a table, of an own test set, has labels in the same column as the train part."""
+    return columns.label in schema.names and not pa.types.is_null(schema.field(columns.label).type)
+
+
+def as_found(config: DataConfig, columns: TableColumns) -> DataConfig:
+    """The settings by which another table gives the same columns."""
+    return replace(config, image_column=columns.image.name, label_column=columns.label)
 
 
 def see_image(field: pa.Field) -> ImageColumn | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from pathlib import Path, PurePosixPath
 
 from splitgen.data.pictures import FilePictures
 from splitgen.errors import SourceError
+
+PLAIN = re.compile(r"\w[^/]*(/\w[^/]*)*")  # as is; no path from the root, nothing empty, no dot
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,8 @@ class Inside:
 
     def shorten(self, text: str) -> str:
         """A path as its id is written."""
+        if PLAIN.fullmatch(text):  # most are, and there may be a million
+            return text
         path = PurePosixPath(text)
         for root in (self.root, self.real):
             if path.is_absolute() and path.is_relative_to(root):

@@ -15,6 +15,7 @@ from splitgen.data.parts import ALIASES, choose_own_test, choose_part, name_part
 from splitgen.errors import SourceError
 
 OWN_TEST = "its own test set"
+NO_LABELS = f"{OWN_TEST} has no labels and is not used"
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,8 @@ def list_own_test(
     source: str, part: RowPart, names: tuple[str, ...], skip_faults: bool
 ) -> tuple[Listing | None, list[str]]:
     """The listing of an own test set, without rows that say that they have no label, and what to tell of it."""
+    if not part.labels.present.any():
+        return None, [NO_LABELS]
     source = f"{source}, {OWN_TEST}"
     kept, notes = choose_rows(source, part, skip_faults)
     lacking = part.labels.lacks_class()[kept]
@@ -139,7 +142,7 @@ def list_own_test(
     kept = kept[~lacking]
     notes = [f"{OWN_TEST}: {note}" for note in (*part.notes, *notes)]
     if not len(kept):
-        return None, [*notes, f"{OWN_TEST} has no labelled rows and is not used"]
+        return None, [*notes, NO_LABELS]
     labels = code_own_test(source, part.labels.take(kept), names)
     pictures, ids = take_rows(part, kept)
     return Listing(source, pictures, labels, ids, names), notes

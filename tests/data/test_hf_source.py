@@ -140,6 +140,13 @@ def test_an_own_test_split_of_other_classes_is_refused_and_of_other_order_goes_b
     assert "hf:other, its own test set': it has the class 'seven', which the train part lacks" in message
 
 
+def test_a_test_split_without_labels_is_not_used_and_that_is_told(tmp_path):
+    path = save(datasets.DatasetDict({"train": make(), "test": make({"label": None})}), tmp_path / "digits")
+    found = listed(path)
+    assert (found.labels.tolist(), found.own_test) == (LABELS, None)
+    assert found.notes[-1] == "its own test set has no labels and is not used"
+
+
 def test_splits_of_other_names_are_chosen_by_the_user(tmp_path):
     path = save(datasets.DatasetDict({"a": make(), "b": make(rows=range(30, 60))}), tmp_path / "digits")
     assert "it has no part 'train'; give --part, one of: a, b" in refused(path)

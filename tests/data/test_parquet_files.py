@@ -83,7 +83,23 @@ def test_an_own_test_set_goes_by_names_of_classes_and_leaves_out_what_has_no_lab
     write_table(tmp_path / "test.parquet", label=[-1] * 60, metadata=features())
     found = listed(tmp_path)
     assert found.own_test is None
-    assert found.notes[-1] == "its own test set has no labelled rows and is not used"
+    assert found.notes[-1] == "its own test set has no labels and is not used"
+
+
+@pytest.mark.parametrize("labels", [None, [None] * 60, pa.array([None] * 60, pa.int64())])
+def test_an_own_test_set_without_labels_is_not_used_and_that_is_told(labels, tmp_path):
+    write_table(tmp_path / "train.parquet", metadata=features())
+    write_table(tmp_path / "test.parquet", label=labels)
+    found = listed(tmp_path)
+    assert (found.labels.tolist(), found.own_test) == (LABELS, None)
+    assert found.notes[-1] == "its own test set has no labels and is not used"
+
+
+def test_an_own_test_set_is_read_by_the_columns_of_the_opened_part(tmp_path):
+    write_table(tmp_path / "train.parquet", scan=STRUCTS, kind=LABELS)
+    write_table(tmp_path / "test.parquet", image=STRUCTS[::-1], scan=STRUCTS, label=[0] * 60, kind=LABELS)
+    found = listed(tmp_path, image_column="scan", label_column="kind").own_test
+    assert (contents(found), found.labels.tolist()) == (CONTENTS, LABELS)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +109,7 @@ def test_an_own_test_set_goes_by_names_of_classes_and_leaves_out_what_has_no_lab
         ({"label": [4, *LABELS[1:]]}, None, "it has the label 4, the train part's classes are 0..3"),
         ({}, features(("a", "b", "three", "two")), "it has 2 classes 'a', 'b', which the train part lacks"),
         ({"label": [None, *LABELS[1:]]}, None, "row 0 has no label"),
-        ({"label": None}, None, "no column has a usual name of labels"),
+        ({"image": None, "scan": STRUCTS}, None, "it has no column 'image' of images; columns that would do: scan"),
     ],
 )
 def test_an_own_test_set_of_other_classes_is_refused(columns, metadata, words, tmp_path):

@@ -210,6 +210,14 @@ def test_parts_go_by_the_names_of_shards(tmp_path):
     assert listed(tmp_path / "digits-train-{000..000}.tar").own_test.ids == tuple(KEYS[1::2])
 
 
+def test_shards_of_a_test_part_without_labels_are_not_used_and_that_is_told(tmp_path):
+    write_shard(tmp_path / "train-0.tar", samples())
+    write_shard(tmp_path / "test-0.tar", ((f"{key}.png", content) for key, content in zip(KEYS, CONTENTS, strict=True)))
+    found = listed(tmp_path)
+    assert (found.labels.tolist(), found.own_test) == (LABELS, None)
+    assert found.notes[-1] == "its own test set has no labels and is not used"
+
+
 def test_keys_with_neither_image_nor_label_are_counted(tmp_path):
     path = write_shard(tmp_path / "d.tar", [("README.md", "x"), *samples(), ("a.txt", "x"), ("b.txt", "x")])
     found = listed(path)

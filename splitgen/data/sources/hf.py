@@ -14,13 +14,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from splitgen.data.arrow import BYTES, PATH, TableColumns, find_columns, read_labels, unpack_columns
+from splitgen.data.arrow import (
+    BYTES,
+    PATH,
+    TableColumns,
+    as_found,
+    find_columns,
+    has_labels,
+    read_labels,
+    unpack_columns,
+)
 from splitgen.data.dataset import ImageDataset
 from splitgen.data.decode import DecodeError
 from splitgen.data.listing import Listing, decode_listing
 from splitgen.data.parts import choose_own_test, choose_part, name_part, refuse_part
 from splitgen.data.pictures import stamp_files
-from splitgen.data.rows import OWN_TEST, RowPart, RowParts, divide_rows, list_rows
+from splitgen.data.rows import NO_LABELS, OWN_TEST, RowPart, RowParts, divide_rows, list_rows
 from splitgen.data.table_rows import TableRows, list_table_rows
 from splitgen.errors import SourceError
 from splitgen.settings.stages import DataConfig
@@ -189,12 +198,14 @@ def choose_named(
     left = sorted(set(names) - {chosen, own})
     if left:
         notes.append(f"parts that are there and not used: {', '.join(left)}")
-    parts = []
-    for where, name in ((source, chosen), (f"{source}, {OWN_TEST}", own)):
-        if name is not None:
-            split = open_split(where, library, opened[names[name]], config)
-            parts.append(list_split(where, split, home, config))
-    return RowParts(parts[0], parts[1] if len(parts) > 1 else None, tuple(notes))
+    split = open_split(source, library, opened[names[chosen]], config)
+    own_test = None
+    if own is not None and not has_labels(opened[names[own]].features.arrow_schema, split.columns):
+        notes.append(NO_LABELS)
+    elif own is not None:
+        where, settings = f"{source}, {OWN_TEST}", as_found(config, split.columns)
+        own_test = list_split(where, open_split(where, library, opened[names[own]], settings), home, config)
+    return RowParts(list_split(source, split, home, config), own_test, tuple(notes))
 
 
 def open_split(source: str, library: ModuleType, dataset: Any, config: DataConfig) -> Split:

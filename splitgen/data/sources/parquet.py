@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +12,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from splitgen.archives import ArchiveError, check_memory, check_packing
-from splitgen.data.arrow import TableColumns, find_columns, read_labels, read_paths, unpack_columns
+from splitgen.data.arrow import (
+    TableColumns,
+    as_found,
+    find_columns,
+    has_labels,
+    read_labels,
+    read_paths,
+    unpack_columns,
+)
 from splitgen.data.dataset import ImageDataset
 from splitgen.data.listing import Listing, decode_listing
 from splitgen.data.parts import FilePart, find_parts, refuse_part
 from splitgen.data.row_groups import ParquetPictures, find_missing, list_groups
-from splitgen.data.rows import OWN_TEST, RowPart, RowParts, divide_rows, list_rows
+from splitgen.data.rows import NO_LABELS, OWN_TEST, RowPart, RowParts, divide_rows, list_rows
 from splitgen.data.table_rows import TableRows, list_table_rows
 from splitgen.errors import SourceError
 from splitgen.settings.stages import DataConfig
@@ -63,7 +71,7 @@ def list_parquet(argument: str, config: DataConfig) -> Listing:
     tables = read_tables(source, found.part, config)
     rows = list_tables(source, tables, config)
     if found.part.name:
-        parts = RowParts(rows, list_own_test(source, found.own_test, config), found.notes)
+        parts = add_own_test(source, RowParts(rows, None, found.notes), found.own_test, tables.columns, config)
     elif tables.columns.part is not None:
         values = tables.rows.column(tables.columns.part).to_pylist()
         parts = divide_rows(source, rows, tables.columns.part, values, config.part)
@@ -73,10 +81,17 @@ def list_parquet(argument: str, config: DataConfig) -> Listing:
     return list_rows(source, parts, config.skip_unreadable)
 
 
-def list_own_test(source: str, own_test: FilePart | None, config: DataConfig) -> RowPart | None:
-    """The rows of the files that are the own test set."""
+def add_own_test(
+    source: str, parts: RowParts, own_test: FilePart | None, columns: TableColumns, config: DataConfig
+) -> RowParts:
+    """With the rows of the files that are the own test set, by the columns of the opened part."""
+    if own_test is None:
+        return parts
     source = f"{source}, {OWN_TEST}"
-    return None if own_test is None else list_tables(source, read_tables(source, own_test, config), config)
+    if not all(has_labels(open_parquet(source, path).schema_arrow, columns) for path in own_test.files):
+        return replace(parts, notes=(*parts.notes, NO_LABELS))
+    config = as_found(config, columns)
+    return replace(parts, own_test=list_tables(source, read_tables(source, own_test, config), config))
 
 
 def read_tables(source: str, part: FilePart, config: DataConfig) -> Tables:
@@ -102,13 +117,16 @@ def read_tables(source: str, part: FilePart, config: DataConfig) -> Tables:
 
 
 def open_parquet(source: str, path: Path) -> pq.ParquetFile:
-    """A Parquet file that does not unpack to far more than it is. Raises `SourceError`, `OSError`."""
-    with path.open("rb") as start:
-        if start.read(len(LFS_POINTER)) == LFS_POINTER:
-            problem = f"'{path.name}' is a pointer of Git LFS, not the file itself"
-            raise SourceError(source, problem, "fetch it with git lfs pull")
+    """A Parquet file that does not unpack to far more than it is. Raises `SourceError`."""
     try:
+        with path.open("rb") as start:
+            if start.read(len(LFS_POINTER)) == LFS_POINTER:
+                problem = f"'{path.name}' is a pointer of Git LFS, not the file itself"
+                raise SourceError(source, problem, "fetch it with git lfs pull")
         file = pq.ParquetFile(path)
+    except OSError as error:
+        problem = f"'{path.name}' cannot be read ({error.strerror or 'it is damaged'})"
+        raise SourceError(source, problem, WRITE_AGAIN) from error
     except pa.ArrowException as error:
         problem = f"'{path.name}' is not a Parquet file, or it is cut short"
         raise SourceError(source, problem, WRITE_AGAIN) from error

@@ -47,14 +47,14 @@ class Seen:
     extensions: dict[str, None]
     keys: dict[str, None]
 
-    def check_rows(self, source: str, rows: Sequence[Row]) -> None:
-        """Raise `SourceError` where no row has an image, or none a label."""
+    def check_rows(self, source: str, rows: Sequence[Row], needs_labels: bool) -> None:
+        """Raise `SourceError` where no row has an image, or none a label, if they are needed."""
         extensions, keys = (", ".join(list(names)[:10]) or "none" for names in (self.extensions, self.keys))
         if not any(row.image for row in rows):
             raise SourceError(
                 source, "no key has an image", f"give --image-column, one of the extensions: {extensions}"
             )
-        if not any(row.label for row in rows):
+        if needs_labels and not any(row.label for row in rows):
             remedy = f"give --label-column, one of the extensions ({extensions}) or of the keys of the JSON ({keys})"
             raise SourceError(source, "no key has a label", remedy)
 
@@ -78,12 +78,14 @@ def list_webdataset(argument: str, config: DataConfig) -> Listing:
     found = find_parts(f"webdataset:{argument}", argument, ".tar", config.part)
     if not found.part.name:
         refuse_part(source, config.part)
-    own_test = None if found.own_test is None else list_part(f"{source}, {OWN_TEST}", found.own_test, config)
+    own_test = None
+    if found.own_test is not None:
+        own_test = list_part(f"{source}, {OWN_TEST}", found.own_test, config, needs_labels=False)
     parts = RowParts(list_part(source, found.part, config), own_test, found.notes)
     return list_rows(source, parts, config.skip_unreadable)
 
 
-def list_part(source: str, part: FilePart, config: DataConfig) -> RowPart:
+def list_part(source: str, part: FilePart, config: DataConfig, needs_labels: bool = True) -> RowPart:
     """All samples of a part's shards that have an image or a label."""
     rows, others, seen = [], 0, Seen({}, {})
     for sample, file in read_samples(source, part.files):
@@ -92,7 +94,7 @@ def list_part(source: str, part: FilePart, config: DataConfig) -> RowPart:
             others += 1
         else:
             rows.append(row)
-    seen.check_rows(source, rows)
+    seen.check_rows(source, rows, needs_labels)
     pictures = locate_images(part.files, rows)
     labels = read_labels(source, rows, pictures, config)
     faults = {place: "has no image" for place, row in enumerate(rows) if row.image is None}
