@@ -13,11 +13,16 @@ from typing import Any
 
 from splitgen.data.dataset import ImageDataset
 from splitgen.data.metadata import Groups, code_column, read_metadata
+from splitgen.data.sources.csv import load_csv
 from splitgen.data.sources.digits import load_digits
 from splitgen.data.sources.folder import load_folder
+from splitgen.data.sources.hf import load_hf
 from splitgen.data.sources.idx import load_idx
+from splitgen.data.sources.jsonl import load_jsonl
 from splitgen.data.sources.npz import load_npz
+from splitgen.data.sources.parquet import load_parquet
 from splitgen.data.sources.torchvision import load_torchvision
+from splitgen.data.sources.webdataset import load_webdataset
 from splitgen.data.torch_dataset import hold_torch_dataset
 from splitgen.errors import SourceError
 from splitgen.settings.stages import DataConfig
@@ -27,6 +32,11 @@ SOURCES: dict[str, Callable[[str, DataConfig], ImageDataset]] = {
     "idx": load_idx,
     "npz": load_npz,
     "folder": load_folder,
+    "parquet": load_parquet,
+    "csv": load_csv,
+    "jsonl": load_jsonl,
+    "webdataset": load_webdataset,
+    "hf": load_hf,
     "torchvision": load_torchvision,
 }
 
@@ -43,7 +53,10 @@ def open_dataset(given: DataConfig | str | Any) -> ImageDataset:
     kind, colon, argument = config.dataset.partition(":")
     needs_argument = kind != "digits"
     if kind not in SOURCES or needs_argument != bool(argument) or (colon and not argument):
-        allowed = "digits, idx:FOLDER, torchvision:NAME, folder:PATH or npz:FILE"
+        allowed = (
+            "digits, idx:FOLDER, torchvision:NAME, folder:PATH, npz:FILE, parquet:PATH, hf:PATH_OR_NAME, csv:FILE, "
+            "jsonl:FILE or webdataset:SHARDS"
+        )
         raise SourceError(config.dataset, "unknown dataset", f"use {allowed}")
     dataset = SOURCES[kind](argument, config)
     if config.metadata is None:
