@@ -18,7 +18,7 @@ import pytest
 import splitgen
 from splitgen.splits.split import hash_rows
 
-SPLIT = Path(__file__).parents[1] / "examples" / "ci_gate" / "splits" / "digits.parquet"
+SPLIT = Path(__file__).parents[2] / "examples" / "ci_gate" / "splits" / "digits.parquet"
 FAST = "--threads 1 --seeds 2 --epochs 1"
 
 USERS_MODELS = """

@@ -13,9 +13,10 @@ import pytest
 import typer
 
 from splitgen import SelectionConfig, Split, cli, select_split, write_split
+from splitgen.cli.options import choose_settings
+from splitgen.cli.parameters import OFFERED, pick_settings
 from splitgen.data.dataset import describe_dataset
 from splitgen.errors import SettingError
-from splitgen.options import choose_settings
 from splitgen.runs import run
 from splitgen.settings.layers import build_config
 from splitgen.settings.stages import (
@@ -36,7 +37,15 @@ SETTINGS = {
     "dataset": ("data.dataset", "npz:other.npz"),
     "root": ("data.root", "elsewhere"),
     "download": ("data.download", True),
+    "part": ("data.part", "val"),
+    "image_column": ("data.image_column", "picture"),
+    "label_column": ("data.label_column", "kind"),
     "image_size": ("data.image_size", 48),
+    "resize": ("data.resize", "pad"),
+    "background": ("data.background", "#808080"),
+    "skip_unreadable": ("data.skip_unreadable", True),
+    "duplicates": ("data.duplicates", "ignore"),
+    "cache": ("data.cache", "kept"),
     "follow_links": ("data.follow_links", True),
     "metadata": ("data.metadata", "columns.csv"),
     "group_column": ("data.group_column", "writer"),
