@@ -25,6 +25,7 @@ REFINEMENT_DEFAULTS = {
     "pool_size": (1024, 2048),
     "lifetime": (1, 10),
 }
+SHARPENING_ROUNDS = (0, 4)  # below `FEW_POINTS` datapoints, else
 
 
 def settled(value: Value | None) -> Value:
