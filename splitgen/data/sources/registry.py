@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from splitgen.data.dataset import ImageDataset
+from splitgen.data.duplicates import group_duplicates
 from splitgen.data.metadata import Groups, code_column, read_metadata
 from splitgen.data.sources.digits import load_digits
 from splitgen.data.sources.folder import load_folder
 from splitgen.data.sources.idx import load_idx
 from splitgen.data.sources.npz import load_npz
+from splitgen.data.sources.tiny_imagenet import load_tiny_imagenet
 from splitgen.data.sources.torchvision import load_torchvision
 from splitgen.data.torch_dataset import hold_torch_dataset
 from splitgen.errors import SourceError
@@ -28,6 +30,7 @@ SOURCES: dict[str, Callable[[str, DataConfig], ImageDataset]] = {
     "npz": load_npz,
     "folder": load_folder,
     "torchvision": load_torchvision,
+    "tinyimagenet": load_tiny_imagenet,
 }
 
 
@@ -43,12 +46,12 @@ def open_dataset(given: DataConfig | str | Any) -> ImageDataset:
     kind, colon, argument = config.dataset.partition(":")
     needs_argument = kind != "digits"
     if kind not in SOURCES or needs_argument != bool(argument) or (colon and not argument):
-        allowed = "digits, idx:FOLDER, torchvision:NAME, folder:PATH or npz:FILE"
+        allowed = "digits, idx:FOLDER, torchvision:NAME, folder:PATH, tinyimagenet:PATH or npz:FILE"
         raise SourceError(config.dataset, "unknown dataset", f"use {allowed}")
     dataset = SOURCES[kind](argument, config)
-    if config.metadata is None:
-        return dataset
-    path, column = Path(config.metadata), config.group_column
-    metadata = read_metadata(path, dataset.ids)
-    groups = None if column is None else Groups(column, code_column(metadata, path, column))
-    return replace(dataset, metadata=metadata, groups=groups)
+    if config.metadata is not None:
+        path, column = Path(config.metadata), config.group_column
+        metadata = read_metadata(path, dataset.ids)
+        groups = None if column is None else Groups(column, code_column(metadata, path, column))
+        dataset = replace(dataset, metadata=metadata, groups=groups)
+    return group_duplicates(dataset, config)
