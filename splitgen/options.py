@@ -37,7 +37,9 @@ Model = Annotated[
         help="conv (default), mlp, resnet18[-small], torchvision:NAME or package.module:callable", show_default=False
     ),
 ]
-Target = Annotated[str | None, typer.Option(help="'label' (default), or classes of side 1: 0,1,2", show_default=False)]
+Target = Annotated[
+    str | None, typer.Option(help="'label' (default), or classes of side 1: 0,1,2 or cat,dog", show_default=False)
+]
 TestFraction = Annotated[
     float | None, typer.Option(help=f"of all rows (default {SelectionConfig.test_fraction})", show_default=False)
 ]

@@ -44,10 +44,9 @@ def find_duplicates(
         return Duplicates(None)
     sizes = np.bincount(codes)
     n_images, n_sets = int(sizes[sizes > 1].sum()), int((sizes > 1).sum())
-    told = (
-        f"{n_images} images are byte-identical with others ({count_sets(n_sets)}); a set stays in one part of a split"
-    )
-    notes = [f"{told}, unless --duplicates ignore is given", *tell_contradictions(codes, labels, ids, class_names)]
+    told = f"{n_images} images are byte-identical with others ({count_sets(n_sets)})"
+    promise = "a set stays in one part of a split, unless --duplicates ignore is given"
+    notes = [f"{told}; {promise}", *tell_contradictions(codes, labels, ids, class_names)]
     return Duplicates(codes, tuple(notes))
 
 

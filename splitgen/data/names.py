@@ -1,14 +1,18 @@
-"""Names that files and classes must not have, and how a list of names is told."""
+"""Names of files: those that must not be, and how they are told."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from splitgen.data.pictures import show_path
 from splitgen.errors import SourceError
 
 MOST_NAMES = 3  # in a line
+
+
+def show_path(path: str) -> str:
+    """A path for messages: bytes that are no UTF-8 as escapes."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def check_names(source: str, names: Iterable[str]) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageFile
 
 from splitgen.data.decode import DecodeError
+from splitgen.data.names import show_path
 
 NEVER_LOADED = ("MPEG",)  # Pillow knows its header alone
 READ_AS_JPEG = ("MPO",)  # opened by the reader of JPEG, and registered for writing alone
@@ -70,8 +71,3 @@ def makes_pixels(kind: str) -> bool:
         return kind in READ_AS_JPEG
     reader = Image.OPEN[kind][0]
     return not (isinstance(reader, type) and issubclass(reader, ImageFile.StubImageFile))
-
-
-def show_path(path: str) -> str:
-    """A path for messages: bytes that are no UTF-8 as escapes."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -7,7 +7,6 @@ one `SettingError`. The maths never checks settings again.
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -29,7 +28,8 @@ class DataConfig:
     resize: `crop` keeps the middle of an image, `pad` fills it up to a square, `squash` changes its aspect ratio.
     background: colour that shines through where an image is transparent.
     skip_unreadable: leave out images that cannot be read.
-    duplicates: `group` keeps byte-identical images in one part of a split, `ignore` does not look for them.
+    duplicates: `group` keeps byte-identical images of files and tables in one part of a split, `ignore` does not look
+        for them; images that come as arrays (digits, IDX, npz, torch datasets) are not looked at.
     cache: folder that decoded images are kept in; None takes the user's cache folder.
     follow_links: read what a folder's links point to outside of it, too.
     metadata: Parquet or CSV table about the datapoints, joined by its column `id`.
@@ -241,7 +241,7 @@ class AgreementConfig:
 class SelectionConfig:
     """What the model is trained on, and the sizes, as fractions of all rows (docs/method.md, section 5).
 
-    target: "label", or the classes of side 1 as in "0,1,2,3,4".
+    target: "label", or the classes of side 1, by number or name, as in "0,1,2" or "cat,dog".
     test_fraction: the rows on which the model is to fail; what the three fractions leave is train.
     reserve_fraction: the middle of each class, left out between train and test; nobody uses it.
     validation_fraction: drawn at random from the train side.
@@ -253,8 +253,8 @@ class SelectionConfig:
     validation_fraction: float = 0.0
 
     def faults(self) -> Iterator[str]:
-        if self.target != "label" and not re.fullmatch(r"\d+(,\d+)*", self.target.replace(" ", "")):
-            yield fault("target", self.target, "'label' or class numbers such as '0,1,2,3,4'")
+        if not self.target.strip(" ,"):
+            yield fault("target", self.target, "'label', or classes by number or name such as '0,1,2' or 'cat,dog'")
         if not 0 < self.test_fraction < 1:
             yield fault("test_fraction", self.test_fraction, "above 0 and below 1")
         for name in ("reserve_fraction", "validation_fraction"):
