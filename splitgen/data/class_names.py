@@ -35,7 +35,8 @@ def take_class(pieces: Sequence[str], at: int, longest: int, names: Sequence[str
         text = ",".join(pieces[at:end]).strip()
         number = match_class(text, names)
         if number is not None:
-            if end > at + 1 and all(match_class(piece.strip(), names) is not None for piece in pieces[at:end]):
+            is_list = all(match_class(piece.strip(), names) is not None for piece in pieces[at:end])
+            if end > at + 1 and is_list and not text.startswith(BY_NAME):
                 apart = ",".join(BY_NAME + piece.strip() for piece in pieces[at:end])
                 raise SettingError(
                     f"target '{text}' is one class, and also a list of classes; give {BY_NAME}{text} or {apart}"

@@ -82,7 +82,8 @@ class FolderWalk:
             path = join(inside, entry.name)
             kind = self.sort_entry(entry, path)
             if kind == "folder":
-                names.append(entry.name)
+                if not self.is_run(path):
+                    names.append(entry.name)
             elif kind == "link" and self.allows(path):
                 if self.is_circle(path, [os.path.realpath(self.root)]):
                     self.tally.add(CIRCLE, path)
@@ -139,8 +140,7 @@ class FolderWalk:
                 raise SourceError(self.source, problem, "give a folder that you may read") from error
             self.tally.add(LOCKED, folder)
             return []
-        names = {entry.name for entry in listed}
-        if folder and RECORD in names and not names.isdisjoint(RESULTS):
+        if folder and any(entry.name == RECORD for entry in listed) and self.is_run(folder):
             return []
         return [entry for entry in listed if not is_junk(entry.name)]
 
@@ -159,6 +159,11 @@ class FolderWalk:
             return "link" if entry.is_symlink() else "folder"
         self.tally.add(BROKEN if entry.is_symlink() else SPECIAL, path)
         return ""
+
+    def is_run(self, folder: str) -> bool:
+        """Whether a folder is that of a run of splitgen's."""
+        path = self.root / folder
+        return (path / RECORD).exists() and any((path / name).exists() for name in RESULTS)
 
     def is_image(self, name: str) -> bool:
         return os.path.splitext(name)[1].lower() in self.suffixes

@@ -67,8 +67,9 @@ def list_folder(argument: str, config: DataConfig) -> Listing:
         found = replace(found, empty=(*beside, *found.empty))
     else:
         refuse_part(source, config.part, "it has no train, val or test folders")
-        refuse_mixed(walk, parts, beside)
-        found = list_plain(walk, {name: beside[name] if name in beside else walk.list_images(name) for name in names})
+        folders = {name: beside[name] if name in beside else walk.list_images(name) for name in names}
+        refuse_mixed(walk.source, parts, folders)
+        found = list_plain(walk, folders)
     walk.refuse_outside()
     return compose_listing(walk, found)
 
@@ -122,14 +123,14 @@ def refuse_shell(source: str, classes: Classes) -> None:
         raise SourceError(source, problem, f"if these are the classes, give folder:PATH/{name}")
 
 
-def refuse_mixed(walk: FolderWalk, parts: Sequence[str], beside: Classes) -> None:
+def refuse_mixed(source: str, parts: Sequence[str], folders: Classes) -> None:
     """Raise `SourceError` for train and test folders of class folders that have other folders of images beside them:
     taken as classes they would be wrong in silence."""
-    deep = [name for name in parts if walk.list_folders(name)]
+    deep = [name for name in parts if any(path.count("/") > 1 for path in folders[name])]
     if TRAIN in map(find_meaning, deep) and len({find_meaning(name) for name in deep}) > 1:
-        others = [name for name, paths in beside.items() if paths]
+        others = [name for name, paths in folders.items() if paths and name not in parts]
         problem = f"{tell_names(deep)} look like parts, {tell_names(others)} beside them like classes"
-        raise SourceError(walk.source, problem, "move the others away, or give one part as folder:PATH/NAME")
+        raise SourceError(source, problem, "move the others away, or give one part as folder:PATH/NAME")
 
 
 def compose_listing(walk: FolderWalk, found: Found) -> Listing:
@@ -162,9 +163,7 @@ def list_own_rows(walk: FolderWalk, found: Found, names: Sequence[str]) -> Listi
     for name, paths in found.own_test.items() if found.own_test else ():
         same = known.get(unicodedata.normalize("NFC", name))
         if same is None and paths:
-            problem = (
-                f"its own test set '{found.own_part}' has the class '{name}', which the part that is split has not"
-            )
+            problem = f"its own test set '{found.own_part}' has the class '{name}', the part that is split has not"
             raise SourceError(walk.source, problem, f"the classes are {tell_names(names)}; move the others away")
         if same is not None:
             own[same] = paths
