@@ -116,9 +116,9 @@ def test_a_split_with_groups_is_judged_where_they_are_known(told, groups, messag
 def test_a_class_of_one_image_again_and_again_is_refused_by_its_name():
     labels = np.repeat([0, 1], 20)
     groups = np.concatenate([np.arange(20), np.full(20, 20)])
+    scores, ids = np.linspace(0, 1, 40).astype(np.float32), [f"{i:02d}" for i in range(40)]
     with pytest.raises(SettingError, match="no group with class 'dog' fits into .*, or --duplicates ignore where"):
-        scores = np.linspace(0, 1, 40).astype(np.float32)
-        select_split(scores, labels, [f"{i:02d}" for i in range(40)], groups=groups, class_names=("cat", "dog"))
+        select_split(scores, labels, ids, groups=groups, class_names=("cat", "dog"))
 
 
 def test_a_few_duplicates_among_very_many_rows_cost_little():

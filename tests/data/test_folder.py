@@ -273,7 +273,7 @@ REFUSED = {
     "a shell around the classes": (
         cleared(add_classes("photos/cat", "photos/dog")),
         {},
-        "its only folder 'photos' holds folders with images ('cat', 'dog'); if these are the classes, give folder:PATH/",
+        "its only folder 'photos' holds folders with images ('cat', 'dog'); if these are the classes, give folder:PATH",
     ),
     "one class": (cleared(add_classes("cat")), {}, "it has one class only ('cat'); give two or more classes"),
     "a small class": (add_images("fox/a.png"), {}, "class 'fox' has 1 rows; every class needs at least 10"),
@@ -390,16 +390,17 @@ def test_the_own_test_part_is_opened_with_the_classes_of_the_part_that_is_split(
     assert dataset.own_test.labels.tolist() == [2] * N
     assert dataset.own_test.images.take([3])[0, 0, 0, 0] == 63
     draw(root / "test" / "fox" / "a.png")
-    with pytest.raises(SourceError, match="own test set 'test' has the class 'fox', the part that is split has not"):
+    with pytest.raises(SourceError, match=r"'test' has classes that the part which is split has not \('fox'\)"):
         read(root)
 
 
-def test_a_test_folder_without_class_folders_is_not_the_own_test_set(root):
+def test_a_test_folder_without_folders_of_the_classes_is_not_the_own_test_set(root):
     make_parts(root, "train", "val")
     draw_class(root / "test")
+    draw_class(root / "test" / "images")
     found = read(root)
     assert found.own_test.ids[0] == "val/cat/0.png"
-    assert found.notes[0].endswith("(--part takes another); no class folders in 'test'")
+    assert found.notes[0].endswith("(--part takes another); no folders of these classes in 'test'")
     assert found.notes[1] == "left out: 10 loose images beside the class folders (first: 'test/0.png')"
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 
@@ -95,18 +95,18 @@ def list_parted(walk: FolderWalk, names: Sequence[str], wanted: str | None) -> F
     if not classes:
         problem = f"its folders are parts ({', '.join(names)}), and '{part}' has no class folders with images"
         raise SourceError(walk.source, problem, f"put the images in one folder a class, as in {part}/CLASS/1.png")
-    own_test, own_part, without = None, None, []
+    own_part, own_test, unlabelled = "", None, []
     for name in list_own_tests(names, part):
-        own_test = list_classes(walk, name)
-        if any(own_test.values()):
-            own_part = name
+        listed = {key: paths for key, paths in list_classes(walk, name).items() if paths}
+        if {normalize("NFC", key) for key in classes} & {normalize("NFC", key) for key in listed}:
+            own_part, own_test = name, listed
             break
-        without.append(name)
+        unlabelled.append(name)
     note = tell_parts(part, own_part, [name for name in names if name not in (part, own_part)])
-    if without:
-        note += f"; no class folders in {tell_names(without)}"
+    if unlabelled:
+        note += f"; no folders of these classes in {tell_names(unlabelled)}"
     empty = tuple(f"{part}/{name}" for name in folders if name not in classes)
-    return Found(classes, empty, own_test if own_part else None, own_part or "", (note,))
+    return Found(classes, empty, own_test, own_part, (note,))
 
 
 def list_classes(walk: FolderWalk, part: str) -> Classes:
@@ -158,20 +158,17 @@ def list_rows(walk: FolderWalk, classes: Classes, names: Sequence[str]) -> Listi
 
 def list_own_rows(walk: FolderWalk, found: Found, names: Sequence[str]) -> Listing:
     """The own test set, by the classes of the part that is split. Raises `SourceError` for a class that this lacks."""
-    known = {unicodedata.normalize("NFC", name): name for name in names}
-    own: dict[str, Sequence[str]] = {}
-    for name, paths in found.own_test.items() if found.own_test else ():
-        same = known.get(unicodedata.normalize("NFC", name))
-        if same is None and paths:
-            problem = f"its own test set '{found.own_part}' has the class '{name}', the part that is split has not"
-            raise SourceError(walk.source, problem, f"the classes are {tell_names(names)}; move the others away")
-        if same is not None:
-            own[same] = paths
+    known = {normalize("NFC", name): name for name in names}
+    own = {known.get(normalize("NFC", name), name): paths for name, paths in (found.own_test or {}).items()}
+    others = sorted(set(own) - set(names))
+    if others:
+        problem = f"its own test set '{found.own_part}' has classes that the part which is split has not"
+        raise SourceError(walk.source, f"{problem} ({tell_names(others)})", "move them away")
     return list_rows(walk, own, names)
 
 
-def tell_parts(part: str, own_part: str | None, rest: Sequence[str]) -> str:
-    """Which parts are taken, in a line."""
-    own = "there is no own test set" if own_part is None else f"'{own_part}' is its own test set"
+def tell_parts(part: str, own_part: str, rest: Sequence[str]) -> str:
+    """Which parts are taken, in a line; own_part: "" for none."""
+    own = f"'{own_part}' is its own test set" if own_part else "there is no own test set"
     left = f"; {tell_names(rest)} not used" if rest else ""
     return f"its folders are parts: '{part}' is split, {own}{left} (--part takes another)"
