@@ -73,10 +73,12 @@ def train_and_judge(split: Split, model: Any, dataset: Any, seeds: int) -> Judge
     """Figures by training."""
     from splitgen.models.bench import make_bench
     from splitgen.settings.stages import VerificationConfig
+    from splitgen.splits.grouping import check_groups_known
     from splitgen.splits.split import check_belongs
     from splitgen.verification.verification import verify_split
 
     check_belongs(split, "split", dataset.fingerprint, dataset.labels, dataset.ids)
+    check_groups_known(split.metadata, dataset.groups)
     return judge_by_verification(
         verify_split(make_bench(dataset, model), split, VerificationConfig(seeds)), dataset.class_names
     )

@@ -20,11 +20,14 @@ ID_COLUMN = "id"
 class Groups:
     """Which datapoints belong together and must not be torn apart by a split.
 
-    column: of the metadata. codes: int64 [N], 0..n_groups-1.
+    column: of the metadata; None where only byte-identical images belong together.
+    codes: int64 [N], 0..n_groups-1.
+    duplicates: byte-identical images are in one group.
     """
 
-    column: str
+    column: str | None
     codes: np.ndarray
+    duplicates: bool = False
 
     @property
     def n_groups(self) -> int:

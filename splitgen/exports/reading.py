@@ -63,16 +63,16 @@ def read_foreign_split(
         ) from error
     parts = place_rows(str(path), rows, dataset.n_points)
     nothing = np.full(dataset.n_points, np.nan, dtype=np.float32)
-    values = make_target(dataset, target).values
+    chosen = make_target(dataset, target)
     metadata = {
         "splitgen_version": __version__,
         "dataset": describe_dataset(dataset),
-        "target": target,
+        "target": chosen.spec,
         **Provenance(IMPORTED, None, IMPORTED).describe(),
         "config": {"selection": {"target": target}},
         "verification": None,
     }
-    return Split(dataset.ids, dataset.labels, values, parts, nothing, nothing, metadata)
+    return Split(dataset.ids, dataset.labels, chosen.values, parts, nothing, nothing, metadata)
 
 
 def place_rows(path: str, rows: Rows, n_points: int) -> np.ndarray:

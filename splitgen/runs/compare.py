@@ -8,6 +8,7 @@ what baselines that look within classes expect.
 from __future__ import annotations
 
 import re
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,6 +19,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from splitgen.data.class_names import write_target
 from splitgen.data.dataset import describe_dataset
 from splitgen.errors import SettingError
 from splitgen.parquet import write_parquet
@@ -34,8 +36,9 @@ from splitgen.runs.split import (
     tell_found,
 )
 from splitgen.runs.tasks import run_tasks, run_way
-from splitgen.runs.verify import check_groups_known, judge_split
+from splitgen.runs.verify import judge_split
 from splitgen.screen.tables import print_comparison
+from splitgen.splits.grouping import check_groups_known
 from splitgen.splits.provenance import DISCOVERED
 from splitgen.splits.selection import count_parts
 from splitgen.splits.split import Split, check_belongs, read_split
@@ -111,13 +114,14 @@ def read_given(run: Run, path: Path) -> Split:
     """An index file of the run's data and target; where its sizes are not the run's, a note says so."""
     split = read_split(path)
     check_belongs(split, str(path), run.dataset.fingerprint, run.dataset.labels, run.dataset.ids)
-    check_groups_known(run, split)
+    check_groups_known(split.metadata, run.dataset.groups)
     if not np.array_equal(split.targets, run.bench.target.values):
-        found = split.metadata["target"]
-        raise SettingError(f"split '{path}' is of the target '{found}'; give --target {found}")
+        found = write_target(split.metadata["target"], run.dataset.class_names)
+        raise SettingError(f"split '{path}' is of the target '{found}'; give --target {shlex.quote(found)}")
     sizes = {part: int(n.sum()) for part, n in count_parts(run.dataset.class_counts, run.config.selection).items()}
     counts = split.counts()
-    if run.dataset.groups is None and any(counts[part] != n for part, n in sizes.items()):
+    missed = (split.metadata.get("groups") or {}).get("miss", {})  # with groups, sizes are only near those asked for
+    if any(counts[part] - missed.get(part, 0) != n for part, n in sizes.items()):
         found = ", ".join(f"{part} {n}" for part, n in counts.items() if n)
         run.screen.note(f"'{path}' has other sizes than the rest ({found}): its row does not compare with them")
     return split

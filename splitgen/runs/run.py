@@ -15,8 +15,10 @@ import numpy as np
 import torch
 
 from splitgen._version import __version__
+from splitgen.data.class_names import tell_numbering
 from splitgen.data.dataset import ImageDataset, describe_dataset
 from splitgen.data.sources.registry import open_dataset
+from splitgen.data.target import tell_target
 from splitgen.errors import RunFolderError
 from splitgen.models.bench import Bench, make_bench
 from splitgen.models.registry import ModelFactory
@@ -104,7 +106,7 @@ def open_run(
     dataset = open_dataset(config.data) if dataset is None else dataset
     config = resolve_settings(config, dataset, is_timed=budget_seconds is not None)
     bench = make_bench(dataset, model, config.selection.target, config.training, seed=config.seed, device=device)
-    count_parts(dataset.class_counts, config.selection)
+    count_parts(dataset.class_counts, config.selection, dataset.class_names)
     if labels is not None:
         WAYS[GIVEN](bench, WayRequest(labels=labels))  # what is wrong with the table is found before the work
     bench.check_model(bench.target.n_outputs)
@@ -118,7 +120,7 @@ def open_run(
     run.record["dataset"] = describe_dataset(dataset)
     shape = "x".join(str(n) for n in dataset.images.shape)
     screen.note(f"{dataset.source}: {dataset.n_points} rows, {dataset.n_classes} classes, images {shape}; {device}")
-    for line in dataset.notes:
+    for line in (*dataset.notes, *tell_numbering(dataset.class_names), *tell_target(bench.target, dataset.class_names)):
         screen.note(line)
     return run
 

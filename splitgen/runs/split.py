@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from splitgen._version import __version__
+from splitgen.data.class_names import list_names
 from splitgen.data.dataset import describe_dataset
 from splitgen.runs.run import Run, describe_settings
 from splitgen.runs.tasks import score_tasks
@@ -27,6 +28,7 @@ from splitgen.search.rounds import Runner, choose_starts, refine_by_rounds
 from splitgen.search.sharpening import count_sharpening_fits, sharpen_candidates
 from splitgen.search.sides import binary_sides, cut_classes, measure_confusion
 from splitgen.settings.stop import Stop
+from splitgen.splits.grouping import describe_kept
 from splitgen.splits.provenance import DISCOVERED, Provenance
 from splitgen.splits.selection import Selection, advise_alignment, count_parts
 from splitgen.splits.split import Split
@@ -35,8 +37,6 @@ from splitgen.tasks.objectives.failure import RefinementStep
 from splitgen.tasks.problem import pose_problem
 from splitgen.tasks.refinement import Start, start_refinement
 from splitgen.tasks.tasks_file import SavedTasks
-
-MAX_CLASSES = 20  # of a side, in a line
 
 
 @dataclass(frozen=True)
@@ -132,14 +132,16 @@ def build_split(run: Run, space: SearchSpace, outcome: SearchOutcome, found: Fou
 
 
 def describe_groups(run: Run, selection: Selection) -> dict[str, Any] | None:
-    """The column, how many groups, and by how many rows each part misses the size asked for."""
+    """The column, whether byte-identical images are kept together, how many groups, and by how many rows each part
+    misses the size asked for."""
     groups, dataset = run.dataset.groups, run.dataset
     if groups is None:
         return None
     wanted = {part: int(n.sum()) for part, n in count_parts(dataset.class_counts, run.config.selection).items()}
     wanted["train"] = dataset.n_points - sum(wanted.values())
     miss = {part: int((selection.parts == part).sum()) - n for part, n in wanted.items()}
-    return {"column": groups.column, "n_groups": groups.n_groups, "miss": miss}
+    duplicates = {"duplicates": True} if groups.duplicates else {}
+    return {"column": groups.column, **duplicates, "n_groups": groups.n_groups, "miss": miss}
 
 
 def make_search_space(run: Run, margins: np.ndarray) -> SearchSpace:
@@ -226,22 +228,18 @@ def run_sharpening(run: Run, space: SearchSpace, ranked: list[Candidate]) -> lis
 
 def print_split(run: Run, split: Split, best: Candidate) -> None:
     counts = ", ".join(f"{part} {n}" for part, n in split.counts().items() if n)
-    run.screen.note(f"{best.name}, sides {format_sides(best.class_sides)}: {counts}")
-    groups = split.metadata["groups"]
+    run.screen.note(f"{best.name}, sides {format_sides(best.class_sides, run.dataset.class_names)}: {counts}")
+    groups, config = run.dataset.groups, run.config.selection
     if groups is not None:
-        missed = ", ".join(f"{part} {n:+d}" for part, n in groups["miss"].items() if n) or "none"
-        run.screen.note(f"{groups['n_groups']} groups of '{groups['column']}' kept whole; rows off the sizes: {missed}")
-        return
-    advice = advise_alignment(split.provenance.alignment or 0.0, run.config.selection)
+        missed = ", ".join(f"{part} {n:+d}" for part, n in split.metadata["groups"]["miss"].items() if n) or "none"
+        run.screen.note(f"{describe_kept(groups)} kept whole; rows off the sizes: {missed}")
+        if groups.column is not None or config.train_fraction + config.validation_fraction <= 0.5:
+            return  # groups go by their mean: an alignment below 1 says nothing of the sizes
+    advice = advise_alignment(split.provenance.alignment or 0.0, config)
     run.screen.note(advice or "alignment 1.000: all of train lies on the task's side")
 
 
-def format_sides(sides: tuple[int, ...]) -> str:
-    """Classes of side + and of side -, of many the first: "0,2,4 | 1,3"."""
-    return " | ".join(format_classes([c for c, side in enumerate(sides) if side == sign]) for sign in (1, -1))
-
-
-def format_classes(classes: Sequence[int]) -> str:
-    """Class numbers in a row, of many the first and how many more."""
-    shown = ",".join(map(str, classes[:MAX_CLASSES]))
-    return shown if len(classes) <= MAX_CLASSES else f"{shown} and {len(classes) - MAX_CLASSES} more"
+def format_sides(sides: Sequence[int], class_names: Sequence[str]) -> str:
+    """Classes of side + and of side - by name, of many the first: "0,2,4 | 1,3"."""
+    members = ([name for name, side in zip(class_names, sides, strict=True) if side == sign] for sign in (1, -1))
+    return " | ".join(map(list_names, members))

@@ -9,8 +9,9 @@ from splitgen.runs.report import run_explanation, run_report
 from splitgen.runs.run import Run, close_run, share_budget
 from splitgen.runs.split import run_split
 from splitgen.runs.tasks import run_tasks
-from splitgen.runs.verify import check_groups_known, run_transfer, run_verification
+from splitgen.runs.verify import run_transfer, run_verification
 from splitgen.settings.stop import Stop
+from splitgen.splits.grouping import check_groups_known
 from splitgen.splits.split import Split, check_belongs, read_split
 from splitgen.tasks.tasks_file import SavedTasks, check_tasks_belong, read_tasks
 
@@ -55,7 +56,7 @@ def verify(run: Run, split_path: Path, models: Sequence[str] = ()) -> None:
     """
     split = read_split(split_path)
     check_belongs(split, str(split_path), run.dataset.fingerprint, run.dataset.labels, run.dataset.ids)
-    check_groups_known(run, split)
+    check_groups_known(split.metadata, run.dataset.groups)
     if len(models) > 1:
         run_transfer(run, split, models)
     else:

@@ -8,7 +8,6 @@ one `SettingError`. The maths never checks settings again. A new setting is one 
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -62,7 +61,8 @@ class DataConfig:
     skip_unreadable: bool = setting(False, "leave out images that cannot be read", option="--skip-unreadable")
     duplicates: str = setting(
         "group",
-        "`group` keeps byte-identical images in one part of a split, `ignore` does not look for them",
+        "`group` keeps byte-identical images of files and tables in one part of a split, `ignore` does not look for"
+        " them; images that come as arrays (digits, IDX, npz, torch datasets) are not looked at",
         option="--duplicates",
     )
     cache: str | None = setting(
@@ -286,7 +286,9 @@ class AgreementConfig:
 class SelectionConfig:
     """What the model is trained on, and the sizes, as fractions of all rows (docs/method.md, section 5)."""
 
-    target: str = setting("label", "`label`, or the classes of side 1 as in `0,1,2,3,4`", option="--target")
+    target: str = setting(
+        "label", "`label`, or the classes of side 1, by number or name, as in `0,1,2` or `cat,dog`", option="--target"
+    )
     test_fraction: float = setting(
         0.5,
         "of all rows, those on which the model is to fail; what the three fractions leave is train",
@@ -300,8 +302,8 @@ class SelectionConfig:
     validation_fraction: float = setting(0.0, "drawn at random from the train side", option="--validation-fraction")
 
     def faults(self) -> Iterator[str]:
-        if self.target != "label" and not re.fullmatch(r"\d+(,\d+)*", self.target.replace(" ", "")):
-            yield fault("target", self.target, "'label' or class numbers such as '0,1,2,3,4'")
+        if not self.target.strip(" ,"):
+            yield fault("target", self.target, "'label', or classes by number or name such as '0,1,2' or 'cat,dog'")
         if not 0 < self.test_fraction < 1:
             yield fault("test_fraction", self.test_fraction, "above 0 and below 1")
         for name in ("reserve_fraction", "validation_fraction"):

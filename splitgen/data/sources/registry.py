@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from splitgen.data.dataset import ImageDataset
+from splitgen.data.duplicates import group_duplicates
 from splitgen.data.metadata import Groups, code_column, read_metadata
 from splitgen.data.sources.csv import load_csv
 from splitgen.data.sources.digits import load_digits
@@ -21,6 +22,7 @@ from splitgen.data.sources.idx import load_idx
 from splitgen.data.sources.jsonl import load_jsonl
 from splitgen.data.sources.npz import load_npz
 from splitgen.data.sources.parquet import load_parquet
+from splitgen.data.sources.tiny_imagenet import load_tiny_imagenet
 from splitgen.data.sources.torchvision import load_torchvision
 from splitgen.data.sources.webdataset import load_webdataset
 from splitgen.data.torch_dataset import hold_torch_dataset
@@ -38,6 +40,7 @@ SOURCES: dict[str, Callable[[str, DataConfig], ImageDataset]] = {
     "webdataset": load_webdataset,
     "hf": load_hf,
     "torchvision": load_torchvision,
+    "tinyimagenet": load_tiny_imagenet,
 }
 
 
@@ -55,13 +58,13 @@ def open_dataset(given: DataConfig | str | Any) -> ImageDataset:
     if kind not in SOURCES or needs_argument != bool(argument) or (colon and not argument):
         allowed = (
             "digits, idx:FOLDER, torchvision:NAME, folder:PATH, npz:FILE, parquet:PATH, hf:PATH_OR_NAME, csv:FILE, "
-            "jsonl:FILE or webdataset:SHARDS"
+            "jsonl:FILE, webdataset:SHARDS or tinyimagenet:PATH"
         )
         raise SourceError(config.dataset, "unknown dataset", f"use {allowed}")
     dataset = SOURCES[kind](argument, config)
-    if config.metadata is None:
-        return dataset
-    path, column = Path(config.metadata), config.group_column
-    metadata = read_metadata(path, dataset.ids)
-    groups = None if column is None else Groups(column, code_column(metadata, path, column))
-    return replace(dataset, metadata=metadata, groups=groups)
+    if config.metadata is not None:
+        path, column = Path(config.metadata), config.group_column
+        metadata = read_metadata(path, dataset.ids)
+        groups = None if column is None else Groups(column, code_column(metadata, path, column))
+        dataset = replace(dataset, metadata=metadata, groups=groups)
+    return group_duplicates(dataset, config)
