@@ -10,7 +10,7 @@ from PIL import Image
 
 from splitgen.data.colours import flatten, is_grey, read_colour
 from splitgen.data.depths import Span, Storage, read_numbers, round_span, scale_numbers, tell_span, tell_storage
-from splitgen.data.opening import DecodeError, check_sums, open_picture
+from splitgen.data.opening import DecodeError, check_whole, open_picture
 
 __all__ = ["DecodeError", "Encoded", "Preprocessing", "Sight", "choose_span", "decode_image", "look_at"]
 
@@ -175,9 +175,9 @@ def decode_picture(item: bytes | Image.Image, preprocessing: Preprocessing) -> n
         raise DecodeError(f"is a picture; the dataset's images are arrays of {preprocessing.channels} channels")
     with open_picture(item) as picture:
         storage = tell_storage(picture)
+        if isinstance(item, bytes):
+            check_whole(picture, item)
         picture.load()
-        if picture.format == "PNG" and isinstance(item, bytes):
-            check_sums(item)
         array = np.asarray(fit(prepare(picture, storage, preprocessing), preprocessing))
     return array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
 

@@ -17,7 +17,7 @@ REFUSED = {
     "EPS": "which is drawn by an outside program, Ghostscript",
     "FITS": "of which Pillow reads the numbers without their sign and scale",
 }
-DAMAGED = "is a {} file that is damaged, or of a kind that this Pillow does not read"
+DAMAGED = "starts as {} does, but is damaged or of a kind that this Pillow does not read"
 FOREIGN = "is {}, which Pillow does not read"
 STARTS = {
     b"\x89PNG": DAMAGED.format("PNG"),
@@ -39,6 +39,7 @@ STARTS = {
 BOXED = dict.fromkeys((b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"), FOREIGN.format("HEIC"))
 BOXED |= {b"avif": DAMAGED.format("AVIF"), b"avis": DAMAGED.format("AVIF"), b"WEBP": DAMAGED.format("WebP")}
 CUT_OFF = "is cut off: a part of it is missing"
+JPEG_END = b"\xff\xd9"
 SHOWN = 100  # letters of Pillow's own words in a reason
 
 
@@ -93,15 +94,25 @@ def open_picture(item: bytes | Image.Image) -> Iterator[Image.Image]:
 
 def check_header(picture: Image.Image) -> None:
     """Raise `DecodeError` for what must not be decoded."""
+    if picture.format in REFUSED:
+        raise DecodeError(f"is {picture.format}, {REFUSED[picture.format]}")
+    if isinstance(picture, ImageFile.StubImageFile):
+        picture.load()  # fails unless somebody has taught Pillow this kind, which it knows by name alone
     width, height = picture.size
     if width < 1 or height < 1:
         raise DecodeError(f"has no pixels ({width} x {height})")
     if width * height > MAX_PIXELS:
         raise DecodeError(f"has {width:,} x {height:,} pixels, the limit is {MAX_PIXELS:,} in all")
-    if picture.format in REFUSED:
-        raise DecodeError(f"is {picture.format}, {REFUSED[picture.format]}")
-    if isinstance(picture, ImageFile.StubImageFile):
-        picture.load()  # fails where nobody but Pillow has been here, which knows such files by name alone
+
+
+def check_whole(picture: Image.Image, item: bytes) -> None:
+    """Raise `DecodeError` for damage that Pillow passes over; of a picture that has just been opened."""
+    if picture.format == "PNG":
+        check_sums(item)
+    if picture.format == "JPEG" and isinstance(picture, ImageFile.ImageFile) and picture.fp is not None:
+        after_header = picture.fp.tell()
+        if item.rfind(JPEG_END, after_header) < 0:  # as where a download has not yet filled up what is zeros
+            raise DecodeError(CUT_OFF)
 
 
 def check_sums(item: bytes) -> None:
@@ -124,7 +135,8 @@ def tell_reason(error: Exception, item: bytes) -> str:
     if isinstance(error, UnidentifiedImageError):
         return tell_content(item)
     if isinstance(error, Image.DecompressionBombError):
-        return f"has too many pixels; Pillow's limit is set to {2 * (Image.MAX_IMAGE_PIXELS or 0):,}"
+        limit = min(MAX_PIXELS, 2 * (Image.MAX_IMAGE_PIXELS or MAX_PIXELS))
+        return f"has too many pixels, the limit is {limit:,} in all"
     if isinstance(error, MemoryError):
         return "needs more memory than there is"
     if "MAX_TEXT_" in words:
