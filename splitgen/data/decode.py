@@ -26,6 +26,7 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+TURNING = {"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"}  # where Pillow finds it in these formats
 SIDEWAYS = 5  # from this orientation on, width and height change places
 EXIF_MARKS = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")  # chunks of a PNG that may tell an orientation
 LAYERED = ("PSD", "MPO")  # where further frames are layers, or a camera's previews and depths
@@ -115,13 +116,16 @@ def upright_size(item: bytes | Image.Image, picture: Image.Image) -> tuple[int, 
     """Width and height of an open picture once it is turned."""
     if picture.format == "PNG" and isinstance(item, bytes) and not any(mark in item for mark in EXIF_MARKS):
         return picture.size  # Pillow would decode the whole for an EXIF that may come at its end
-    if tell_orientation(picture) != 1:
-        picture.load()  # turns a TIFF by itself
+    if picture.format == "PNG" or tell_orientation(picture) != 1:
+        picture.load()  # turns a TIFF by itself, and may find a PNG's EXIF
     return picture.size[::-1] if tell_orientation(picture) >= SIDEWAYS else picture.size
 
 
 def tell_orientation(picture: Image.Image) -> int:
-    """EXIF's (or XMP's) number, 1 to 8; 1, upright, where that is damaged, for the pixels are not."""
+    """EXIF's (or XMP's) number, 1 to 8, of any picture that is loaded, if it is a PNG; 1, upright, where that is
+    damaged, for the pixels are not."""
+    if picture.format in ("JPEG", "PNG") and not TURNING.intersection(picture.info):
+        return 1  # most are so, and Pillow looks for long
     try:
         number = picture.getexif().get(ORIENTATION, 1)
     except Exception:  # Pillow takes what it finds there as it is

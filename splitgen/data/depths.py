@@ -41,7 +41,7 @@ def tell_storage(picture: Image.Image) -> Storage:
     if picture.format == "JPEG":
         return EIGHT_BITS
     tile = getattr(picture, "tile", None)
-    args = tile[0].args if tile else None
+    args = tile[0][3] if tile else None
     raw = args[0] if isinstance(args, tuple) and args else args
     tags = getattr(picture, "tag_v2", {}) if picture.format == "TIFF" else {}
     wide = picture.mode == "I"

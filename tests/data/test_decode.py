@@ -207,6 +207,25 @@ def test_a_dataset_has_one_range_and_what_is_beyond_is_clipped():
     assert choose_span([look_at(GREY.astype(int)), look_at(GREY.astype(int) * 2)]) == (0, 510)
 
 
+SIXTEEN_BITS = {
+    "png": write_png(DEEP // 4),
+    "pgm": text_header("P5\n48 32\n65535\n", DEEP // 4),
+    "pgm of 12 bits": text_header("P5\n48 32\n4095\n", np.rint(GREY / 1020 * 4095).astype(np.uint16)),
+    "tiff": write_tiff(DEEP // 4, ">"),
+    "tiff, white is zero": write_tiff(65535 - DEEP // 4, photometric=0),
+    "opened": Image.fromarray(DEEP // 4),
+    "array": DEEP // 4,
+}
+
+
+@pytest.mark.parametrize("name", SIXTEEN_BITS)
+def test_16_bits_are_scaled_by_what_they_could_hold_and_not_by_what_they_do(name):
+    item = SIXTEEN_BITS[name]
+    assert (look_at(item).lowest, look_at(item).highest) == (None, None)
+    assert levels_off(item, np.rint(GREY / 4), 1) <= 1
+    assert levels_off(item, np.rint(GREY / 4), 1, low=0, high=1) <= 1  # whatever floats lie beside it
+
+
 def test_images_of_one_value_are_of_one_level():
     assert not decode_image(np.full((4, 4), -7.0), Preprocessing(2, 1)).any()
     assert not decode_image(np.zeros((4, 4), np.int32), Preprocessing(2, 1)).any()

@@ -10,7 +10,7 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 from written_pictures import CROP, GREY, PICTURE, chunk, encode, finish_png, png_header, write_png, write_tiff
@@ -237,6 +237,9 @@ sides = st.integers(1, 90) | st.sampled_from([1, 2, 997, 1500])
 
 
 @settings(max_examples=60, deadline=None)
+@example(1, 1000, 32, "pad", 3)
+@example(1000, 1, 32, "pad", 1)
+@example(1, 1000, 32, "crop", 3)
 @given(sides, sides, st.integers(1, 70), st.sampled_from(["crop", "pad", "squash"]), st.sampled_from([1, 3]))
 def test_any_shape_gives_a_square_of_its_own_pixels(width, height, size, resize, channels):
     pixels = np.full((height, width, 3), (10, 20, 30), np.uint8)

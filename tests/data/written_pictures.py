@@ -87,8 +87,8 @@ def finish_tiff(raw, order, tags):
 
 def levels_off(item, expected, channels, **settings):
     """The largest difference of the middle 32 x 32 pixels, where nothing needs to be scaled."""
-    span = choose_span([look_at(item)])
-    found = decode_image(item, Preprocessing(32, channels, "crop", settings.get("background", "white"), *span))
+    low, high = choose_span([look_at(item)])
+    found = decode_image(item, Preprocessing(32, channels, **{"low": low, "high": high, **settings}))
     assert found.dtype == np.uint8
     expected = expected[None] if expected.ndim == 2 else expected.transpose(2, 0, 1)
     return int(np.abs(found.astype(int) - expected[:, :, 8:40].astype(int)).max())
