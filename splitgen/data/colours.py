@@ -39,7 +39,9 @@ def flatten(picture: Image.Image, storage: Storage, span: Span | None, backgroun
     if key is not None and picture.mode in ("1", "L", "RGB"):
         return flatten_keyed(picture, key, storage, background)
     if has_alpha(picture):
-        straight = picture.convert("LA" if picture.mode == "La" else "RGBA")
+        straight = picture
+        if picture.mode != "RGBA":
+            straight = picture.convert("LA" if picture.mode == "La" else "RGBA")
         return compose(straight, straight.getchannel("A"), background)
     if picture.mode in ("L", "RGB"):
         return picture
@@ -65,7 +67,7 @@ def mask_key(values: np.ndarray, key: np.ndarray) -> Image.Image:
 def compose(picture: Image.Image, mask: Image.Image, background: str) -> Image.Image:
     """A picture as RGB on the background, which shows where the mask is 0."""
     canvas = Image.new("RGB", picture.size, read_colour(background, "RGB"))
-    canvas.paste(picture.convert("RGB"), mask=mask)
+    canvas.paste(picture, mask=mask)
     return canvas
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-MAX_PIXELS = 100_000_000  # by the header, before decoding: 400 MB in Pillow, and thrice that with alpha composited
+MAX_PIXELS = 100_000_000  # by the header, before decoding: 400 MB in Pillow, and 1 GB where it has alpha
 REFUSED = {
     "EPS": "which is drawn by an outside program, Ghostscript",
     "FITS": "of which Pillow reads the numbers without their sign and scale",
