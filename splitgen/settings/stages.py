@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from splitgen.settings.faults import choice_faults, fault, least_faults, positive_faults
+from splitgen.settings.faults import choice_faults, colour_faults, fault, least_faults, positive_faults
 from splitgen.settings.fields import ARGUMENT, by_size, described, setting
 from splitgen.settings.presets import (
     DISCOVERY_DEFAULTS,
@@ -81,6 +81,7 @@ class DataConfig:
     def faults(self) -> Iterator[str]:
         yield from least_faults(self, 1, "image_size")
         yield from choice_faults(self, "resize", ("crop", "pad", "squash"))
+        yield from colour_faults(self, "background")
         yield from choice_faults(self, "duplicates", ("group", "ignore"))
         if self.group_column is not None and self.metadata is None:
             yield fault("group_column", self.group_column, "given together with metadata, the table that has it")
