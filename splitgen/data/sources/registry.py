@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from splitgen.data.dataset import ImageDataset
-from splitgen.data.metadata import Groups, code_column, read_metadata
+from splitgen.data.metadata import Groups, code_column, join_metadata
 from splitgen.data.sources.digits import load_digits
 from splitgen.data.sources.folder import load_folder
 from splitgen.data.sources.idx import load_idx
@@ -49,6 +49,6 @@ def open_dataset(given: DataConfig | str | Any) -> ImageDataset:
     if config.metadata is None:
         return dataset
     path, column = Path(config.metadata), config.group_column
-    metadata = read_metadata(path, dataset.ids)
-    groups = None if column is None else Groups(column, code_column(metadata, path, column))
-    return replace(dataset, metadata=metadata, groups=groups)
+    metadata = join_metadata(path, dataset.ids)
+    groups = None if column is None else Groups(column, code_column(metadata.frame, path, column))
+    return replace(dataset, metadata=metadata.frame, groups=groups, notes=(*dataset.notes, *metadata.notes))
