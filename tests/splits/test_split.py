@@ -162,18 +162,20 @@ def test_a_file_that_is_no_split_is_refused(split, tmp_path):
 
 
 def test_other_data_are_refused(split):
-    check_belongs(split, "f", "sha256:1", split.labels)
-    with pytest.raises(FingerprintError):
-        check_belongs(split, "f", "sha256:2", split.labels)
+    check_belongs(split, "f", "sha256:1", split.labels, split.ids)
+    with pytest.raises(FingerprintError, match="fingerprint sha256:1, this one sha256:2"):
+        check_belongs(split, "f", "sha256:2", split.labels, split.ids)
+    with pytest.raises(FingerprintError, match="the split has the label 0 in row 0, the dataset 1"):
+        check_belongs(split, "f", "sha256:1", 1 - split.labels, split.ids)
     with pytest.raises(RowsError, match="20 rows, the dataset 19"):
-        check_belongs(split, "f", "sha256:1", split.labels[1:])
+        check_belongs(split, "f", "sha256:1", split.labels[1:], split.ids[1:])
 
 
 def test_ids_are_compared_where_the_datasets_are_known(split):
     check_belongs(split, "f", "sha256:1", split.labels, split.ids)
     check_belongs(split, "f", "sha256:1", split.labels, list(split.ids))
     swapped = [*split.ids[:4], split.ids[5], split.ids[4], *split.ids[6:]]
-    with pytest.raises(FingerprintError, match="it has the id 'dir/4.png' in row 4, the dataset 'dir/5.png'"):
+    with pytest.raises(FingerprintError, match="the split has the id 'dir/4.png' in row 4, the dataset 'dir/5.png'"):
         check_belongs(split, "f", "sha256:1", split.labels, swapped)
 
 
