@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -43,11 +43,11 @@ def list_namings(dataset: Any) -> list[Names]:
     return [[tell_key(key) for key in ids], *found] if is_column(ids, len(dataset)) else found
 
 
-def is_column(values: Any, n_rows: int) -> bool:
+def is_column(values: Any, n_rows: int) -> TypeGuard[Sequence[Any]]:
     """Whether an attribute holds a value for each row."""
     try:
-        return not isinstance(values, (str, bytes, Mapping)) and len(values) == n_rows
-    except TypeError:  # a number, None, a tensor without dimensions
+        return values is not None and not isinstance(values, (str, bytes, Mapping)) and len(values) == n_rows
+    except TypeError:  # a number, a tensor without dimensions
         return False
 
 
