@@ -21,7 +21,7 @@ from splitgen.parquet import check_names
 SEPARATORS = ",;\t|"
 SEPARATOR_LINE = re.compile(r'"?sep=([^"\w\s]|\t)"?\s*')  # with which spreadsheets tell it
 SAMPLE = 50  # lines by which the separator is found
-PACKED = {b"\x1f\x8b": gzip.GzipFile, b"BZh": bz2.BZ2File, b"\xfd7zXZ\x00": lzma.LZMAFile}
+PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 OTHERS = {
     b"PK\x03\x04": "it is a zip archive; unpack it, or save the workbook's sheet as CSV",
     b"\xff\xfe": "it is UTF-16; save it as UTF-8",
