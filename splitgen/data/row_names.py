@@ -75,6 +75,7 @@ def is_hub_dataset(dataset: Any) -> bool:
 
 def list_hub_namings(dataset: Any) -> list[Names]:
     """Columns of ids or paths, and the paths that images have, of a Hugging Face dataset. No image is decoded."""
+    dataset = dataset.with_format(None)  # a format of the user's may leave columns out
     kinds = {name: type(feature).__name__ for name, feature in dataset.features.items()}
     columns = [name for name in (ID_COLUMN, *FILE_COLUMNS) if kinds.get(name) == "Value"]
     found: list[Names] = [[tell_key(key) for key in dataset[name]] for name in columns]
@@ -85,7 +86,7 @@ def list_hub_namings(dataset: Any) -> list[Names]:
 def list_picture_paths(dataset: Any, column: str) -> Names:
     """The path of each image of a column, None for one without."""
     undecoded = replace(dataset.features[column], decode=False)
-    stored = dataset.select_columns([column]).cast_column(column, undecoded).flatten()
+    stored = dataset.select_columns([column]).cast_column(column, undecoded).flatten().with_format(None)
     return [tell_key(path) for path in stored.select_columns([f"{column}.path"])[f"{column}.path"]]
 
 
@@ -105,7 +106,7 @@ def list_labels(dataset: Any, class_names: Sequence[str]) -> Any:
 
 def list_hub_labels(dataset: Any, column: str, class_names: Sequence[str]) -> Any:
     """The labels of a column of a Hugging Face dataset, as `list_labels`."""
-    values, words = list(dataset[column]), getattr(dataset.features[column], "names", None) or []
+    values, words = list(dataset.with_format(None)[column]), getattr(dataset.features[column], "names", None) or []
     if words and set(words) <= set(class_names) and all(value in range(len(words)) for value in values):
         values = [words[value] for value in values]
     return number_words(values, class_names)

@@ -45,7 +45,7 @@ def make_dataset_dict(split: Split, dataset: Any, label_column: str | None = Non
     except SplitFileError as error:
         raise ExportError(CONSUMER, error.problem, error.remedy) from error
     if id_column is not None:
-        check_id_column(split, id_column, list(dataset[id_column]))
+        check_id_column(split, id_column, list(dataset.with_format(None)[id_column]))
     return DatasetDict({part: dataset.select(split.indices(part)) for part in find_parts(split)})
 
 

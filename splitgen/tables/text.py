@@ -9,9 +9,9 @@ import io
 import lzma
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO
 
 import pandas as pd
 
@@ -21,7 +21,7 @@ from splitgen.parquet import check_names
 SEPARATORS = ",;\t|"
 SEPARATOR_LINE = re.compile(r'"?sep=([^"\w\s]|\t)"?\s*')  # with which spreadsheets tell it
 SAMPLE = 50  # lines by which the separator is found
-PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+PACKED: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 OTHERS = {
     b"PK\x03\x04": "it is a zip archive; unpack it, or save the workbook's sheet as CSV",
     b"\xff\xfe": "it is UTF-16; save it as UTF-8",
@@ -39,7 +39,7 @@ def unpack(file: BinaryIO, head: bytes, size: int) -> BinaryIO:
     if opener is None:
         return file
     try:
-        text = cast(BinaryIO, opener(file)).read(max(LARGE, PACKING * size) + 1)
+        text: bytes = opener(file).read(max(LARGE, PACKING * size) + 1)
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise ValueError("it is packed, and cut short or damaged; pack it again") from error
     check_packing("the table", size, len(text))
