@@ -94,7 +94,12 @@ def find_positions(keys: Iterable[Any], ids: Sequence[str] | Places) -> np.ndarr
     Raises `AmbiguousIdError`.
     """
     places = ids if isinstance(ids, Places) else Places(ids)
-    return np.array([places.find(key) for key in keys], dtype=np.int64)
+    exact, found = places.exact, list(keys)
+    # most keys are ids as they stand, and a look-up is a tenth of the way by `find`
+    positions = [exact.get(key, -1) if isinstance(key, str) else -1 for key in found]
+    return np.array(
+        [places.find(key) if place < 0 else place for key, place in zip(found, positions, strict=True)], dtype=np.int64
+    )
 
 
 def find_contradiction(rows: np.ndarray, keys: Iterable[Any], ids: Sequence[str] | Places) -> str | None:
@@ -105,19 +110,22 @@ def find_contradiction(rows: np.ndarray, keys: Iterable[Any], ids: Sequence[str]
     """
     places = ids if isinstance(ids, Places) else Places(ids)
     found = list(keys)
-    for row, key, place in zip(rows.tolist(), found, find_positions(found, places).tolist(), strict=True):
-        if 0 <= row < len(places.ids) and place != row and tell_key(key) is not None:
-            return f"index {row} is '{places.ids[row]}', but stands beside the id '{key}'"
-    return None
+    differs = (find_positions(found, places) != rows) & (rows >= 0) & (rows < len(places.ids))
+    told = next((place for place in np.flatnonzero(differs) if tell_key(found[place]) is not None), None)
+    if told is None:
+        return None
+    row = int(rows[told])
+    return f"index {row} is '{places.ids[row]}', but stands beside the id '{found[told]}'"
 
 
 def find_doubled(rows: np.ndarray) -> tuple[int, int] | None:
     """The first two places in rows [n] that hold the same row, -1 left aside; None where every row is there once."""
-    seen: dict[int, int] = {}
-    for place, row in enumerate(rows.tolist()):
-        if row >= 0 and seen.setdefault(row, place) != place:
-            return seen[row], place
-    return None
+    known = np.flatnonzero(rows >= 0)
+    _, first, which = np.unique(rows[known], return_index=True, return_inverse=True)
+    again = known[first[which] != np.arange(len(known))]
+    if not len(again):
+        return None
+    return int(np.flatnonzero(rows == rows[again[0]])[0]), int(again[0])
 
 
 AGREE = "correct one of them, or leave out the column that is wrong"  # remedy of a contradiction

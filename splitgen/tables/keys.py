@@ -51,11 +51,13 @@ def find_keys(table: Table, places: Places) -> Keys:
     column = find_id_column(table, places)
     if column is None:
         raise KeyFault(*tell_missing(table, places))
-    empty = next((row for row, key in enumerate(table.frame[column]) if tell_key(key) is None), None)
+    positions = locate(table.frame[column], places)
+    unknown = np.flatnonzero(positions < 0)
+    empty = next((row for row in unknown if tell_key(table.frame[column].iloc[row]) is None), None)
     if empty is not None:
         problem = f"column {tell_column(column)} is empty in row {empty} (rows counted from 0)"
         raise KeyFault(problem, "give every row its id")
-    return Keys(column, locate(table.frame[column], places))
+    return Keys(column, positions)
 
 
 def find_id_column(table: Table, places: Places) -> str | None:

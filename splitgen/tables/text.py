@@ -95,7 +95,7 @@ def read_rows(lines: Iterable[str], separator: str, first: int) -> Iterator[tupl
     reader = csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=True)
     try:
         for row in reader:
-            if any(cell and not cell.isspace() for cell in row):
+            if "".join(row).strip():
                 yield reader.line_num + first - 1, row
     except csv.Error as error:
         problem = f"line {reader.line_num + first - 1}: {error}"
@@ -103,20 +103,27 @@ def read_rows(lines: Iterable[str], separator: str, first: int) -> Iterator[tupl
 
 
 def fill_columns(header: list[str], rows: Iterable[tuple[int, list[str]]]) -> pd.DataFrame:
-    """The columns of rows below a header; a row that is short has empty cells. Raises `ValueError` for one that is
-    longer, for a name that stands twice, and for values without a name."""
+    """The columns of rows below a header. Raises `ValueError` as `fit_rows`, for a name that stands twice, and for
+    values without a name."""
     names = [name.strip() for name in header]
-    columns: list[list[str | None]] = [[] for _ in names]
-    for number, row in rows:
-        if any(cell.strip() for cell in row[len(names) :]):
-            problem = f"line {number} has {len(row)} fields, the header {len(names)}"
-            raise ValueError(f"{problem}; put quotes around a field with a separator in it")
-        for position, cells in enumerate(columns):
-            cell = row[position] if position < len(row) else ""
-            cells.append(cell if cell and not cell.isspace() else None)
+    cells = list(zip(*fit_rows(rows, len(names)), strict=True)) or [()] * len(names)
+    columns = [[cell if cell and not cell.isspace() else None for cell in column] for column in cells]
     kept = [position for position, name in enumerate(names) if name or any(columns[position])]
     nameless = next((position for position in kept if position and not names[position]), None)
     if nameless is not None:
         raise ValueError(f"column {nameless + 1} has no name; name it in the first line")
     check_names([names[position] for position in kept])
     return pd.DataFrame({names[position]: pd.Series(columns[position], dtype=object) for position in kept})
+
+
+def fit_rows(rows: Iterable[tuple[int, list[str]]], width: int) -> Iterator[list[str]]:
+    """The rows with so many cells each: a short one has empty cells at its end. Raises `ValueError` for a longer one
+    with values there."""
+    for number, row in rows:
+        if len(row) == width:
+            yield row
+        elif any(cell.strip() for cell in row[width:]):
+            problem = f"line {number} has {len(row)} fields, the header {width}"
+            raise ValueError(f"{problem}; put quotes around a field with a separator in it")
+        else:
+            yield (row + [""] * width)[:width]
