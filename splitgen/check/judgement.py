@@ -14,7 +14,7 @@ from splitgen.check.classes import check_classes
 from splitgen.errors import PredictionsError
 from splitgen.ids import Places, find_doubled
 from splitgen.splits.split import Split
-from splitgen.tables.keys import INDEX_COLUMN, KeyFault, check_agreement, find_id_column, find_keys
+from splitgen.tables.keys import INDEX_COLUMN, KeyFault, advise_column, check_agreement, find_id_column, find_keys
 from splitgen.tables.table import Table, read_table
 from splitgen.verification.chance import measure_chance, tell_unlearned
 from splitgen.whole import NotWholeError, to_whole
@@ -152,7 +152,8 @@ def find_rows(name: str, table: Table, places: Places) -> np.ndarray:
         rows = keys.positions
         if (rows < 0).any():
             unknown = table.frame[keys.column].iloc[int(np.flatnonzero(rows < 0)[0])]
-            raise PredictionsError(name, f"the split has no id '{unknown}'", f"its ids look like '{places.ids[0]}'")
+            remedy = advise_column(table, places, f"its ids look like '{places.ids[0]}'")
+            raise PredictionsError(name, f"the split has no id '{unknown}'", remedy)
     if not len(rows):
         raise PredictionsError(name, "it has no rows", "give a prediction for every test row")
     doubled = find_doubled(rows)

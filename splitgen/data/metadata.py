@@ -11,7 +11,16 @@ import pandas as pd
 
 from splitgen.errors import MetadataError
 from splitgen.ids import Places
-from splitgen.tables.keys import ID_COLUMN, KeyFault, Keys, check_index, check_once, find_keys, order_rows
+from splitgen.tables.keys import (
+    ID_COLUMN,
+    KeyFault,
+    Keys,
+    advise_column,
+    check_index,
+    check_once,
+    find_keys,
+    order_rows,
+)
 from splitgen.tables.table import Table, read_table
 
 
@@ -59,20 +68,22 @@ def join_metadata(path: Path, ids: Sequence[str]) -> Metadata:
         raise MetadataError(str(path), str(error), "give a Parquet or CSV file") from error
     rows = order_rows(keys.positions, len(ids))
     if (rows < 0).any():
-        raise tell_without_row(path, table, keys, rows, ids)
+        raise tell_without_row(path, table, keys, rows, places)
     names = [name for name in table.names if name != keys.column]
     index = pd.Index(np.array(ids, dtype=object), name=ID_COLUMN)
     columns = {name: table.typed(name).iloc[rows].set_axis(index) for name in names}
     return Metadata(pd.DataFrame(columns, index=index), () if keys.note is None else (f"metadata: {keys.note}",))
 
 
-def tell_without_row(path: Path, table: Table, keys: Keys, rows: np.ndarray, ids: Sequence[str]) -> MetadataError:
+def tell_without_row(path: Path, table: Table, keys: Keys, rows: np.ndarray, places: Places) -> MetadataError:
     """The error of datapoints without a row. rows: [N], -1 for those."""
-    problem = f"{int((rows < 0).sum())} datapoints have no row (first: id '{ids[int(np.flatnonzero(rows < 0)[0])]}')"
+    without = np.flatnonzero(rows < 0)
+    problem = f"{len(without)} datapoints have no row (first: id '{places.ids[without[0]]}')"
     other = next((row for row, position in enumerate(keys.positions.tolist()) if position < 0), None)
     if other is not None:
         problem += f"; no datapoint has its id '{table.frame[keys.column].iloc[other]}'"
-    return MetadataError(str(path), problem, "ids are POSIX relative paths, or row numbers counted from 0")
+    remedy = advise_column(table, places, "ids are POSIX relative paths, or row numbers counted from 0")
+    return MetadataError(str(path), problem, remedy)
 
 
 def read_metadata(path: Path, ids: Sequence[str]) -> pd.DataFrame:

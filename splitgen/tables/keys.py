@@ -63,9 +63,11 @@ def find_keys(table: Table, places: Places) -> Keys:
 def find_id_column(table: Table, places: Places) -> str | None:
     """The column `id`; where there is none, the first of `FILE_COLUMNS`, or an index without a name, whose values are
     ids. Raises `KeyFault` for a key that could be two ids."""
-    column = find_name(table, ID_COLUMN)
-    if column is not None:
-        return column
+    return find_name(table, ID_COLUMN) or find_file_column(table, places)
+
+
+def find_file_column(table: Table, places: Places) -> str | None:
+    """The first of `FILE_COLUMNS`, or an index without a name, whose values are ids. Raises `KeyFault`."""
     for name in (*FILE_COLUMNS, UNNAMED):
         found = find_name(table, name)
         if found is None or (found == UNNAMED and are_numbers(table.frame[found])):
@@ -99,6 +101,15 @@ def locate(column: pd.Series, places: Places) -> np.ndarray:
         return find_positions(column, places)
     except AmbiguousIdError as error:
         raise KeyFault(str(error), "write it as the dataset has it") from error
+
+
+def advise_column(table: Table, places: Places, otherwise: str) -> str:
+    """What to do about a column `id` of other values than ids: take the column that has them, where there is one."""
+    try:
+        column = find_file_column(table, places)
+    except KeyFault:  # it is no better than `id` is
+        return otherwise
+    return otherwise if column is None else f"its column {tell_column(column)} has the ids: leave out 'id'"
 
 
 def tell_missing(table: Table, places: Places) -> tuple[str, str]:

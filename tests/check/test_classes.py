@@ -220,6 +220,7 @@ def test_a_text_of_predictions_is_joined_however_it_names_the_rows(tmp_path, tex
         ("id,prediction\n", "it has no rows"),
         ("id,prediction\nother,1\n", "the split has no id 'other'"),
         ("file,prediction\na,1\n", "it has no column 'id'; its columns are file, prediction"),
+        (f"id,path,prediction\n17,{IDS[3]},1\n", "no id '17'; its column 'path' has the ids: leave out 'id'"),
         ("path,prediction\na.png,1\n", "the values of 'path' are no ids of the dataset"),
         ("index,prediction\n007,1\n8,1\n", "index '007' is no row number"),
         ("index,prediction\nTrue,1\n", "index True is no row number"),

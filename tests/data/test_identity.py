@@ -105,6 +105,11 @@ TEXTS = {
         PATHS,
         "the values of 'file_name' are no ids of the dataset",
     ),
+    "numbers of its own beside file names": (
+        "id,filename,x\n1,dog/2.png,1\n2,cat/1.png,2\n",
+        PATHS,
+        "no datapoint has its id '1'; its column 'filename' has the ids: leave out 'id'",
+    ),
     "an index without a name": (",x\nb,1\na,2\n", AB, [2, 1]),
     "an index that counts": (",x\n0,1\n1,2\n", ("0", "1"), "it has no column 'id'; its columns are x"),
     "an index that agrees": ("index,id,x\n1,b,1\n0,a,2\n", AB, [2, 1]),
