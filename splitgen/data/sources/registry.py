@@ -13,7 +13,7 @@ from typing import Any
 
 from splitgen.data.dataset import ImageDataset
 from splitgen.data.duplicates import group_duplicates
-from splitgen.data.metadata import Groups, code_column, read_metadata
+from splitgen.data.metadata import Groups, code_column, join_metadata
 from splitgen.data.sources.csv import load_csv
 from splitgen.data.sources.digits import load_digits
 from splitgen.data.sources.folder import load_folder
@@ -64,7 +64,8 @@ def open_dataset(given: DataConfig | str | Any) -> ImageDataset:
     dataset = SOURCES[kind](argument, config)
     if config.metadata is not None:
         path, column = Path(config.metadata), config.group_column
-        metadata = read_metadata(path, dataset.ids)
-        groups = None if column is None else Groups(column, code_column(metadata, path, column))
-        dataset = replace(dataset, metadata=metadata, groups=groups)
+        metadata = join_metadata(path, dataset.ids)
+        groups = None if column is None else Groups(column, code_column(metadata.frame, path, column))
+        notes = (*dataset.notes, *metadata.notes)
+        dataset = replace(dataset, metadata=metadata.frame, groups=groups, notes=notes)
     return group_duplicates(dataset, config)
