@@ -54,7 +54,6 @@ if TYPE_CHECKING:
     from splitgen.tasks.agreement import score_agreement as score_agreement
     from splitgen.tasks.discovery import discover_tasks as discover_tasks
     from splitgen.tasks.found import FoundTasks as FoundTasks
-    from splitgen.tasks.refinement import RefinedTask as RefinedTask
     from splitgen.tasks.refinement import Start as Start
     from splitgen.tasks.refinement import refine_tasks as refine_tasks
     from splitgen.tasks.tasks_file import SavedTasks as SavedTasks
@@ -99,7 +98,7 @@ MODULES = {
     "tasks.agreement": ("AgreementScore", "score_agreement"),
     "tasks.discovery": ("discover_tasks",),
     "tasks.found": ("FoundTasks",),
-    "tasks.refinement": ("RefinedTask", "Start", "refine_tasks"),
+    "tasks.refinement": ("Start", "refine_tasks"),
     "tasks.tasks_file": ("SavedTasks", "read_tasks", "write_tasks"),
     "tasks.ways.registry": ("WAYS",),
     "tasks.ways.request": ("WayRequest",),

@@ -10,6 +10,7 @@ from typing import Any
 from splitgen.check.thresholds import FIGURE_OF, Thresholds
 from splitgen.errors import SettingError
 from splitgen.parquet import find_output_fault
+from splitgen.settings.faults import fault, text_fault
 from splitgen.settings.layers import read_toml
 
 DEFAULT_FILE = Path("pyproject.toml")
@@ -61,7 +62,7 @@ class GateSettings:
         if self.predictions is None and "" in self.models:
             faults.append("a model's name is empty; give one as in make, or none for the split's own")
         written = [path for path in (self.junit, self.out) if path is not None]
-        faults += [fault for path in written if (fault := find_output_fault(path)) is not None]
+        faults += [found for path in written if (found := find_output_fault(path)) is not None]
         if self.junit is not None and self.junit == self.out:
             faults.append(f"--junit and --out are the same file '{self.out}'; give two")
         if faults:
@@ -100,14 +101,14 @@ def read_table(config: Path | None) -> dict[str, Any]:
             return {}
         raise SettingError(f"'{path}' has no table [tool.splitgen.check]; see the README")
     if not isinstance(table, dict):
-        raise SettingError(f"[tool.splitgen.check] of '{path}' must be a table, got {table!r}")
+        raise SettingError(fault(f"[tool.splitgen.check] of '{path}'", table, "a table"))
     allowed = [*NUMBERS, *(field.name for field in fields(GateSettings) if field.name != "thresholds")]
     faults = [
         f"unknown setting '{name}' in [tool.splitgen.check]; allowed: {', '.join(allowed)}"
         for name in table
         if name not in allowed
     ]
-    faults += [fault for name, value in table.items() if (fault := find_type_fault(name, value)) is not None]
+    faults += [found for name, value in table.items() if (found := find_type_fault(name, value)) is not None]
     if faults:
         raise SettingError(*faults)
     return dict(table)
@@ -115,13 +116,14 @@ def read_table(config: Path | None) -> dict[str, Any]:
 
 def find_type_fault(name: str, value: Any) -> str | None:
     """What is wrong with the type of a setting of the table."""
-    is_list = isinstance(value, list) and all(isinstance(each, str) for each in value)
-    if name in LISTS and not is_list:
-        return f"{name} must be a list of texts, got {value!r}"
-    if name in (*PATHS, "dataset") and not isinstance(value, str):
-        return f"{name} must be a text, got {value!r}"
+    if name in LISTS:
+        if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+            return fault(name, value, "a list of texts")
+        return next((found for each in value if (found := text_fault(name, each)) is not None), None)
+    if name in (*PATHS, "dataset"):
+        return text_fault(name, value)
     if name == "seeds" and (not isinstance(value, int) or isinstance(value, bool)):
-        return f"{name} must be a whole number, got {value!r}"
+        return fault(name, value, "a whole number")
     if name == "warn_only" and not isinstance(value, bool):
-        return f"{name} must be true or false, got {value!r}"
+        return fault(name, value, "true or false")
     return None

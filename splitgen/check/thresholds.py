@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from splitgen.errors import SettingError
+from splitgen.settings.faults import fault
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Thresholds:
     def __post_init__(self) -> None:
         """Raises `SettingError` for bounds that are no fraction."""
         faults = [
-            f"{name} must be a fraction from 0 to 1, got {bound!r}"
+            fault(name, bound, "a fraction from 0 to 1")
             for name, bound in self.given()
             if isinstance(bound, bool) or not isinstance(bound, (int, float)) or not 0 <= bound <= 1
         ]

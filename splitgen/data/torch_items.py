@@ -167,5 +167,10 @@ def name_paths(paths: Sequence[Path], root: Any = None) -> tuple[str, ...]:
         start = Path(root).as_posix().rstrip("/") + "/"
         if all(path.startswith(start) for path in whole):
             return tuple(path.removeprefix(start) for path in whole)
-    folder = os.path.commonpath([path.parent for path in paths])
-    return tuple(Path(os.path.relpath(path, folder)).as_posix() for path in paths)
+    return place_paths(paths)[1]
+
+
+def place_paths(paths: Sequence[Path]) -> tuple[Path, tuple[str, ...]]:
+    """The folder that has all of the paths, and these relative to it, with slashes."""
+    folder = Path(os.path.commonpath([path.parent for path in paths]))
+    return folder, tuple(path.relative_to(folder).as_posix() for path in paths)

@@ -10,31 +10,55 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from splitgen.errors import SettingError
-from splitgen.settings.faults import check, fault
+from splitgen.settings.faults import check, fault, text_fault
 from splitgen.settings.stages import RunConfig
 
 Settings = dict[str, Any]
 LARGEST = 1e300  # a number as large as this, infinity and NaN are no settings
+LARGEST_WHOLE = 2**63  # nor is a whole number that TOML, Parquet and torch have no room for
+WHOLE_NUMBER = "a whole number of at most 64 bits"
+DEEPEST = 100  # tables and lists in one another, which other tools' tables in pyproject.toml do not come near
 
 
 def read_toml(path: Path) -> Settings:
     """Settings of a TOML file, as nested dictionaries. Raises `SettingError`."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        check_depth(settings)
     except OSError as error:
         raise SettingError(f"config '{path}' cannot be read ({error.strerror}); give a TOML file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        problem = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingError(f"config '{path}' is not TOML ({error}); see the README for an example") from error
+    except (RecursionError, ValueError) as error:
+        problem = "nested too deeply" if isinstance(error, RecursionError) else "a number of thousands of digits"
         raise SettingError(f"config '{path}' is not TOML ({problem}); see the README for an example") from error
+    return settings
+
+
+def check_depth(settings: Settings) -> None:
+    """Raise `RecursionError` for what whoever walks through the settings would fail at: dotted names may be of any
+    length."""
+    level: list[Any] = [settings]
+    for _ in range(DEEPEST):
+        level = [value for each in level for value in (each.values() if isinstance(each, dict) else each)]
+        level = [value for value in level if isinstance(value, (dict, list))]
+        if not level:
+            return
+    raise RecursionError
 
 
 def merge_settings(below: Mapping[str, Any], above: Mapping[str, Any]) -> Settings:
-    """Nested settings, where `above` wins; a None in `above` says nothing."""
+    """Nested settings, where `above` wins; a None in `above` says nothing.
+
+    Raises `SettingError` where a table lies above what is none, which would be lost.
+    """
     merged = dict(below)
     for name, value in above.items():
         if isinstance(value, Mapping):
             under = merged.get(name, {})
-            merged[name] = merge_settings(under if isinstance(under, Mapping) else {}, value)
+            if not isinstance(under, Mapping):
+                raise SettingError(fault(name, under, "a table"))
+            merged[name] = merge_settings(under, value)
         elif value is not None:
             merged[name] = value
     return merged
@@ -85,26 +109,33 @@ def convert(value: Any, hint: str, name: str, faults: list[str]) -> Any:
     """The value as the field's type has it, or a fault."""
     if value is None and "None" in hint:
         return None
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LARGEST
     if hint.startswith("tuple"):
-        if isinstance(value, (list, tuple)) and all(isinstance(v, int) and not isinstance(v, bool) for v in value):
+        if isinstance(value, (list, tuple)) and all(isinstance(each, int) and is_whole(each) for each in value):
             return tuple(value)
         faults.append(fault(name, value, "a list of whole numbers"))
     elif "float" in hint:
-        if is_number:
+        if is_number(value):
             return float(value)
         faults.append(fault(name, value, "a number"))
     elif "int" in hint:
-        if is_number and value == int(value):
+        if is_whole(value):
             return int(value)
-        faults.append(fault(name, value, "a whole number"))
+        faults.append(fault(name, value, WHOLE_NUMBER))
     elif "bool" in hint:
         if isinstance(value, bool):
             return value
         faults.append(fault(name, value, "true or false"))
-    elif not isinstance(value, str):
-        faults.append(fault(name, value, "a text"))
+    elif (found := text_fault(name, value)) is not None:
+        faults.append(found)
     return value
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LARGEST
+
+
+def is_whole(value: Any) -> bool:
+    return is_number(value) and value == int(value) and abs(value) < LARGEST_WHOLE
 
 
 def parse_duration(text: str) -> float:

@@ -1,84 +1,119 @@
 """The settings of a run: one frozen dataclass a stage.
 
 Every class has `faults()`, which lists all that is out of range; `check` raises them in
-one `SettingError`. The maths never checks settings again.
+one `SettingError`. The maths never checks settings again. A new setting is one `setting(...)` here: with its
+`option`, all commands that take its table have it.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from splitgen.settings.faults import choice_faults, fault, least_faults, positive_faults
-from splitgen.settings.presets import DISCOVERY_DEFAULTS, FEW_POINTS, REFINEMENT_DEFAULTS, fill_defaults
+from splitgen.settings.faults import choice_faults, colour_faults, fault, least_faults, positive_faults
+from splitgen.settings.fields import ARGUMENT, by_size, described, setting
+from splitgen.settings.presets import (
+    DISCOVERY_DEFAULTS,
+    FEW_POINTS,
+    MAX_EPOCHS,
+    MIN_EPOCHS,
+    REFINEMENT_DEFAULTS,
+    SHARPENING_ROUNDS,
+    TRAINING_STEPS,
+    fill_defaults,
+)
+
+EPOCHS_BY_ROWS = f"{MIN_EPOCHS} to {MAX_EPOCHS}, by the rows trained on"
 
 
+@described
 @dataclass(frozen=True)
 class DataConfig:
-    """Which dataset, and how it is opened.
+    """Which dataset, and how it is opened."""
 
-    dataset: `digits`, `idx:FOLDER`, `torchvision:NAME`, `folder:PATH`, `npz:FILE`, `features:FILE` or
-        `package.module:callable`.
-    root: folder of torchvision datasets.
-    download: fetch a torchvision dataset that is not there.
-    part: of a source that has several (train, val, test, ...), the one to open.
-    image_column: of a table, the images: bytes or paths; of features, the vectors; None finds it.
-    label_column: of a table, the classes; None finds it.
-    target_column: of a torchvision dataset, the attribute or kind of target that is the class.
-    image_size: pixels a side that images are resized to; None goes by what is there.
-    resize: `crop` keeps the middle of an image, `pad` fills it up to a square, `squash` changes its aspect ratio.
-    background: colour that shines through where an image is transparent.
-    skip_unreadable: leave out images that cannot be read.
-    duplicates: `group` keeps byte-identical images in one part of a split, `ignore` does not look for them.
-    cache: folder that decoded images are kept in; None takes the user's cache folder.
-    follow_links: read what a folder's links point to outside of it, too.
-    metadata: Parquet or CSV table about the datapoints, joined by its column `id`.
-    group_column: of the metadata; rows of one group never straddle train and test.
-    """
-
-    dataset: str = "digits"
-    root: str = "data"
-    download: bool = False
-    part: str | None = None
-    image_column: str | None = None
-    label_column: str | None = None
-    target_column: str | None = None
-    image_size: int | None = None
-    resize: str = "crop"
-    background: str = "white"
-    skip_unreadable: bool = False
-    duplicates: str = "group"
-    cache: str | None = None
-    follow_links: bool = False
-    metadata: str | None = None
-    group_column: str | None = None
+    dataset: str = setting(
+        "digits",
+        "`digits`, `idx:FOLDER`, `torchvision:NAME`, `folder:PATH`, `npz:FILE`, `features:FILE`,"
+        " `package.module:callable`, ...",
+        option=ARGUMENT,
+    )
+    root: str = setting("data", "folder of torchvision datasets", option="--root")
+    download: bool = setting(False, "fetch a torchvision dataset that is not there", option="--download")
+    part: str | None = setting(
+        None,
+        "of a source that has several (train, val, test, ...), the one to open",
+        "train, where there are several",
+        option="--part",
+    )
+    image_column: str | None = setting(
+        None,
+        "of a table, the column of the images: bytes or paths; of features, that of the vectors",
+        "found",
+        option="--image-column",
+    )
+    label_column: str | None = setting(None, "of a table, the column of the classes", "found", option="--label-column")
+    target_column: str | None = setting(
+        None,
+        "of a torchvision dataset, the attribute (`Blond_Hair`) or kind of target (`genus`) that is the class",
+        "the dataset's own",
+        option="--target-column",
+    )
+    image_size: int | None = setting(
+        None, "pixels a side that images are resized to", "32, of smaller images their own", option="--image-size"
+    )
+    resize: str = setting(
+        "crop",
+        "`crop` keeps the middle of an image, `pad` fills it up to a square, `squash` changes its aspect ratio",
+        option="--resize",
+    )
+    background: str = setting(
+        "white", "colour that shines through where an image is transparent", option="--background"
+    )
+    skip_unreadable: bool = setting(False, "leave out images that cannot be read", option="--skip-unreadable")
+    duplicates: str = setting(
+        "group",
+        "`group` keeps byte-identical images of files and tables in one part of a split, `ignore` does not look for"
+        " them; images that come as arrays (digits, IDX, npz, torch datasets) are not looked at",
+        option="--duplicates",
+    )
+    cache: str | None = setting(
+        None, "folder that decoded images are kept in", "the user's cache folder", option="--cache"
+    )
+    follow_links: bool = setting(
+        False, "read what a folder's links point to outside of it, too", option="--follow-links"
+    )
+    metadata: str | None = setting(
+        None, "Parquet or CSV table about the datapoints, joined by its column `id`", "none", option="--metadata"
+    )
+    group_column: str | None = setting(
+        None, "of the metadata; rows of one group never straddle train and test", "none", option="--group-column"
+    )
 
     def faults(self) -> Iterator[str]:
         yield from least_faults(self, 1, "image_size")
         yield from choice_faults(self, "resize", ("crop", "pad", "squash"))
+        yield from colour_faults(self, "background")
         yield from choice_faults(self, "duplicates", ("group", "ignore"))
         if self.group_column is not None and self.metadata is None:
             yield fault("group_column", self.group_column, "given together with metadata, the table that has it")
 
 
+@described
 @dataclass(frozen=True)
 class TrainingConfig:
-    """The recipe of the target model: optimiser under a one-cycle schedule, no augmentation.
+    """The recipe of the target model: optimiser under a one-cycle schedule, no augmentation."""
 
-    optimizer: `adamw`, `adam` or `sgd` (with Nesterov momentum 0.9).
-    learning_rate: the peak of the schedule.
-    weight_decay: of the optimiser.
-    epochs: None takes as many as give about `TRAINING_STEPS` steps, at least `MIN_EPOCHS` and at most `MAX_EPOCHS`.
-    batch_size: rows in a step.
-    """
-
-    optimizer: str = "adamw"
-    learning_rate: float = 4e-3
-    weight_decay: float = 1e-4
-    epochs: int | None = None
-    batch_size: int = 128
+    optimizer: str = setting("adamw", "`adamw`, `adam` or `sgd` (with Nesterov momentum 0.9)", option="--optimizer")
+    learning_rate: float = setting(4e-3, "the peak of the schedule", option="--learning-rate")
+    weight_decay: float = setting(1e-4, "of the optimiser")
+    epochs: int | None = setting(
+        None,
+        f"of the target model; left open, they give about {TRAINING_STEPS:_} steps",
+        EPOCHS_BY_ROWS,
+        option="--epochs",
+    )
+    batch_size: int = setting(128, "rows in a step of the target model's training", option="--batch-size")
 
     def faults(self) -> Iterator[str]:
         yield from choice_faults(self, "optimizer", ("adamw", "adam", "sgd"))
@@ -89,50 +124,56 @@ class TrainingConfig:
             yield fault("epochs", self.epochs, "1 or more")
 
 
+@described
 @dataclass(frozen=True)
 class DiscoveryConfig:
     """Task discovery (docs/method.md, section 3); the defaults are few strong tasks, which serve a split.
 
     What is None, `for_images` fills in.
-
-    dim: d of the embedding; with d = 1 the uniformity is empty and the class balance keeps a task balanced.
-    n_tasks: K, at most dim.
-    meta_steps: the stop; where a budget of time is given without steps, `NO_STOP`.
-    inner_steps: T, the steps of plain SGD of the two networks.
-    batch_size: B, the rows of such a step.
-    inner_learning_rate: eta of these steps.
-    temperature: of the soft task labels.
-    pool_size: datapoints that the encoder sees in a meta-step; the T batches are drawn out of them.
-    held_out_size: datapoints on which the two networks are compared.
-    encoder_width: channels of the task encoder's first layer; the next two have 2 and 4 times as many.
-    encoder_learning_rate: of the task encoder's Adam.
-    centring: "class" subtracts the mean of each source class from the projection, "none" the overall mean.
-    uniformity_weight: c, the weight of the uniformity in the objective.
-    imbalance_weight: b, the weight of the class imbalance in the objective.
-    crowding_weight: g, the weight of the boundary crowding in the objective.
-    crowding_width: the margin within which a datapoint counts as near the boundary.
-    meta_gradient: "one-sided", "central" or "exact".
-    epsilon: length of the finite difference's shift as a fraction of |w|.
     """
 
-    dim: int | None = None
-    n_tasks: int | None = None
-    meta_steps: int | None = None
-    inner_steps: int = 80
-    batch_size: int | None = None
-    inner_learning_rate: float = 0.1
-    temperature: float = 5.0
-    pool_size: int = 1024
-    held_out_size: int = 512
-    encoder_width: int = 24
-    encoder_learning_rate: float = 2e-3
-    centring: str = "class"
-    uniformity_weight: float = 1.0
-    imbalance_weight: float = 10.0
-    crowding_weight: float | None = None
-    crowding_width: float = 0.5
-    meta_gradient: str = "one-sided"
-    epsilon: float = 0.005
+    dim: int | None = setting(
+        None,
+        "d of the embedding; with d = 1 the uniformity is empty and the class balance keeps a task balanced",
+        "as many as tasks",
+        option="--dim",
+    )
+    n_tasks: int | None = setting(
+        None, "K, the tasks to discover, at most dim", by_size(DISCOVERY_DEFAULTS["n_tasks"]), option="--tasks"
+    )
+    meta_steps: int | None = setting(
+        None,
+        "the stop of discovery; a budget of time that is given without steps is the only stop",
+        by_size(DISCOVERY_DEFAULTS["meta_steps"]),
+        option="--meta-steps",
+    )
+    inner_steps: int = setting(80, "T, the steps of plain SGD of the two networks")
+    batch_size: int | None = setting(None, "B, the rows of such a step", by_size(DISCOVERY_DEFAULTS["batch_size"]))
+    inner_learning_rate: float = setting(0.1, "eta of these steps")
+    temperature: float = setting(5.0, "of the soft task labels")
+    pool_size: int = setting(
+        1024, "datapoints that the encoder sees in a meta-step; the T batches are drawn out of them"
+    )
+    held_out_size: int = setting(512, "datapoints on which the two networks are compared")
+    encoder_width: int = setting(
+        24, "channels of the task encoder's first layer; the next two have 2 and 4 times as many"
+    )
+    encoder_learning_rate: float = setting(2e-3, "of the task encoder's Adam")
+    centring: str = setting(
+        "class", "`class` subtracts the mean of each source class from the projection, `none` the overall mean"
+    )
+    uniformity_weight: float = setting(1.0, "c, the weight of the uniformity in the objective")
+    imbalance_weight: float = setting(10.0, "b, the weight of the class imbalance in the objective")
+    crowding_weight: float | None = setting(
+        None,
+        "g, the weight of the boundary crowding in the objective",
+        by_size(DISCOVERY_DEFAULTS["crowding_weight"]),
+    )
+    crowding_width: float = setting(0.5, "the margin within which a datapoint counts as near the boundary")
+    meta_gradient: str = setting(
+        "one-sided", "how discovery differentiates: `one-sided`, `central` or `exact`", option="--meta-gradient"
+    )
+    epsilon: float = setting(0.005, "length of the finite difference's shift as a fraction of |w|")
 
     def faults(self) -> Iterator[str]:
         yield from positive_faults(
@@ -148,15 +189,17 @@ class DiscoveryConfig:
         if self.dim is not None and self.n_tasks is not None and self.dim < self.n_tasks:
             yield fault("n_tasks", self.n_tasks, f"at most dim ({self.dim}), as task directions are orthonormal")
 
-    def for_images(self, image_size: int) -> DiscoveryConfig:
+    def for_images(self, image_size: int, *, is_timed: bool = False) -> DiscoveryConfig:
         """The same settings with K, d, B, g and the stop filled in for images of that many pixels a side.
 
         Below `SMALL_IMAGE` pixels a training is cheap: batches of 128 make the inner networks fit
         better, and a second task gives the search more candidates. Above, all the time goes to one task,
         and keeping datapoints away from the boundary pays (on digits it costs 5 points). Small images are for a
         first look, which is to take a minute or two: fewer meta-steps (tests/benchmarks/refinement.md).
+
+        is_timed: a budget of time is the stop; meta-steps that are open stay so.
         """
-        found = fill_defaults(self, DISCOVERY_DEFAULTS, image_size)
+        found = fill_defaults(self, DISCOVERY_DEFAULTS, image_size, is_timed)
         n_tasks = self.n_tasks
         if n_tasks is None:
             n_tasks = found["n_tasks"] if self.dim is None else min(self.dim, found["n_tasks"])
@@ -164,36 +207,44 @@ class DiscoveryConfig:
         return dataclasses.replace(self, **{**found, "n_tasks": n_tasks, "dim": dim})
 
 
+@described
 @dataclass(frozen=True)
 class RefinementConfig:
     """Refinement by the failure itself, of the search's best and of new tasks (docs/method.md, section 4);
     tests/benchmarks/refinement.md has what each setting gained, and what lost.
 
     What is None, `for_images` fills in.
-
-    meta_steps: of each task that stays to the end; 0 leaves refinement out; where a budget of time is given without
-        steps, `NO_STOP`.
-    candidates: how many of the search's best are refined.
-    new_tasks: how many start from untrained encoders beside them.
-    first_round: meta-steps to the first round of real trainings; the next rounds come at 2, 4, 8, ... times as many.
-    keep: tasks that go on after a round.
-    learning_rate: of the task encoder.
-    batch_size, inner_steps, pool_size: of the inner training, as in `DiscoveryConfig`.
-    lifetime: meta-steps for which one network is trained on before a fresh one.
-    budget_share: of a budget of time, the rest being discovery's.
     """
 
-    meta_steps: int | None = None
-    candidates: int = 1
-    new_tasks: int | None = None
-    first_round: int | None = None
-    keep: int = 2
-    learning_rate: float = 2e-3
-    batch_size: int = 128
-    inner_steps: int = 80
-    pool_size: int | None = None
-    lifetime: int | None = None
-    budget_share: float = 0.7
+    meta_steps: int | None = setting(
+        None,
+        "the stop of refinement, for each task that stays to the end; 0 leaves refinement out; a budget of time that is"
+        " given without steps is the only stop",
+        by_size(REFINEMENT_DEFAULTS["meta_steps"]),
+        option="--refine-steps",
+    )
+    candidates: int = setting(1, "how many of the search's best are refined")
+    new_tasks: int | None = setting(
+        None, "how many start from untrained encoders beside them", by_size(REFINEMENT_DEFAULTS["new_tasks"])
+    )
+    first_round: int | None = setting(
+        None,
+        "meta-steps to the first round of real trainings; the next rounds come at 2, 4, 8, ... times as many",
+        by_size(REFINEMENT_DEFAULTS["first_round"]),
+    )
+    keep: int = setting(2, "tasks that go on after a round")
+    learning_rate: float = setting(2e-3, "of the task encoder")
+    batch_size: int = setting(128, "of the inner training, as in `[discovery]`")
+    inner_steps: int = setting(80, "of the inner training, as in `[discovery]`")
+    pool_size: int | None = setting(
+        None, "of the inner training, as in `[discovery]`", by_size(REFINEMENT_DEFAULTS["pool_size"])
+    )
+    lifetime: int | None = setting(
+        None,
+        "meta-steps for which one network is trained on before a fresh one",
+        by_size(REFINEMENT_DEFAULTS["lifetime"]),
+    )
+    budget_share: float = setting(0.7, "of a budget of time, the rest being discovery's")
 
     def faults(self) -> Iterator[str]:
         yield from positive_faults(self, "learning_rate", "keep", "inner_steps")
@@ -205,29 +256,32 @@ class RefinementConfig:
         if not 0 < self.budget_share < 1:
             yield fault("refinement budget_share", self.budget_share, "between 0 and 1")
 
-    def for_images(self, image_size: int) -> RefinementConfig:
+    def for_images(self, image_size: int, *, is_timed: bool = False) -> RefinementConfig:
         """The same settings with what is left open filled in for images of that many pixels a side: below
-        `SMALL_IMAGE` a model has learned the target after T steps, above it takes longer."""
-        return dataclasses.replace(self, **fill_defaults(self, REFINEMENT_DEFAULTS, image_size))
+        `SMALL_IMAGE` a model has learned the target after T steps, above it takes longer. is_timed: a budget of time
+        is the stop; meta-steps that are open stay so."""
+        return dataclasses.replace(self, **fill_defaults(self, REFINEMENT_DEFAULTS, image_size, is_timed))
 
 
+@described
 @dataclass(frozen=True)
 class AgreementConfig:
-    """The agreement score (docs/method.md, section 2).
+    """The agreement score (docs/method.md, section 2)."""
 
-    networks: how many are trained on a task; every pair is compared.
-    max_rows: rows of the dataset that take part at most, drawn at random.
-    train_fraction: share of them that the networks are trained on.
-    min_train_accuracy: a task that the networks do not reach this accuracy on is flagged as not fitted.
-    epochs: of the training, to convergence; None as in `TrainingConfig`, and up to 60 for a task that is not fitted
-        by then: one that says nothing about the images takes longer than the target.
-    """
-
-    networks: int = 2
-    max_rows: int = 12_000
-    train_fraction: float = 0.75
-    min_train_accuracy: float = 0.95
-    epochs: int | None = None
+    networks: int = setting(
+        2, "how many networks are trained on a task; every pair is compared", option="--agreement-networks"
+    )
+    max_rows: int = setting(12_000, "rows of the dataset that take part at most, drawn at random")
+    train_fraction: float = setting(0.75, "share of them that the networks are trained on")
+    min_train_accuracy: float = setting(
+        0.95, "a task that the networks do not reach this accuracy on is flagged as not fitted"
+    )
+    epochs: int | None = setting(
+        None,
+        "of the training, to convergence; left open, as in `[training]`, and up to 60 for a task that is not fitted by"
+        " then: one that says nothing about the images takes longer than the target",
+        EPOCHS_BY_ROWS,
+    )
 
     def faults(self) -> Iterator[str]:
         if self.networks < 2:
@@ -240,24 +294,29 @@ class AgreementConfig:
             yield fault("agreement epochs", self.epochs, "1 or more")
 
 
+@described
 @dataclass(frozen=True)
 class SelectionConfig:
-    """What the model is trained on, and the sizes, as fractions of all rows (docs/method.md, section 5).
+    """What the model is trained on, and the sizes, as fractions of all rows (docs/method.md, section 5)."""
 
-    target: "label", or the classes of side 1 as in "0,1,2,3,4".
-    test_fraction: the rows on which the model is to fail; what the three fractions leave is train.
-    reserve_fraction: the middle of each class, left out between train and test; nobody uses it.
-    validation_fraction: drawn at random from the train side.
-    """
-
-    target: str = "label"
-    test_fraction: float = 0.5
-    reserve_fraction: float = 0.0
-    validation_fraction: float = 0.0
+    target: str = setting(
+        "label", "`label`, or the classes of side 1, by number or name, as in `0,1,2` or `cat,dog`", option="--target"
+    )
+    test_fraction: float = setting(
+        0.5,
+        "of all rows, those on which the model is to fail; what the three fractions leave is train",
+        option="--test-fraction",
+    )
+    reserve_fraction: float = setting(
+        0.0,
+        "the middle of each class, left out between train and test; nobody uses it",
+        option="--reserve-fraction",
+    )
+    validation_fraction: float = setting(0.0, "drawn at random from the train side", option="--validation-fraction")
 
     def faults(self) -> Iterator[str]:
-        if self.target != "label" and not re.fullmatch(r"\d+(,\d+)*", self.target.replace(" ", "")):
-            yield fault("target", self.target, "'label' or class numbers such as '0,1,2,3,4'")
+        if not self.target.strip(" ,"):
+            yield fault("target", self.target, "'label', or classes by number or name such as '0,1,2' or 'cat,dog'")
         if not 0 < self.test_fraction < 1:
             yield fault("test_fraction", self.test_fraction, "above 0 and below 1")
         for name in ("reserve_fraction", "validation_fraction"):
@@ -272,20 +331,17 @@ class SelectionConfig:
         return 1 - self.test_fraction - self.reserve_fraction - self.validation_fraction
 
 
+@described
 @dataclass(frozen=True)
 class SearchConfig:
-    """How the candidates (task, class sides) are compared (docs/method.md, section 6).
+    """How the candidates (task, class sides) are compared (docs/method.md, section 6)."""
 
-    n_cuts: how many of the best class cuts are tried for each task, each with both signs.
-    max_trained: candidates in the first round; where there are more, a cheap predictor chooses.
-    rows: train rows of the target model in each round of successive halving.
-    keep: candidates that go on to each next round.
-    """
-
-    n_cuts: int = 2
-    max_trained: int = 16
-    rows: tuple[int, ...] = (4_000, 12_000)
-    keep: tuple[int, ...] = (3,)
+    n_cuts: int = setting(2, "how many of the best class cuts are tried for each task, each with both signs")
+    max_trained: int = setting(16, "candidates in the first round; where there are more, a cheap predictor chooses")
+    rows: tuple[int, ...] = setting(
+        (4_000, 12_000), "train rows of the target model in each round of successive halving"
+    )
+    keep: tuple[int, ...] = setting((3,), "candidates that go on to each next round")
 
     def faults(self) -> Iterator[str]:
         yield from positive_faults(self, "n_cuts", "max_trained")
@@ -295,20 +351,20 @@ class SearchConfig:
             yield fault("search keep", list(self.keep), "one count above 0 for each round after the first")
 
 
+@described
 @dataclass(frozen=True)
 class SharpeningConfig:
     """Rounds in which the best tasks become what networks make of them (docs/method.md, section 6).
 
-    rounds: 0 leaves sharpening out; None leaves them to `for_points`.
-    folds: a row's new margin comes from networks that were trained on the other folds.
-    networks: how many of them for each fold; their logits are added up.
-    candidates: how many of the strongest are sharpened; after the first round the best goes on alone.
+    What is None, `for_points` fills in.
     """
 
-    rounds: int | None = None
-    folds: int = 2
-    networks: int = 3
-    candidates: int = 2
+    rounds: int | None = setting(None, "0 leaves sharpening out", by_size(SHARPENING_ROUNDS, FEW_POINTS, "datapoints"))
+    folds: int = setting(2, "a row's new margin comes from networks that were trained on the other folds")
+    networks: int = setting(3, "how many of them for each fold; their logits are added up")
+    candidates: int = setting(
+        2, "how many of the strongest are sharpened; after the first round the best goes on alone"
+    )
 
     def faults(self) -> Iterator[str]:
         yield from positive_faults(self, "networks")
@@ -322,20 +378,20 @@ class SharpeningConfig:
     def for_points(self, n_points: int) -> SharpeningConfig:
         """The same settings with the rounds filled in for a dataset of that many datapoints: below `FEW_POINTS`
         networks that see a part of them know a task less well than its encoder does."""
-        rounds = (0 if n_points < FEW_POINTS else 4) if self.rounds is None else self.rounds
+        few, many = SHARPENING_ROUNDS
+        rounds = (few if n_points < FEW_POINTS else many) if self.rounds is None else self.rounds
         return dataclasses.replace(self, rounds=rounds)
 
 
+@described
 @dataclass(frozen=True)
 class VerificationConfig:
-    """Honest verification (docs/method.md, section 7).
+    """Honest verification (docs/method.md, section 7)."""
 
-    seeds: how many; at least 2, for an interval.
-    holdout_fraction: share of the train rows that is held out where the split has no validation part.
-    """
-
-    seeds: int = 3
-    holdout_fraction: float = 0.1
+    seeds: int = setting(3, "how many seeds the verification has; at least 2, for an interval", option="--seeds")
+    holdout_fraction: float = setting(
+        0.1, "share of the train rows that is held out where the split has no validation part"
+    )
 
     def faults(self) -> Iterator[str]:
         if self.seeds < 2:
@@ -344,17 +400,18 @@ class VerificationConfig:
             yield fault("holdout_fraction", self.holdout_fraction, "between 0 and 1")
 
 
+@described
 @dataclass(frozen=True)
 class RunConfig:
-    """All settings of a run; those below are of no stage.
+    """All settings of a run; those below are of no stage."""
 
-    model: the target model: `conv`, `mlp`, `linear`, `resnet18`, `resnet18-small`, `torchvision:NAME` or
-        `package.module:callable`.
-    seed: of everything random.
-    """
-
-    model: str = "conv"
-    seed: int = 0
+    model: str = setting(
+        "conv",
+        "the target model: `conv`, `mlp`, `linear`, `resnet18`, `resnet18-small`, `torchvision:NAME` or"
+        " `package.module:callable`",
+        option="--model",
+    )
+    seed: int = setting(0, "of everything random", option="--seed")
     data: DataConfig = field(default_factory=DataConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     discovery: DiscoveryConfig = field(default_factory=DiscoveryConfig)

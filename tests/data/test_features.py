@@ -102,6 +102,21 @@ def test_parquet_of_vectors_or_of_numbers_is_the_same_data(embedded, digits, tmp
     assert np.array_equal(found.images.pixels[:, :, 0, 0].numpy(), embedded)
 
 
+def test_names_of_classes_are_those_that_the_source_gives(embedded, digits, tmp_path):
+    names = [f"digit {c}" for c in range(10)]
+    table = pa.table({"embedding": list(embedded), "label": digits.labels})
+    note = {"info": {"features": {"label": {"names": names, "_type": "ClassLabel"}}}}  # as the hub's tables have it
+    hub = open_dataset(
+        write_table(tmp_path / "a.parquet", table.replace_schema_metadata({"huggingface": json.dumps(note)}))
+    )
+    assert hub.class_names == tuple(names)
+    assert np.array_equal(hub.labels, digits.labels)
+    np.savez(tmp_path / "words.npz", x=embedded, y=np.array(names)[9 - digits.labels])
+    words = open_dataset(f"features:{tmp_path / 'words.npz'}")
+    assert words.class_names == tuple(names)
+    assert np.array_equal(words.labels, 9 - digits.labels)
+
+
 VECTORS = [[1.0, 2.0]] * 40
 LABELS = [0, 1] * 20
 
@@ -109,8 +124,12 @@ LABELS = [0, 1] * 20
 @pytest.mark.parametrize(
     ("columns", "settings", "words"),
     [
-        ({"v": VECTORS}, {}, "it has no column of labels; give --label-column, one of v"),
-        ({"v": VECTORS, "y": LABELS}, {"label_column": "class"}, "it has no column 'class'; give --label-column"),
+        ({"v": VECTORS}, {}, "no column has a usual name of labels .*; give --label-column"),
+        (
+            {"v": VECTORS, "y": LABELS},
+            {"label_column": "class"},
+            "it has no column 'class' of labels; columns that would do: y",
+        ),
         ({"v": VECTORS, "y": LABELS}, {"image_column": "w"}, "it has no column 'w'; give --image-column, one of v"),
         ({"v": VECTORS, "w": VECTORS, "y": LABELS}, {}, r"2 columns of vectors \(v, w\); give --image-column"),
         ({"v": ["a"] * 40, "y": LABELS}, {}, "it has no column of vectors and none of numbers"),

@@ -5,19 +5,16 @@ Where a class checks the MD5 of the published files, that check alone is patched
 
 from __future__ import annotations
 
-import pickle
-
 import numpy as np
 import pytest
 import torchvision_layouts as layouts
 from torchvision import datasets
 from torchvision_layouts import LAYOUTS, OWN, TRAIN, colour, grey
 
-from splitgen import DataConfig, open_dataset
+from splitgen import DataConfig, Split, open_dataset
 from splitgen.data.dataset import compute_fingerprint
 from splitgen.data.images import MemoryImages
 from splitgen.data.sources.torchvision_classes import find_kind
-from splitgen.data.sources.torchvision_rows import FilePictures
 from splitgen.errors import SourceError
 
 BY_ARRAY = ("KMNIST", "EMNIST@letters", "QMNIST", "USPS", "CIFAR100", "SVHN", "STL10", "SEMEION")
@@ -85,6 +82,26 @@ def test_what_lies_in_one_array_keeps_its_very_pixels_and_size(spec, tmp_path):
         assert np.array_equal(found.images.pixels[row].numpy(), pixels)
     raw = [np.ascontiguousarray(own.data).tobytes()]  # as splits that earlier versions made of it have it
     assert found.fingerprint == compute_fingerprint(raw, [str(row) for row in range(len(own))], found.labels)
+
+
+@pytest.mark.parametrize("spec", ["KMNIST", "OxfordIIITPet", "Flowers102", "GTSRB", "Food101", "Caltech101", "DTD"])
+def test_a_split_of_it_gives_a_subset_of_torchvisions_own_dataset(spec, tmp_path):
+    made = LAYOUTS[spec](tmp_path)
+    found = open_made(spec, tmp_path)
+    parts = np.where(np.arange(found.n_points) < 10, "train", "test")
+    zeros = np.zeros(found.n_points, np.float32)
+    split = Split(found.ids, found.labels, found.labels, parts, zeros, zeros, {})
+    own = getattr(datasets, spec)(root=tmp_path)
+    assert [label for _, label in split.subset(own, "train")] == made.labels[:10]
+
+
+def test_byte_identical_files_form_a_group(tmp_path):
+    layouts.eurosat(tmp_path)
+    folder = tmp_path / "eurosat" / "2750" / "Forest"
+    (folder / "image_012.jpg").write_bytes((folder / "image_020.jpg").read_bytes())
+    found = open_made("EuroSAT", tmp_path)
+    assert found.groups.codes[12] == found.groups.codes[20] != found.groups.codes[11]
+    assert "2 images are byte-identical" in found.notes[-1]
 
 
 def test_the_faces_of_celeba_are_told_by_any_attribute_or_by_who_they_are(tmp_path):
@@ -213,16 +230,3 @@ def test_a_missing_test_part_is_a_note_and_a_missing_image_an_error(tmp_path):
     assert notes[-1] == "its part 'val' is no own test set: its images are not there"
     with pytest.raises(SourceError, match="its image 'airfield/00000000.jpg' is not there"):
         open_made("Places365", tmp_path)  # the large ones
-
-
-def test_pictures_of_files_can_be_read_by_another_process_and_tell_when_they_change(tmp_path):
-    layouts.eurosat(tmp_path)
-    paths = sorted((tmp_path / "eurosat" / "2750").rglob("*.jpg"))
-    pictures = FilePictures(tuple(paths), tuple(path.name for path in paths))
-    again = pickle.loads(pickle.dumps(pictures))
-    assert again.read(3) == paths[3].read_bytes()
-    assert again.stamp() == pictures.stamp() != ""
-    paths[3].write_bytes(b"other")
-    assert again.stamp() != FilePictures(tuple(paths[:3]), ("",) * 3).stamp()
-    paths[3].unlink()
-    assert pictures.stamp() == ""

@@ -17,12 +17,14 @@ import pyarrow.parquet as pq
 import torch
 
 from splitgen.archives import ArchiveError, open_npz
+from splitgen.data.arrow import is_label, read_class_names, read_features, read_labels
+from splitgen.data.columns import find_label_column
 from splitgen.data.dataset import ImageDataset, check_label_shape, make_dataset
+from splitgen.data.labels import LabelColumn, code_labels, text_column
 from splitgen.errors import SourceError
 from splitgen.parquet import check_footprint
 from splitgen.settings.stages import DataConfig
 
-LABEL_COLUMNS = ("label", "labels", "target", "class", "y")  # the first that a table has
 ID_COLUMN = "id"
 GIVE = "give an .npz file with x (N x D) and y (N), or a Parquet file with vectors or numbers and a label"
 
@@ -39,17 +41,20 @@ def load_features(argument: str, config: DataConfig) -> ImageDataset:
         raise SourceError(f"features:{argument}", "the file does not exist", GIVE)
     ids = None
     if path.suffix.lower() == ".npz":
-        x, y = read_npz_features(source, path)
+        x, column = read_npz_features(source, path)
     elif path.suffix.lower() in (".parquet", ".pq"):
-        x, y, ids = read_parquet_features(source, path, config)
+        x, column, ids = read_parquet_features(source, path, config)
     else:
         raise SourceError(source, f"its suffix is '{path.suffix}'", GIVE)
-    labels, names = name_labels(source, y)
+    check_label_shape(source, column.values.shape, len(x))
+    if len(x) == 0:
+        raise SourceError(source, "it has no rows", "give a dataset with at least two classes")
+    labels, names = code_labels(source, column)
     features = torch.from_numpy(np.array(x, dtype=np.float32, order="C"))[:, :, None, None]
     return make_dataset(source, features, labels, raw=[x.tobytes()], ids=ids, class_names=names)
 
 
-def read_npz_features(source: str, path: Path) -> tuple[np.ndarray, np.ndarray]:
+def read_npz_features(source: str, path: Path) -> tuple[np.ndarray, LabelColumn]:
     """x [N, D] and y [N], read once they are known to fit together."""
     try:
         with open_npz(path) as archive:
@@ -58,7 +63,10 @@ def read_npz_features(source: str, path: Path) -> tuple[np.ndarray, np.ndarray]:
             x, y = archive.header("x"), archive.header("y")
             check_features(source, x.shape, x.dtype)
             check_label_shape(source, y.shape, x.shape[0])
-            return archive.read("x"), archive.read("y")
+            labels = archive.read("y")
+            if labels.dtype.kind == "U":
+                return archive.read("x"), text_column(labels.tolist())
+            return archive.read("x"), LabelColumn(labels, np.ones(len(labels), dtype=bool))
     except OSError as error:
         raise SourceError(source, f"it cannot be read ({error.strerror})", GIVE) from error
     except ArchiveError as error:
@@ -78,30 +86,26 @@ def check_features(source: str, shape: Sequence[int], dtype: Any) -> None:
 
 def read_parquet_features(
     source: str, path: Path, config: DataConfig
-) -> tuple[np.ndarray, np.ndarray, tuple[str, ...] | None]:
+) -> tuple[np.ndarray, LabelColumn, tuple[str, ...] | None]:
     """Features [N, D], labels [N], and ids where the table has them."""
     try:
         check_footprint(path)
         table = pq.read_table(path)
     except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors
         raise SourceError(source, f"it cannot be read ({' '.join(str(error).split())})", GIVE) from error
-    label = choose_label_column(source, table.column_names, config.label_column)
-    if table.column(label).null_count:
-        raise SourceError(source, f"column '{label}' is empty in {table.column(label).null_count} rows", "label them")
-    labels = table.column(label).to_pandas().to_numpy()
+    notes = read_features(table.schema)
+    fitting = [field.name for field in table.schema if is_label(field.type)]
+    named = [name for name in fitting if notes.get(name, {}).get("_type") == "ClassLabel"]
+    label = find_label_column(source, config.label_column, fitting, named)
+    labels = read_labels(table.column(label), read_class_names(notes.get(label, {})))
+    if not labels.present.all():
+        n_empty = int((~labels.present).sum())
+        raise SourceError(source, f"column '{label}' is empty in {n_empty} rows", "give every row its label")
     ids = None
     if ID_COLUMN in table.column_names and label != ID_COLUMN:
         ids = tuple(map(str, table.column(ID_COLUMN).to_pylist()))
         check_distinct(source, ids)
     return read_columns(source, table, {label, ID_COLUMN}, config.image_column), labels, ids
-
-
-def choose_label_column(source: str, columns: Sequence[str], wanted: str | None) -> str:
-    found = [name for name in ([wanted] if wanted is not None else LABEL_COLUMNS) if name in columns]
-    if not found:
-        problem = "it has no column of labels" if wanted is None else f"it has no column '{wanted}'"
-        raise SourceError(source, problem, f"give --label-column, one of {', '.join(columns)}")
-    return found[0]
 
 
 def check_distinct(source: str, ids: Sequence[str]) -> None:
@@ -154,11 +158,3 @@ def read_numbers(source: str, column: Any, name: str) -> np.ndarray:
         raise SourceError(source, f"column '{name}' has {column.null_count} missing numbers", "fill or leave them out")
     values: np.ndarray = column.to_numpy()
     return values
-
-
-def name_labels(source: str, labels: np.ndarray) -> tuple[np.ndarray, tuple[str, ...] | None]:
-    """Labels as numbers, and class names where they are words: in sorted order."""
-    if labels.dtype.kind == "U" or (labels.dtype == object and all(isinstance(each, str) for each in labels)):
-        names, codes = np.unique(labels.astype(str), return_inverse=True)
-        return codes.astype(np.int64), tuple(names.tolist())
-    return labels, None

@@ -13,14 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from splitgen.data.dataset import ImageDataset
-from splitgen.data.metadata import Groups, code_column, read_metadata
+from splitgen.data.duplicates import group_duplicates
+from splitgen.data.metadata import Groups, code_column, join_metadata
+from splitgen.data.sources.csv import load_csv
 from splitgen.data.sources.digits import load_digits
 from splitgen.data.sources.features import load_features
 from splitgen.data.sources.folder import load_folder
+from splitgen.data.sources.hf import load_hf
 from splitgen.data.sources.idx import load_idx
+from splitgen.data.sources.jsonl import load_jsonl
 from splitgen.data.sources.npz import load_npz
+from splitgen.data.sources.parquet import load_parquet
+from splitgen.data.sources.tiny_imagenet import load_tiny_imagenet
 from splitgen.data.sources.torchvision import load_torchvision
 from splitgen.data.sources.users import is_users_code, load_users, looks_like_code
+from splitgen.data.sources.webdataset import load_webdataset
 from splitgen.data.torch_dataset import hold_torch_dataset
 from splitgen.errors import SourceError, SplitgenError
 from splitgen.plugins import DATASETS, PluginError, list_plugins, load_plugin, tell_raised
@@ -32,10 +39,25 @@ SOURCES: dict[str, Source] = {
     "idx": load_idx,
     "npz": load_npz,
     "folder": load_folder,
+    "parquet": load_parquet,
+    "csv": load_csv,
+    "jsonl": load_jsonl,
+    "webdataset": load_webdataset,
+    "hf": load_hf,
     "torchvision": load_torchvision,
     "features": load_features,
+    "tinyimagenet": load_tiny_imagenet,
 }
-ARGUMENTS = {"digits": "", "idx": ":FOLDER", "folder": ":PATH", "torchvision": ":NAME"}  # of the others ":FILE"
+ARGUMENTS = {  # of the others ":FILE"
+    "digits": "",
+    "idx": ":FOLDER",
+    "folder": ":PATH",
+    "parquet": ":PATH",
+    "hf": ":PATH_OR_NAME",
+    "webdataset": ":SHARDS",
+    "torchvision": ":NAME",
+    "tinyimagenet": ":PATH",
+}
 RECORDED = "recorded"  # stands in front of a spec that is code, and comes from a file
 
 
@@ -49,12 +71,13 @@ def open_dataset(given: DataConfig | str | Any) -> ImageDataset:
         return hold_torch_dataset(given)
     config = DataConfig(given) if isinstance(given, str) else given
     dataset = open_source(config)
-    if config.metadata is None:
-        return dataset
-    path, column = Path(config.metadata), config.group_column
-    metadata = read_metadata(path, dataset.ids)
-    groups = None if column is None else Groups(column, code_column(metadata, path, column))
-    return replace(dataset, metadata=metadata, groups=groups)
+    if config.metadata is not None:
+        path, column = Path(config.metadata), config.group_column
+        metadata = join_metadata(path, dataset.ids)
+        groups = None if column is None else Groups(column, code_column(metadata.frame, path, column))
+        notes = (*dataset.notes, *metadata.notes)
+        dataset = replace(dataset, metadata=metadata.frame, groups=groups, notes=notes)
+    return group_duplicates(dataset, config)
 
 
 def open_source(config: DataConfig) -> ImageDataset:

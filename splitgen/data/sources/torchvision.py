@@ -12,12 +12,14 @@ import numpy as np
 
 from splitgen.data.arrays import to_channels_first
 from splitgen.data.dataset import ImageDataset, OwnTest, check_classes, check_labels, make_dataset
+from splitgen.data.duplicates import with_digests
 from splitgen.data.images import MemoryImages
 from splitgen.data.listing import Listing, Pictures, decode_listing
+from splitgen.data.pictures import FilePictures
 from splitgen.data.sources.torchvision_classes import Kind, find_kind
-from splitgen.data.sources.torchvision_rows import FilePictures, Rows, has_arrays, list_attributes, list_rows
+from splitgen.data.sources.torchvision_rows import Rows, has_arrays, list_attributes, list_rows
 from splitgen.data.torch_dataset import ItemPictures
-from splitgen.data.torch_items import name_paths
+from splitgen.data.torch_items import place_paths
 from splitgen.errors import SourceError
 from splitgen.plugins import tell_raised
 from splitgen.settings.stages import DataConfig
@@ -68,7 +70,9 @@ def load_torchvision(argument: str, config: DataConfig) -> ImageDataset:
         return hold_arrays(kind.source, part, own, labels, classes, notes)
     own_test = None if own is None else list_part(kind.source, *own, classes)
     every = np.arange(len(labels))
-    return decode_listing(list_part(kind.source, part, every, labels, classes, notes, own_test), config)
+    listing = list_part(kind.source, part, every, labels, classes, notes, own_test)
+    dataset = decode_listing(listing, config)
+    return dataset if part.rows.paths is None else with_digests(dataset, listing.pictures, config)
 
 
 def check_root(kind: Kind, config: DataConfig) -> None:
@@ -230,9 +234,9 @@ def list_part(
         ids = tuple(str(int(row)) for row in kept)
         pictures = ItemPictures(part.dataset, source, make=part.make, kept=kept)
     else:
-        names = name_paths(paths)
+        folder, names = place_paths(paths)
         ids = tuple(names[row] for row in kept)
-        pictures = FilePictures(tuple(paths[row] for row in kept), ids)
-        if not pictures.paths[0].is_file():
+        pictures = FilePictures(folder, ids)
+        if not Path(pictures.locate(0)).is_file():
             raise SourceError(source, f"its image '{ids[0]}' is not there", "give --root with all of its files")
     return Listing(source, pictures, labels, ids, classes.names, tuple(notes), own_test)

@@ -3,7 +3,6 @@ be."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,6 @@ import numpy as np
 import torch
 from PIL import Image
 
-from splitgen.data.decode import DecodeError
 from splitgen.data.torch_items import distinguish, find_class_names, find_paths, is_list_of
 from splitgen.errors import SourceError
 
@@ -24,37 +22,6 @@ IDENTITY = "identity"  # whose face it is, which CelebA tells beside its attribu
 UNSORTED = ("Omniglot", "INaturalist", "SUN397")  # classes whose order of rows is that of the file system
 N_COMPARED = 12  # rows whose own label is set beside the listed one
 CLASSIFICATION = "use a classification dataset"
-
-
-@dataclass(frozen=True)
-class FilePictures:
-    """Image files. names: of the rows, for messages."""
-
-    paths: tuple[Path, ...]
-    names: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def read(self, row: int) -> bytes:
-        try:
-            return self.paths[row].read_bytes()
-        except OSError as error:
-            raise DecodeError(f"cannot be read ({error.strerror})") from error
-
-    def name(self, row: int) -> str:
-        return self.names[row]
-
-    def stamp(self) -> str:
-        """Of names, sizes and times; "" where a file is not there."""
-        digest = hashlib.sha256()
-        try:
-            for path in self.paths:
-                found = path.stat()
-                digest.update(f"{path}\0{found.st_size}\0{found.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
-        except OSError:
-            return ""
-        return digest.hexdigest()
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import pytest
 import splitgen
 from splitgen.splits.split import hash_rows
 
-SPLIT = Path(__file__).parents[1] / "examples" / "ci_gate" / "splits" / "digits.parquet"
+SPLIT = Path(__file__).parents[2] / "examples" / "ci_gate" / "splits" / "digits.parquet"
 FAST = "--threads 1 --seeds 2 --epochs 1"
 
 USERS_MODELS = """
@@ -156,6 +156,19 @@ CASES = [
         RIGHT,
         "must be a fraction",
         write("pyproject.toml", "[tool.splitgen.check]\nmax_drop = inf\n"),
+    ),
+    *(
+        Case(f"{what} in TOML", 2, RIGHT, words, write("pyproject.toml", f"[tool.splitgen.check]\n{line}\n"))
+        for what, line, words in (
+            ("NaN", "fail_under = nan", "fail_under must be a fraction from 0 to 1, got nan"),
+            ("a date", "max_gap = 2020-01-01", "max_gap must be a fraction from 0 to 1, got 2020-01-01"),
+            ("a long number", "max_gap = 0x" + "f" * 5_000, "must be a fraction from 0 to 1, got a number too long"),
+            ("a date for a file", "junit = 07:32:00", "junit must be a text, got 07:32:00"),
+            ("a file that cannot be named", 'junit = "a\\u0000"', "junit must be a text without the character NUL"),
+            ("a list in a list", "models = [['mlp']]", "models must be a list of texts, got [['mlp']]"),
+            ("a table of tables", "seeds = [{a = 1}]", "seeds must be a whole number, got [{'a': 1}]"),
+            ("deep names", f"seeds.{'.'.join(['a'] * 5_000)} = 1", "nested too deeply"),
+        )
     ),
     # 3: it could not be judged, or the result could not be told
     Case("no such split", 3, "gone.parquet --predictions right.parquet --fail-under 0.5", "cannot be read"),

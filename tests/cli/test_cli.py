@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -222,6 +223,9 @@ def write_bad_inputs(folder: Path) -> None:
     pd.DataFrame({"a": [1]}).to_parquet(folder / "other.parquet")
     pd.DataFrame({"id": range(1797), "site": 0}).to_csv(folder / "attrs.csv", index=False)
     (folder / "bad.toml").write_text("[discovery]\nsteps = 3\ntemperature = 'hot'\n")
+    (folder / "list.toml").write_text("[[data]]\ndataset = 'digits'\n")
+    (folder / "deep.toml").write_text(f"seed.{'.'.join(['a'] * 5_000)} = 1\n")
+    (folder / "date.toml").write_text("seed = 2020-01-01\n")
     (folder / "usermodel.py").write_text("def wrong(n_classes, in_channels):\n    return 3\n")
 
 
@@ -256,6 +260,11 @@ BAD_INPUTS = [
     (["make", "--out", "full"], "holds another run"),
     (["make", "--config", "bad.toml"], "unknown setting 'discovery.steps'"),
     (["make", "--config", "missing.toml"], "cannot be read"),
+    (["make", "--config", "list.toml"], "data must be a table, got [{'dataset': 'digits'}]"),
+    (["make", "--config", "deep.toml"], "nested too deeply"),
+    (["make", "--config", "date.toml"], "seed must be a whole number of at most 64 bits, got 2020-01-01"),
+    (["make", "--seed", "99999999999999999999"], "seed must be a whole number of at most 64 bits"),
+    (["make", "--resize", "stretch"], "resize must be one of crop, pad, squash, got 'stretch'"),
     (["make", "--group-column", "patient"], "given together with metadata"),
     (["make", "--metadata", "attrs.csv", "--group-column", "patient"], "no column 'patient'; its columns are site"),
     (["split", "empty"], "cannot be read"),
@@ -304,18 +313,35 @@ def test_bad_input_in_a_process_of_its_own_has_exit_code_2_and_no_traceback(tmp_
     assert list(tmp_path.iterdir()) == []
 
 
-def test_help_and_version_start_without_torch():
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["make", "--help"], ["check", "--help"]])
+def test_help_and_version_load_nothing_that_is_slow(arguments):
     code = (
-        "import sys; sys.argv = ['splitgen', '--version']\n"
+        f"import sys; sys.argv = ['splitgen', *{arguments!r}]\n"
         "from splitgen.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "assert 'torch' not in sys.modules\n"
+        "slow = {'torch', 'torchvision', 'numpy', 'pandas', 'pyarrow', 'sklearn', 'scipy', 'matplotlib'}\n"
+        "assert not slow & set(sys.modules), slow & set(sys.modules)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("splitgen 0.")
-    shown = splitgen("--help").stdout
-    assert all(name in shown for name in ("make", "discover", "split", "verify", "show"))
+    subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+
+def test_the_help_names_version_and_every_command():
+    assert splitgen("--version").stdout.startswith("splitgen 0.")
+    named = re.findall(r"^│ (\w+) ", splitgen("--help").stdout, flags=re.MULTILINE)
+    assert named == [
+        "make",
+        "discover",
+        "split",
+        "verify",
+        "compare",
+        "report",
+        "show",
+        "settings",
+        "export",
+        "import",
+        "check",
+    ]
 
 
 def test_show_starts_without_torch(run_folder):

@@ -1,4 +1,4 @@
-"""What the help says is what is used, and nothing that a user can say is taken for silence."""
+"""What the help says is what is used, every option reaches its setting, and no answer is taken for silence."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ import pytest
 import typer
 
 from splitgen import SelectionConfig, Split, cli, select_split, write_split
+from splitgen.cli.options import choose_settings
+from splitgen.cli.parameters import OFFERED, pick_settings
 from splitgen.data.dataset import describe_dataset
+from splitgen.data.listing import DEFAULT_SIZE
 from splitgen.errors import SettingError
-from splitgen.options import choose_settings
 from splitgen.runs import run
 from splitgen.settings.layers import build_config
+from splitgen.settings.presets import MAX_EPOCHS, MIN_EPOCHS
 from splitgen.settings.stages import (
     AgreementConfig,
     DataConfig,
@@ -36,7 +39,15 @@ SETTINGS = {
     "dataset": ("data.dataset", "npz:other.npz"),
     "root": ("data.root", "elsewhere"),
     "download": ("data.download", True),
+    "part": ("data.part", "val"),
+    "image_column": ("data.image_column", "picture"),
+    "label_column": ("data.label_column", "kind"),
     "image_size": ("data.image_size", 48),
+    "resize": ("data.resize", "pad"),
+    "background": ("data.background", "#808080"),
+    "skip_unreadable": ("data.skip_unreadable", True),
+    "duplicates": ("data.duplicates", "ignore"),
+    "cache": ("data.cache", "kept"),
     "follow_links": ("data.follow_links", True),
     "metadata": ("data.metadata", "columns.csv"),
     "group_column": ("data.group_column", "writer"),
@@ -58,6 +69,25 @@ SETTINGS = {
     "validation_fraction": ("selection.validation_fraction", 0.15),
     "seeds": ("verification.seeds", 6),
 }
+# The options that are settings, command by command: the help and the calls below are held against these.
+TO_OPEN = {
+    *("root", "download", "part", "image_column", "label_column", "image_size", "resize", "background"),
+    *("skip_unreadable", "cache", "follow_links"),
+}
+OF_DATA = TO_OPEN | {"metadata", "group_column", "duplicates"}
+OF_TRAINING = {"epochs", "batch_size", "learning_rate", "optimizer"}
+FRACTIONS = {"test_fraction", "reserve_fraction", "validation_fraction"}
+TAKEN = {
+    "make": set(SETTINGS),
+    "compare": set(SETTINGS),
+    "discover": set(SETTINGS) - FRACTIONS - {"refine_steps", "seeds"},
+    "split": set(SETTINGS) - {"meta_steps", "tasks", "dim", "meta_gradient", "agreement_networks"},
+    "verify": {"dataset", "seed", "seeds", *OF_DATA, *OF_TRAINING},
+    "check": {"dataset", "seed", "seeds", *OF_DATA, *OF_TRAINING},
+    "report": {"dataset", "metadata", *TO_OPEN},
+    "show": {"dataset", *TO_OPEN},
+    "import": {"dataset", "target", *TO_OPEN},
+}
 # What a command needs to come as far as its settings; `export` and `settings` have none.
 NEEDED = {
     "make": (),
@@ -76,15 +106,12 @@ NO_SETTINGS = {
     *("tasks_from", "labels"),  # how a run comes by its tasks, which is told it beside its settings
     *("predictions", "control_predictions", "fail_under", "fail_under_class", "max_drop", "max_gap"),
     *("baseline", "warn_only", "junit"),
-    ("check", "model"),  # several, which the gate judges in turn
+    ("check", "model"),  # several, which are judged in turn
+    ("verify", "model"),
 }
 COMMANDS = typer.main.get_command(cli.app).commands
-OPTIONS = [
-    (name, option.name)
-    for name in NEEDED
-    for option in COMMANDS[name].params
-    if option.name not in NO_SETTINGS and (name, option.name) not in NO_SETTINGS
-]
+OPTIONS = [(command, name) for command, names in TAKEN.items() for name in sorted(names)]
+DATASET_IS_AN_OPTION = ("report", "show", "check")
 
 
 def read_setting(config: RunConfig, place: str) -> object:
@@ -125,30 +152,52 @@ def choose(folder, monkeypatch):
     return run
 
 
+def read_help(command: str) -> dict[str, str]:
+    """What the help of a command says of each option."""
+    arguments = [sys.executable, "-m", "splitgen", command, "--help"]
+    shown = subprocess.run(arguments, capture_output=True, text=True, check=True, env={"COLUMNS": "400"}).stdout
+    lines = [line.strip(" │*").split() for line in shown.splitlines() if "│" in line]
+    return {words[0]: " ".join(words[2:]) for words in lines}
+
+
 @pytest.fixture(scope="module")
 def told() -> dict[str, str]:
-    """What `make --help` says of each option."""
-    command = [sys.executable, "-m", "splitgen", "make", "--help"]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True, env={"COLUMNS": "300"}).stdout
-    return {line.split()[1]: line for line in shown.splitlines() if "--" in line}
+    return read_help("make")
 
 
 @pytest.mark.parametrize(
-    ("option", "value"),
+    ("option", "default"),
     [
-        ("--test-fraction", SelectionConfig().test_fraction),
-        ("--reserve-fraction", SelectionConfig().reserve_fraction),
-        ("--validation-fraction", SelectionConfig().validation_fraction),
+        ("DATASET", DataConfig().dataset),
+        ("--model", RunConfig().model),
+        ("--target", SelectionConfig().target),
+        ("--test-fraction", "0.5"),
+        ("--reserve-fraction", "0"),
+        ("--validation-fraction", "0"),
         ("--agreement-networks", AgreementConfig().networks),
         ("--seeds", VerificationConfig().seeds),
         ("--seed", RunConfig().seed),
+        ("--epochs", f"{MIN_EPOCHS} to {MAX_EPOCHS}, by the rows trained on"),
         ("--batch-size", TrainingConfig().batch_size),
         ("--learning-rate", TrainingConfig().learning_rate),
-        ("--image-size", DataConfig().image_size),
+        ("--optimizer", TrainingConfig().optimizer),
+        ("--meta-gradient", DiscoveryConfig().meta_gradient),
+        ("--dim", "as many as tasks"),
+        ("--root", DataConfig().root),
+        ("--part", "train, where there are several"),
+        ("--image-column", "found"),
+        ("--label-column", "found"),
+        ("--image-size", f"{DEFAULT_SIZE}, of smaller images their own"),
+        ("--resize", DataConfig().resize),
+        ("--background", DataConfig().background),
+        ("--duplicates", DataConfig().duplicates),
+        ("--cache", "the user's cache folder"),
+        ("--metadata", "none"),
+        ("--group-column", "none"),
     ],
 )
-def test_help_tells_the_default(told, option, value):
-    assert f"(default {value:g})" in told[option]
+def test_help_tells_the_default(told, option, default):
+    assert told[option].endswith(f" (default {default})")
 
 
 @pytest.mark.parametrize(
@@ -165,6 +214,32 @@ def test_help_tells_the_defaults_by_image_size_as_they_are_filled_in(told, optio
     assert getattr(stage.for_images(limit - 1), name) == small
 
 
+@pytest.mark.parametrize("option", ["--download", "--follow-links", "--skip-unreadable"])
+def test_a_flag_tells_no_default_and_has_no_second_form(told, option):
+    assert "default" not in told[option]
+    assert f"--no-{option.removeprefix('--')}" not in " ".join(told)
+
+
+def test_every_meaning_is_whole_in_the_help(told):
+    for setting in OFFERED:
+        assert setting.about.meaning.replace("`", "") in told[str(setting.about.option)]
+
+
+@pytest.mark.parametrize(
+    ("command", "recalls"), [("split", True), ("verify", True), ("check", True), ("report", True), ("import", False)]
+)
+def test_help_tells_where_a_recorded_setting_goes_before_the_default(command, recalls):
+    assert f"(default {'as recorded, else ' if recalls else ''}crop)" in read_help(command)["--resize"]
+
+
+def test_a_setting_that_no_command_can_take_is_a_fault_of_the_program():
+    with pytest.raises(ValueError, match=r"no settings with an option: data\.part2"):
+        list(pick_settings(("data", "data.part2"), ()))
+    with pytest.raises(ValueError, match=r"no settings with an option: search\.rows"):
+        list(pick_settings(("data",), ("search.rows",)))
+    assert [setting.place for setting in pick_settings(("seed", "agreement"), ())] == ["seed", "agreement.networks"]
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
@@ -175,7 +250,7 @@ def test_help_tells_the_defaults_by_image_size_as_they_are_filled_in(told, optio
         ({"epochs": 0}, "epochs must be 1 or more, got 0"),
         ({"seeds": 0}, "seeds must be 2 or more"),
         ({"batch_size": 0}, "batch_size must be above 0"),
-        ({"image_size": 0}, "image_size must be above 0"),
+        ({"image_size": 0}, "image_size must be 1 or more, got 0"),
         ({"learning_rate": 0.0}, "learning_rate must be above 0"),
         ({"test_fraction": 0.0}, "test_fraction must be above 0"),
         ({"target": ""}, "target must be"),
@@ -224,15 +299,37 @@ def test_every_command_is_known_here():
     assert set(COMMANDS) == {*NEEDED, "export", "settings"}
 
 
+@pytest.mark.parametrize("command", TAKEN)
+def test_a_command_has_the_options_of_its_settings_and_no_others(command):
+    given = {name for option in COMMANDS[command].params if (name := option.name) not in NO_SETTINGS}
+    assert {name for name in given if (command, name) not in NO_SETTINGS} == TAKEN[command], (
+        "a new option: is it a setting of this command, or does it belong to NO_SETTINGS?"
+    )
+
+
+def test_every_setting_with_an_option_is_in_the_table_above():
+    assert {setting.parameter: setting.place for setting in OFFERED} == {
+        name: place for name, (place, _) in SETTINGS.items()
+    }
+
+
 @pytest.mark.parametrize(("command", "name"), OPTIONS, ids=[" ".join(option) for option in OPTIONS])
 def test_every_option_that_is_a_setting_reaches_the_settings(choose, command, name):
-    assert name in SETTINGS, "a new option: is it a setting, and which one, or does it belong to NO_SETTINGS?"
     place, value = SETTINGS[name]
     assert read_setting(RunConfig(), place) != value
-    (option,) = (option for option in COMMANDS[command].params if option.name == name)
-    given = [] if option.param_type_name == "argument" else [option.opts[0]]
+    is_argument = name == "dataset" and command not in DATASET_IS_AN_OPTION
+    given = [] if is_argument else [f"--{name.replace('_', '-')}"]
     given += [] if value is True else [str(value)]
     assert read_setting(choose(command, *NEEDED[command], *given), place) == value
+
+
+def test_the_dimensions_follow_the_tasks_that_are_asked_for(choose):
+    assert choose("make", "--tasks", "3").discovery.dim == 3
+    assert choose("make", "--tasks", "3", "--dim", "4").discovery.dim == 4
+
+
+def test_what_a_file_recorded_lies_below_the_command_line_for_verify_by_one_model(choose):
+    assert choose("verify", "split.parquet", "--model", "mlp").model == "mlp"
 
 
 @pytest.mark.parametrize(

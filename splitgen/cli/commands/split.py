@@ -1,0 +1,37 @@
+"""`splitgen split`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from splitgen.cli.opening import open_new_run
+from splitgen.cli.output import print_json
+from splitgen.cli.parameters import OF_RUN, Given, takes
+
+
+@takes(
+    settings=("model", "seed", "data", "training", "refinement", "selection", "verification"),
+    call=OF_RUN,
+    recalls=True,
+)
+def split(
+    tasks_path: Annotated[Path, typer.Argument(metavar="TASKS", help="run folder or tasks.parquet")],
+    given: Given,
+    budget: Annotated[str | None, typer.Option(help="time for refinement: 90s, 10m, 1h")] = None,
+) -> None:
+    """Make and verify a split from saved tasks: another target, other sizes, another reserve.
+
+    What is not given is as the run that found the tasks recorded it.
+    """
+    from splitgen.store.recall import recall_settings
+    from splitgen.tasks.tasks_file import read_tasks
+
+    recorded = read_tasks(tasks_path).metadata
+    run = open_new_run("split", {**given, "budget": budget}, below=recall_settings(tasks_path, recorded))
+    from splitgen.runs import stages
+
+    stages.resplit(run, tasks_path)
+    print_json(given["as_json"], run.record)

@@ -1,0 +1,37 @@
+"""`splitgen verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from splitgen.cli.opening import open_new_run
+from splitgen.cli.output import print_json
+from splitgen.cli.parameters import OF_RUN, Given, takes
+
+
+@takes(settings=("seed", "data", "training", "verification"), call=OF_RUN, recalls=True)
+def verify(
+    split_path: Annotated[Path, typer.Argument(metavar="SPLIT", help="run folder or split.parquet")],
+    given: Given,
+    model: Annotated[
+        list[str] | None, typer.Option(help="as in make (default the split's own); several give one table of them")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="folder for the judged copy and run.json")] = None,
+) -> None:
+    """Judge an existing index file.
+
+    What is not given is as the run that made the split recorded it.
+    """
+    from splitgen.splits.split import read_split
+    from splitgen.store.recall import recall_settings
+
+    recorded = read_split(split_path).metadata
+    of_first = given | {"model": model[0] if model else None}
+    run = open_new_run("verify", of_first, below=recall_settings(split_path, recorded), default_out=False)
+    from splitgen.runs import stages
+
+    stages.verify(run, split_path, model or [])
+    print_json(given["as_json"], run.record)

@@ -1,0 +1,66 @@
+"""The settings that the options of a command are, above what a TOML file and an earlier run say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from splitgen.errors import SettingError
+from splitgen.settings.catalogue import all_settings
+from splitgen.settings.layers import build_config, drop_unknown, merge_settings, parse_duration, read_toml
+from splitgen.settings.stages import RunConfig
+
+
+def collect_settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested settings of what was given on the command line."""
+    settings: dict[str, Any] = {}
+    for setting in all_settings():
+        if setting.parameter is not None:
+            table = settings.setdefault(setting.table, {}) if setting.table else settings
+            table[setting.name] = given.get(setting.parameter)
+    if given.get("tasks") is not None and given.get("dim") is None:
+        settings["discovery"]["dim"] = given["tasks"]
+    return settings
+
+
+@dataclass(frozen=True)
+class ChosenSettings:
+    """The settings of a command, and what a user said of them.
+
+    config: all, checked. names_model: the model is named by the command line or the TOML file, and not only by a file
+        that records an earlier run. unknown: recorded settings that this version does not know, and leaves out.
+    """
+
+    config: RunConfig
+    names_model: bool
+    unknown: list[str]
+
+
+def choose_settings(given: Mapping[str, Any], below: Mapping[str, Any] | None) -> ChosenSettings:
+    """The checked settings: recorded ones below it, the TOML file and command line above."""
+    from_file = read_toml(given["config"]) if given["config"] is not None else {}
+    of_user = merge_settings(from_file, collect_settings(given))
+    recorded, unknown = drop_unknown(below or {})
+    return ChosenSettings(build_config(merge_settings(recorded, of_user)), "model" in of_user, unknown)
+
+
+def parse_budget(text: str | None) -> float | None:
+    return None if text is None else parse_duration(text)
+
+
+def pick_device(name: str, threads: int | None) -> str:
+    """The torch device; sets the number of threads."""
+    import torch
+
+    if name not in ("auto", "cpu", "cuda"):
+        raise SettingError(f"device must be one of auto, cpu, cuda, got {name!r}")
+    if threads is not None:
+        if threads < 1:
+            raise SettingError(f"threads must be 1 or more, got {threads}")
+        torch.set_num_threads(threads)
+    if name == "cuda" and not torch.cuda.is_available():
+        raise SettingError("device cuda was asked for, torch finds none; use --device cpu")
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return name
