@@ -1,4 +1,4 @@
-"""Statistics of a part of an image: colour, brightness and texture at the border, in the centre, at the top and so on.
+"""Statistics of a part of an image: colour, brightness and texture at the border, in the centre, in halves and ninths.
 
 A quality is one function from a `Surface` to numbers by place, and one entry of `QUALITIES`; a place is one entry of
 `PLACES`. The name of a statistic is the quality's and the place's: "red light at the border".
@@ -33,38 +33,34 @@ NINTHS = (
     ("middle left", "in the middle", "middle right"),
     ("bottom left", "bottom middle", "bottom right"),
 )
-THIRDS = {"at the top": (0, None), "at the bottom": (2, None), "on the left": (None, 0), "on the right": (None, 2)}
-PLACES = (WHOLE, "at the border", "in the centre", *THIRDS, *(name for names in NINTHS for name in names))
+HALVES = ("in the upper half", "in the lower half", "in the left half", "in the right half")
+PLACES = (WHOLE, "at the border", "in the centre", *HALVES, *(name for names in NINTHS for name in names))
 
 
 def lay_out_places(height: int, width: int) -> torch.Tensor:
     """The weights [height * width, places] that give the mean over each of `PLACES`: the whole; the border; the
-    centre, that is the inner half of height and width; outer thirds; ninths, which overlap where 3 does not divide."""
-    thick = max(1, min(height, width) // BORDER_SHARE)
-    border = torch.ones(height, width)
-    border[thick : height - thick, thick : width - thick] = 0
-    masks = [torch.ones(height, width), border]
-    masks.append(
-        mask_box(height, width, slice(height // 4, height - height // 4), slice(width // 4, width - width // 4))
-    )
-    masks += [mask_third(height, width, row, column) for row, column in THIRDS.values()]
-    masks += [mask_third(height, width, row, column) for row in range(3) for column in range(3)]
+    centre, that is the inner half of height and width; halves; ninths. Where 2 or 3 does not divide a length, the parts
+    share a row or a column of pixels."""
+    thick, every = max(1, min(height, width) // BORDER_SHARE), slice(None)
+    inside = [slice(length // 4, length - length // 4) for length in (height, width)]
+    boxes = [(every, every), (inside[0], inside[1])]
+    boxes += [(cut(half, 2, height), every) for half in range(2)] + [(every, cut(half, 2, width)) for half in range(2)]
+    boxes += [(cut(row, 3, height), cut(column, 3, width)) for row in range(3) for column in range(3)]
+    masks = [mask_box(height, width, *box) for box in boxes]
+    border = 1 - mask_box(height, width, slice(thick, height - thick), slice(thick, width - thick))
+    masks.insert(PLACES.index("at the border"), border)
     return torch.stack([mask.flatten() / mask.sum() for mask in masks], dim=1)
+
+
+def cut(part: int, n_parts: int, length: int) -> slice:
+    """One of so many parts of a length."""
+    return slice(part * length // n_parts, -(-(part + 1) * length // n_parts))
 
 
 def mask_box(height: int, width: int, rows: slice, columns: slice) -> torch.Tensor:
     mask = torch.zeros(height, width)
     mask[rows, columns] = 1
     return mask
-
-
-def mask_third(height: int, width: int, row: int | None, column: int | None) -> torch.Tensor:
-    """1 in a third of the rows and in a third of the columns; None: in all of them."""
-
-    def cut(third: int | None, length: int) -> slice:
-        return slice(None) if third is None else slice(third * length // 3, -(-(third + 1) * length // 3))
-
-    return mask_box(height, width, cut(row, height), cut(column, width))
 
 
 @dataclass(frozen=True)
@@ -199,7 +195,7 @@ def join_place(words: str, place: str) -> str:
 
 def measure_regions(canvas: Canvas, has_colour: bool) -> dict[str, np.ndarray]:
     """The statistics of each place by their names, [n] each; those of "hue" are words."""
-    surface, found = Surface(canvas), {}
+    surface, found = Surface(canvas), dict[str, np.ndarray]()
     for name, quality in (QUALITIES | find_bands(canvas.pixels.shape[1])).items():
         values = quality.measure(surface) if has_colour or not quality.needs_colour else None
         if values is not None:

@@ -12,7 +12,8 @@ import numpy as np
 
 from splitgen.data.dataset import ImageDataset
 from splitgen.explain.attributes import CLASS
-from splitgen.explain.explanation import CLEAR_AUC, WEAK_AUC, ClassReading, Explanation, list_notable
+from splitgen.explain.explanation import Explanation, list_notable
+from splitgen.explain.words import CLEAR_AUC, WEAK_AUC, ClassReading
 from splitgen.report import charts
 from splitgen.report.charts import MAX_MATRIX, Chart, Histogram
 from splitgen.report.classes import MAX_TABLE_CLASSES, Table, percent
@@ -77,7 +78,7 @@ def say_shortcut(split: Split | None, names: Sequence[str], explanations: Sequen
     if split is None or split.provenance.is_imported or not explanations:
         return None
     best = next(iter(explanations[0].associations), None)
-    if best is None or best.auc < WEAK_AUC or best.origin == CLASS:
+    if best is None or best.strength < WEAK_AUC or best.origin == CLASS:
         return None
     follows = {reading.label: reading.follows or 0.0 for reading in explanations[0].within_classes}
     clear = [follows.get(c, 0.0) >= CLEAR_AUC for c in range(len(names))]
