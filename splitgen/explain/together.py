@@ -14,7 +14,8 @@ from splitgen.explain.evidence import Evidence
 from splitgen.explain.ranking import score_ranks, weigh_classes
 
 MOST_TOGETHER = 3
-MUCH_MORE = 1 / 3  # a few tell much more than one where they take so much of what its AUC lacks to 1
+# A few tell much more than one where they add so much to its AUC, and so much of what it lacks to 1.
+MUCH_MORE, MUCH_OF_THE_REST = 0.03, 1 / 3
 LEAST_GAIN = 0.01  # of AUC on the half that they are chosen on, for one more of them
 LEAST_NEW = 0.05  # of an attribute's variance that those before it do not tell already
 EPSILON = 1e-9
@@ -34,7 +35,7 @@ class Together:
 
     @property
     def is_much_more(self) -> bool:
-        return len(self.names) > 1 and self.auc - self.alone >= MUCH_MORE * (1 - self.alone)
+        return len(self.names) > 1 and self.auc - self.alone >= max(MUCH_MORE, MUCH_OF_THE_REST * (1 - self.alone))
 
 
 def measure_together(evidence: Evidence, margins: np.ndarray, leader: int) -> Together | None:
