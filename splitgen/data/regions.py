@@ -38,7 +38,7 @@ PLACES = (WHOLE, "at the border", "in the centre", *HALVES, *(name for names in 
 
 
 def lay_out_places(height: int, width: int) -> torch.Tensor:
-    """The weights [height * width, places] that give the mean over each of `PLACES`: the whole; the border; the
+    """The weights float64 [height * width, places] that give the mean over each of `PLACES`: the whole; the border; the
     centre, that is the inner half of height and width; halves; ninths. Where 2 or 3 does not divide a length, the parts
     share a row or a column of pixels."""
     thick, every = max(1, min(height, width) // BORDER_SHARE), slice(None)
@@ -58,7 +58,7 @@ def cut(part: int, n_parts: int, length: int) -> slice:
 
 
 def mask_box(height: int, width: int, rows: slice, columns: slice) -> torch.Tensor:
-    mask = torch.zeros(height, width)
+    mask = torch.zeros(height, width, dtype=torch.float64)
     mask[rows, columns] = 1
     return mask
 
@@ -102,17 +102,17 @@ class Surface:
 
     @cached_property
     def fine_texture(self) -> torch.Tensor:
-        """Size of the gradient from pixel to pixel."""
-        return self.average(measure_gradient(self.canvas.luma))
+        """Size of the steps from pixel to pixel."""
+        return self.average(measure_steps(self.canvas.luma))
 
     @cached_property
     def coarse_texture(self) -> torch.Tensor | None:
-        """Size of the gradient of the image at `COARSE_GRID` pixels; None where that leaves too few of them."""
+        """Size of the steps in the image at `COARSE_GRID` pixels; None where that leaves too few of them."""
         luma = self.canvas.luma[:, None]
         luma = functional.avg_pool2d(luma, max(2, min(luma.shape[2:]) // COARSE_GRID))[:, 0]
         if min(luma.shape[1:]) < MIN_SIDE:
             return None
-        return measure_gradient(luma).flatten(1) @ lay_out_places(*luma.shape[1:])
+        return measure_steps(luma).flatten(1) @ lay_out_places(*luma.shape[1:]).to(luma.dtype)
 
     @cached_property
     def hues(self) -> np.ndarray:
@@ -124,14 +124,12 @@ class Surface:
         return np.where(self.average(self.canvas.saturation).numpy() < MIN_SATURATION, NO_HUE, names)
 
 
-def measure_gradient(luma: torch.Tensor) -> torch.Tensor:
-    """Size of the Sobel gradient at each pixel, [n, height, width] as given; beyond the edge the image goes on as it
-    ends. Differences come first, so that a constant image has none at all."""
-    padded = functional.pad(luma[:, None], (1, 1, 1, 1), mode="replicate")[:, 0]
-    across, down = padded[:, :, 2:] - padded[:, :, :-2], padded[:, 2:] - padded[:, :-2]
-    across = across[:, :-2] + 2 * across[:, 1:-1] + across[:, 2:]
-    down = down[:, :, :-2] + 2 * down[:, :, 1:-1] + down[:, :, 2:]
-    return (across.square() + down.square()).sqrt() / 8
+def measure_steps(luma: torch.Tensor) -> torch.Tensor:
+    """Size of the step from each pixel to the next ones to the right and below, [n, height, width] as given; none
+    beyond the edge. Neighbours are compared, and not those of a pixel as by Sobel, which would not see the finest pattern."""
+    padded = functional.pad(luma[:, None], (0, 1, 0, 1), mode="replicate")[:, 0]
+    across, down = padded[:, :-1, 1:] - luma, padded[:, 1:, :-1] - luma
+    return (across.square() + down.square()).sqrt()
 
 
 @dataclass(frozen=True)

@@ -62,10 +62,10 @@ def contrast_classes(dataset: ImageDataset, split: Split, classes: Sequence[int]
         if all(map(len, parts)):
             train, test = (average_images(dataset, rows) for rows in parts)
             differences[label] = (train - test) / span_values(dataset)
-    scale = max((float(np.abs(each).max()) for each in differences.values()), default=0.0)
+    scales = find_scales(list(differences.values()))
     names = {label: dataset.class_names[label] for label in differences}
     return [
-        Contrast(names[label], draw_difference(each, scale, f"{names[label]}, train less test", ("train", "test")))
+        Contrast(names[label], draw_difference(each, scales, f"{names[label]}, train less test", ("train", "test")))
         for label, each in differences.items()
     ]
 
@@ -85,18 +85,26 @@ def contrast_sides(dataset: ImageDataset, margins: np.ndarray) -> Contrast | Non
         return None
     weights = [weight for weight, _ in differences]
     mean = np.average([each for _, each in differences], axis=0, weights=weights) / span_values(dataset)
-    pictures = draw_difference(mean, float(np.abs(mean).max()), "side + less side - within class", ("side +", "side -"))
+    pictures = draw_difference(mean, find_scales([mean]), "side + less side - within class", ("side +", "side -"))
     return Contrast("mean of side + less side -", pictures)
 
 
-def draw_difference(values: np.ndarray, scale: float, title: str, parts: tuple[str, str]) -> list[Picture]:
-    """A difference [channels, height, width] of the range, `scale` of it at full colour: in brightness; of images in
-    colour in its own colours, too, about a middle grey that stands for none."""
+def find_scales(differences: Sequence[np.ndarray]) -> tuple[float, float]:
+    """The largest difference in brightness, and in a channel, of some differences [channels, height, width]."""
+    of_brightness = max((float(np.abs(each.mean(axis=0)).max()) for each in differences), default=0.0)
+    return of_brightness, max((float(np.abs(each).max()) for each in differences), default=0.0)
+
+
+def draw_difference(
+    values: np.ndarray, scales: tuple[float, float], title: str, parts: tuple[str, str]
+) -> list[Picture]:
+    """A difference [channels, height, width] of the range: in brightness; of images in colour in its own colours, too,
+    about a middle grey that stands for none. scales: what is shown at full colour, in brightness and in a channel."""
     brightness = values.mean(axis=0)
     told = f"{title}: {say_difference(brightness, parts)}"
-    pictures = [enlarge(draw_diverging(brightness, scale), told)]
+    pictures = [enlarge(draw_diverging(brightness, scales[0]), told)]
     if len(values) == 3:
-        pictures.append(enlarge(draw_colours(values, scale), f"{title}, in colour: {say_channels(values)}"))
+        pictures.append(enlarge(draw_colours(values, scales[1]), f"{title}, in colour: {say_channels(values)}"))
     return pictures
 
 
