@@ -126,7 +126,7 @@ class Surface:
 
 def measure_steps(luma: torch.Tensor) -> torch.Tensor:
     """Size of the step from each pixel to the next ones to the right and below, [n, height, width] as given; none
-    beyond the edge. Neighbours are compared, and not those of a pixel as by Sobel, which would not see the finest pattern."""
+    beyond the edge. Sobel compares the neighbours of a pixel on both sides, and would not see the finest pattern."""
     padded = functional.pad(luma[:, None], (0, 1, 0, 1), mode="replicate")[:, 0]
     across, down = padded[:, :-1, 1:] - luma, padded[:, 1:, :-1] - luma
     return (across.square() + down.square()).sqrt()
