@@ -3,9 +3,9 @@
     splitgen make npz:FILE --out RUN ...
     python tests/benchmarks/named_attribute.py npz:FILE RUN [npz:FILE RUN ...]
 
-Prints a Markdown row a run: the attribute, its AUC within class; that of a logistic regression of all pixels on one half
-of the datapoints, centred within class, judged within class on the other half, with the best of four penalties (which
-flatters the classifier, and so the attribute never); and how far the attribute goes from 0.5 to it.
+Prints a Markdown row a run: the attribute, its AUC within class; that of a logistic regression of all pixels on one
+half of the datapoints, centred within class, judged within class on the other half, with the best of four penalties
+(which flatters the classifier, and never the attribute); and how far the attribute goes from 0.5 to it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("pairs", nargs="+", help="a source and the folder of a run on it")
     given = parser.parse_args().pairs
     print(
-        "| run | named first | AUC within class | linear classifier | way from 0.5 | together |\n|---|---|---|---|---|---|"
+        "| run | named first | within class | linear classifier | way from 0.5 | together |\n|---|---|---|---|---|---|"
     )
     for source, run in zip(given[::2], given[1::2], strict=True):
         dataset, split = open_dataset(DataConfig(source)), read_split(run)
