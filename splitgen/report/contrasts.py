@@ -19,6 +19,7 @@ from splitgen.splits.split import Split
 COLOURS = "PuOr_r"  # purple below 0, white at 0, orange above: no colour that images are said to have more of
 CONTRAST_PIXELS = 96  # of the longer side, about
 MAX_MEAN_ROWS = 5_000  # of a class in a part: the mean of more looks the same
+MAX_SIDE_ROWS = 10_000  # of a side of a task, over all classes
 MEAN_VALUES = 8_000_000  # pixels times channels that are summed at a time
 MIN_SIDE = 3  # pixels of an image that has a picture
 CHANNELS = ("red", "green", "blue")
@@ -33,10 +34,10 @@ class Contrast:
     pictures: Sequence[Picture]
 
 
-def average_images(dataset: ImageDataset, rows: np.ndarray) -> np.ndarray:
-    """The mean image float64 [channels, height, width] of some datapoints, of at most `MAX_MEAN_ROWS` spread evenly."""
-    if len(rows) > MAX_MEAN_ROWS:
-        rows = rows[np.linspace(0, len(rows) - 1, MAX_MEAN_ROWS).astype(int)]
+def average_images(dataset: ImageDataset, rows: np.ndarray, most: int = MAX_MEAN_ROWS) -> np.ndarray:
+    """The mean image float64 [channels, height, width] of some datapoints, of at most so many spread evenly."""
+    if len(rows) > most:
+        rows = rows[np.linspace(0, len(rows) - 1, most).astype(int)]
     size = max(1, MEAN_VALUES // int(np.prod(dataset.images.shape)))
     total = torch.zeros(dataset.images.shape, dtype=torch.float64)
     for part in torch.split(torch.from_numpy(rows), size):
@@ -75,11 +76,13 @@ def contrast_sides(dataset: ImageDataset, margins: np.ndarray) -> Contrast | Non
     if min(dataset.images.shape[1:]) < MIN_SIDE:
         return None
     differences = []
-    for label in np.flatnonzero(dataset.class_counts):
+    classes = np.flatnonzero(dataset.class_counts)
+    most = max(1, MAX_SIDE_ROWS // len(classes))
+    for label in classes:
         sides = [np.flatnonzero((dataset.labels == label) & (sign * margins > 0)) for sign in (1, -1)]
         if all(map(len, sides)):
             weight = min(map(len, sides))
-            plus, minus = (average_images(dataset, rows[: MAX_MEAN_ROWS // 5]) for rows in sides)
+            plus, minus = (average_images(dataset, rows, most) for rows in sides)
             differences.append((weight, plus - minus))
     if not differences:
         return None

@@ -54,9 +54,8 @@ def test_a_mean_is_that_of_numpy_and_is_summed_in_parts(planted, monkeypatch):
     rows = np.flatnonzero(split.parts == "train")
     monkeypatch.setattr(contrasts, "MEAN_VALUES", 192 * 50)
     assert np.allclose(average_images(dataset, rows), dataset.images.pixels[rows].double().mean(dim=0).numpy())
-    monkeypatch.setattr(contrasts, "MAX_MEAN_ROWS", 3)
     three = rows[[0, (len(rows) - 1) // 2, -1]]
-    assert np.allclose(average_images(dataset, rows), dataset.images.pixels[three].double().mean(dim=0).numpy())
+    assert np.allclose(average_images(dataset, rows, 3), dataset.images.pixels[three].double().mean(dim=0).numpy())
 
 
 def test_the_patch_of_train_is_orange_and_of_test_purple_in_every_class(planted):
