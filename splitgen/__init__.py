@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from splitgen.data.target import Target as Target
     from splitgen.data.target import make_target as make_target
     from splitgen.errors import SplitgenError as SplitgenError
+    from splitgen.explain.evidence import gather_evidence as gather_evidence
     from splitgen.explain.explanation import Explanation as Explanation
     from splitgen.explain.explanation import explain_task as explain_task
-    from splitgen.explain.explanation import gather_evidence as gather_evidence
     from splitgen.exports.reading import read_foreign_split as read_foreign_split
     from splitgen.exports.registry import export_split as export_split
     from splitgen.models.bench import Bench as Bench
@@ -83,7 +83,8 @@ MODULES = {
     "data.target": ("Target", "make_target"),
     "check.assertion": ("assert_robust",),
     "errors": ("SplitgenError",),
-    "explain.explanation": ("Explanation", "explain_task", "gather_evidence"),
+    "explain.evidence": ("gather_evidence",),
+    "explain.explanation": ("Explanation", "explain_task"),
     "exports.reading": ("read_foreign_split",),
     "exports.registry": ("export_split",),
     "models.bench": ("Bench", "make_bench"),

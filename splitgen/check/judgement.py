@@ -159,7 +159,7 @@ def find_rows(name: str, table: Table, places: Places) -> np.ndarray:
     doubled = find_doubled(rows)
     if doubled is not None:
         row = int(rows[doubled[0]])
-        problem = f"row {row} ('{places.ids[row]}') stands twice"
+        problem = f"row {row} stands twice (id '{places.ids[row]}')"
         raise PredictionsError(name, problem, "give one prediction for each row")
     return rows
 

@@ -36,12 +36,13 @@ def measure_linear(features: np.ndarray, margins: np.ndarray) -> float | None:
     return float(roc_auc_score(sides, scores))
 
 
-def say_linear(auc: float) -> str:
-    """The same in a sentence."""
+def say_linear(auc: float | None) -> list[str]:
+    """The same in a sentence; none where there is no figure."""
+    if auc is None:
+        return []
     if auc >= 0.9:
         judged = "they tell it well"
     else:
         judged = "they tell part of it" if auc >= CLEAR_AUC else "it is mostly no linear function of them"
-    return (
-        f"A linear classifier of the features tells the side of unseen datapoints with an AUC of {auc:.2f}: {judged}."
-    )
+    told = f"A linear classifier of the features tells the side of unseen datapoints with an AUC of {auc:.2f}"
+    return [f"{told}: {judged}."]

@@ -6,13 +6,14 @@ import base64
 import io
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
+from splitgen.data.arrays import PLAIN
 from splitgen.data.dataset import ImageDataset
 from splitgen.errors import SourceError
 from splitgen.splits.split import Split
@@ -20,7 +21,8 @@ from splitgen.splits.split import Split
 THUMBNAIL_PIXELS = 64  # of the longer side, at most
 PNG_PIXELS = 32  # up to this size a thumbnail is the very pixels; above, JPEG
 JPEG_QUALITY = 82
-BAND_SPREAD = 2.5
+BAND_SPREAD = 2.5  # standard deviations
+LEAST_SHOWN = 56  # pixels on the page of a small image's longer side, where a whole factor gives so many
 ROWS_AT = 4  # datapoints at each of extreme, middle and threshold
 MAX_CLASSES = 12  # shown in pictures
 PLACES = ("extreme", "middle", "at the threshold")
@@ -37,12 +39,16 @@ class Strip:
 
 @dataclass(frozen=True)
 class Picture:
-    """A thumbnail for a page. uri: `data:` with the whole image; alt: in words."""
+    """A thumbnail for a page. uri: `data:` with the whole image; alt: in words. width, height: as it is shown.
+
+    is_enlarged: its pixels are to be seen as they are.
+    """
 
     uri: str
     alt: str
     width: int
     height: int
+    is_enlarged: bool = False
 
 
 def choose_classes(counts: np.ndarray) -> list[int]:
@@ -97,29 +103,27 @@ def choose_side_strips(
 class Album:
     """The images of a dataset as pictures, each made once. Floats are shown from the least value to the largest.
 
-    Of channels that are no colours (2, or more than 4) the first three are shown as red, green and blue, of two the
-    first as grey; floats of these over `BAND_SPREAD` standard deviations to both sides of each channel's own mean.
-    Features are no images: `is_empty`, and all that shows pictures leaves them out.
+    Of channels that are neither grey nor colour the mean is shown as grey: of floats each over `BAND_SPREAD` standard
+    deviations to both sides of its own mean, since bands have scales of their own. Features are no images: `is_empty`,
+    and all that shows pictures leaves them out.
     """
 
     def __init__(self, dataset: ImageDataset) -> None:
         self.images, self.is_empty = dataset.images, dataset.holds_features
         self.made: dict[int, Picture] = {}
-        self.n_shown = n_channels = dataset.n_channels
         self.low, self.high = torch.tensor(0.0), torch.tensor(255.0)
-        if n_channels not in (1, 3, 4):
-            self.n_shown = 3 if n_channels > 3 else 1
         if self.images.dtype != torch.uint8:
             found = dataset.statistics
             self.low, self.high = torch.tensor(found.low), torch.tensor(found.high)
-            if n_channels not in (1, 3, 4):
-                mean, spread = (values[: self.n_shown, None, None] for values in (found.mean, BAND_SPREAD * found.std))
+            if dataset.n_channels not in PLAIN:
+                mean, spread = (values[:, None, None] for values in (found.mean, BAND_SPREAD * found.std))
                 self.low, self.high = mean - spread, mean + spread
 
     def image(self, pixels: torch.Tensor) -> Image.Image:
         """Pixels [channels, height, width] in the dataset's range as an image of at most `THUMBNAIL_PIXELS`."""
-        shown = pixels[: self.n_shown].float().cpu()
-        scaled = (shown - self.low) / (self.high - self.low).clamp_min(1e-6) * 255
+        scaled = (pixels.float().cpu() - self.low) / (self.high - self.low).clamp_min(1e-6) * 255
+        if len(pixels) not in PLAIN:
+            scaled = scaled.clamp(0, 255).mean(dim=0, keepdim=True)
         array = scaled.round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
         image = Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
         if max(image.size) > THUMBNAIL_PIXELS:
@@ -131,7 +135,7 @@ class Album:
         if row not in self.made:
             self.made[row] = encode_image(self.image(self.images.take([row])[0]), "")
         made = self.made[row]
-        return Picture(made.uri, alt, made.width, made.height)
+        return replace(made, alt=alt)
 
     def pictures(self, strip: Strip) -> list[Picture]:
         return [self.picture(row, note) for row, note in zip(strip.rows, strip.notes, strict=True)]
@@ -142,17 +146,26 @@ class Album:
         return encode_image(self.image(self.images.take(chosen).float().mean(dim=0)), alt)
 
 
-def encode_image(image: Image.Image, alt: str) -> Picture:
-    """An image as a `data:` URI: PNG up to `PNG_PIXELS`, JPEG above."""
+def choose_factor(longest: int) -> float:
+    """How many times as large an image is shown: so often that its longer side has `LEAST_SHOWN` to `THUMBNAIL_PIXELS`
+    pixels, a whole number of times where there is one."""
+    whole = THUMBNAIL_PIXELS // longest
+    return whole if whole * longest >= LEAST_SHOWN else THUMBNAIL_PIXELS / longest
+
+
+def encode_image(image: Image.Image, alt: str, lossless: bool = False, factor: float | None = None) -> Picture:
+    """An image as a `data:` URI: PNG up to `PNG_PIXELS`, JPEG above. factor: how many times as large it is shown."""
+    factor = choose_factor(max(image.size)) if factor is None else factor
     buffer = io.BytesIO()
-    if max(image.size) <= PNG_PIXELS or image.mode == "RGBA":
+    if lossless or max(image.size) <= PNG_PIXELS or image.mode == "RGBA":
         image.save(buffer, "PNG", optimize=True)
         kind = "png"
     else:
         image.save(buffer, "JPEG", quality=JPEG_QUALITY)
         kind = "jpeg"
     encoded = base64.b64encode(buffer.getvalue()).decode()
-    return Picture(f"data:image/{kind};base64,{encoded}", alt, *image.size)
+    width, height = (max(1, round(factor * side)) for side in image.size)
+    return Picture(f"data:image/{kind};base64,{encoded}", alt, width, height, factor > 1)
 
 
 def draw_sheet(album: Album, strips: Sequence[Strip]) -> Image.Image:

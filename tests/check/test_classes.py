@@ -214,8 +214,8 @@ def test_a_text_of_predictions_is_joined_however_it_names_the_rows(tmp_path, tex
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (f"id,prediction\n{IDS[3]},1\n./{IDS[3]},2\n", f"row 3 ('{IDS[3]}') stands twice; give one prediction"),
-        ("index,prediction\n3,1\n3,2\n", f"row 3 ('{IDS[3]}') stands twice"),
+        (f"id,prediction\n{IDS[3]},1\n./{IDS[3]},2\n", f"row 3 stands twice (id '{IDS[3]}'); give one prediction"),
+        ("index,prediction\n3,1\n3,2\n", f"row 3 stands twice (id '{IDS[3]}')"),
         ("id,prediction\n,1\n", "column 'id' is empty in row 0"),
         ("id,prediction\n", "it has no rows"),
         ("id,prediction\nother,1\n", "the split has no id 'other'"),

@@ -95,33 +95,27 @@ def test_a_tensor_with_its_channels_last_is_no_image_of_many_channels():
 
 
 def test_of_other_channels_than_colours_the_mean_is_measured_as_grey(digits):
-    pixels = digits.images.pixels[:60]
-    grey = measure_images(pixels)
+    as_bytes = (digits.images.pixels[:60] * 15).to(torch.uint8)
+    grey = measure_images(as_bytes)
     for n_channels in (2, 5, 13):
-        measured = measure_images(pixels.expand(-1, n_channels, -1, -1) + torch.arange(n_channels).view(1, -1, 1, 1))
+        measured = measure_images(as_bytes.expand(-1, n_channels, -1, -1))
         assert set(measured) == {name for name, statistic in STATISTICS.items() if not statistic.needs_colour}
         for name, values in measured.items():
-            assert np.allclose(values, grey[name], atol=1e-3), name
-    as_bytes = (pixels * 15).to(torch.uint8)
-    for name, values in measure_images(as_bytes.expand(-1, 5, -1, -1)).items():
-        assert np.allclose(values, measure_images(as_bytes)[name], atol=1e-6), name
+            assert np.allclose(values, grey[name], atol=1e-4), name
 
 
-def test_thumbnails_show_the_first_three_channels_each_in_its_own_range(digits):
+def test_thumbnails_show_the_mean_of_channels_each_in_its_own_range(digits):
     dataset = make_dataset("bands", make_bands(digits), digits.labels[:300], raw=[b""])
-    shown = np.asarray(Album(dataset).image(dataset.images.take([0])[0])).astype(int)
-    assert shown.shape == (8, 8, 3)
-    assert np.abs(shown[..., 0] - shown[..., 2]).max() <= 1  # scales of 1 and 100 look alike
+    one = make_dataset("one", make_bands(digits)[:, [3, 3]], digits.labels[:300], raw=[b""])
+    shown, alone = (np.asarray(Album(each).image(each.images.take([0])[0])).astype(int) for each in (dataset, one))
+    assert shown.shape == (8, 8)
+    assert np.abs(shown - alone).max() <= 1  # scales of 1 and of 10,000 look alike
     ink = digits.images.pixels[0, 0].numpy()
-    dark, bright = shown[..., 1][ink == 0].max(), shown[..., 1][ink >= 14].min()
-    assert dark < 110
-    assert bright > 190
-    two = make_dataset("two", make_bands(digits)[:, :2], digits.labels[:300], raw=[b""])
-    assert Album(two).image(two.images.take([0])[0]).mode == "L"
-    as_bytes = make_dataset(
-        "bytes", (make_bands(digits)[:, :1] * 15).byte().expand(-1, 6, -1, -1), two.labels, raw=[b""]
-    )
-    assert Album(as_bytes).image(as_bytes.images.take([0])[0]).getpixel((3, 0))[0] == int(ink[0, 3]) * 15
+    assert shown[ink == 0].max() < 110
+    assert shown[ink >= 14].min() > 190
+    as_bytes = (make_bands(digits)[:, :1] * 15).byte().expand(-1, 6, -1, -1)
+    six = make_dataset("six", as_bytes, digits.labels[:300], raw=[b""])
+    assert np.array_equal(np.asarray(Album(six).image(six.images.take([0])[0])), ink * 15)
 
 
 def test_torchvisions_models_say_how_many_channels_they_take(digits):
@@ -150,5 +144,5 @@ def test_a_run_on_five_channels_goes_from_images_to_a_report_with_pictures(digit
     page = (tmp_path / "run" / "report.html").read_text()
     pictures = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
     assert len(pictures) > 20
-    assert Image.open(io.BytesIO(base64.b64decode(pictures[0]))).mode == "RGB"
+    assert Image.open(io.BytesIO(base64.b64decode(pictures[0]))).mode == "L"
     assert run.record["explanations"][0]["joint_auc"] > 0.5

@@ -29,7 +29,8 @@ from splitgen import (
     open_dataset,
 )
 from splitgen.errors import ModelError, SettingError, SourceError
-from splitgen.explain.explanation import explain_task, gather_evidence
+from splitgen.explain.evidence import gather_evidence
+from splitgen.explain.explanation import explain_task
 from splitgen.explain.features import measure_linear
 from splitgen.models.networks import mlp_trunk
 from splitgen.report.pictures import write_sheets
