@@ -42,22 +42,32 @@ class Sight:
 def look_at(item: Encoded) -> Sight:
     """What an image's header tells. Raises `DecodeError`."""
     with open_picture(item) as picture:
-        grey = picture.mode in ("L", "1", "I", "I;16", "F", "LA")
-        return Sight(picture.width, picture.height, 1 if grey else 3, getattr(picture, "n_frames", 1))
+        return describe(picture)
 
 
 def decode_image(item: Encoded, preprocessing: Preprocessing) -> np.ndarray:
     """An image as uint8 [channels, size, size]. Raises `DecodeError`."""
+    return look_and_decode(item, preprocessing)[1]
+
+
+def look_and_decode(item: Encoded, preprocessing: Preprocessing) -> tuple[Sight, np.ndarray]:
+    """What `look_at` and `decode_image` give, opened once: of a small image, opening is a tenth of the work."""
     side = (preprocessing.size, preprocessing.size)
     try:
         with open_picture(item) as picture:
+            sight = describe(picture)
             mode = "L" if preprocessing.channels == 1 else "RGB"
             array = np.asarray(picture.convert(mode).resize(side, Image.Resampling.BILINEAR))
     except DecodeError:
         raise
     except Exception as error:  # Pillow's many decoders raise all kinds on a damaged file
         raise DecodeError("is not a readable image") from error
-    return array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
+    return sight, array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
+
+
+def describe(picture: Image.Image) -> Sight:
+    grey = picture.mode in ("L", "1", "I", "I;16", "F", "LA")
+    return Sight(picture.width, picture.height, 1 if grey else 3, getattr(picture, "n_frames", 1))
 
 
 def open_picture(item: Encoded) -> Image.Image:

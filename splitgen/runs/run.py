@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from splitgen._version import __version__
+from splitgen.claims import FolderClaim
 from splitgen.data.dataset import ImageDataset, describe_dataset
 from splitgen.data.sources.registry import open_dataset
 from splitgen.errors import RunFolderError
@@ -24,7 +25,6 @@ from splitgen.screen.console import Screen
 from splitgen.settings.stages import RunConfig
 from splitgen.splits.selection import count_parts
 from splitgen.splits.split import Split
-from splitgen.store.folder_claim import FolderClaim
 from splitgen.store.store import Store
 from splitgen.tasks.tasks_file import SavedTasks
 from splitgen.tasks.ways.registry import DISCOVERED, GIVEN, WAYS

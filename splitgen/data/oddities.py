@@ -1,0 +1,55 @@
+"""What is odd about images, in notes for the user: read by what was kept of each when it was decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from splitgen.data.chunks import READABLE
+
+MAX_NAMED = 20  # images that cannot be read, in an error
+CONSTANT_SHARE = 0.01  # of all images that are of one value, from which on they are told of
+CLIPPED_VALUES, CLIPPED_SHARE = 0.98, 0.5  # share of an image's values at 0 or 255, and of all images that have so many
+DISTINCT_SHARE = 0.9  # of the images that differ as files: so many must differ as pixels
+
+Name = Callable[[int], str]
+
+
+def tell_oddities(records: np.ndarray, name: Name) -> list[str]:
+    """Notes on several frames, images of one value or at the ends of the range, and images that come out the same.
+
+    records: `RECORD` [N]. name: of an image by its row.
+    """
+    seen = records["state"] == READABLE
+    n_seen = int(seen.sum())
+    notes = tell_rows(seen & (records["frames"] > 1), name, 1, "have several frames: the first of each is taken")
+    constant = seen & records["is_constant"]
+    notes += tell_rows(constant, name, CONSTANT_SHARE * n_seen, f"of {n_seen} are of one value throughout")
+    clipped = seen & ~constant & (records["clipped"] >= CLIPPED_VALUES)
+    words = f"of {n_seen} are black or white in nearly all of their pixels, as if they were clipped"
+    return notes + tell_rows(clipped, name, CLIPPED_SHARE * n_seen, words) + tell_alike(records[seen])
+
+
+def tell_rows(which: np.ndarray, name: Name, least: float, words: str) -> list[str]:
+    """A note on some of the images, which [N], where they are so many at least."""
+    count = int(which.sum())
+    if count == 0 or count < least:
+        return []
+    what = "1 image" if count == 1 else f"{count} images"
+    return [f"{what} {words} (first: '{name(int(which.argmax()))}')"]
+
+
+def tell_alike(seen: np.ndarray) -> list[str]:
+    """A note where many images that differ as files are the same as pixels."""
+    files, pixels = (len(np.unique(seen[field].view(f"V{seen[field].shape[1]}"))) for field in ("digest", "content"))
+    if len(seen) == 0 or pixels >= DISTINCT_SHARE * files:
+        return []
+    return [f"{files} different images give only {pixels} different ones in the pixels that a model sees"]
+
+
+def tell_unreadable(problems: Mapping[int, str], name: Name) -> str:
+    """Images that cannot be read, by name, the first `MAX_NAMED` of them."""
+    told = [f"'{name(row)}' {problems[row]}" for row in sorted(problems)[:MAX_NAMED]]
+    more = f" and {len(problems) - MAX_NAMED} more" if len(problems) > MAX_NAMED else ""
+    return f"{', '.join(told)}{more}"
