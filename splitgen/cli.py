@@ -389,6 +389,21 @@ def print_settings() -> None:
 
 
 @command()
+def cache(
+    folder: Annotated[
+        Path | None, typer.Option("--cache", help="the cache folder (default the user's own)", show_default=False)
+    ] = None,
+    clear: Annotated[str | None, typer.Option(help="entry to remove, or all", show_default=False)] = None,
+    as_json: Json = False,
+) -> None:
+    """List the decoded images that are kept for the next run, or remove them."""
+    from splitgen.cache_command import show_cache
+    from splitgen.screen.console import Screen
+
+    print_json(as_json, show_cache(Screen(as_json=as_json), folder, clear))
+
+
+@command()
 def export(
     split_path: Annotated[Path, typer.Argument(metavar="SPLIT", help="run folder or split.parquet")],
     to: Annotated[str, typer.Option(help="who reads it: csv, jsonl, huggingface, celeba, wilds, ...")],

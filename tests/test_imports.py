@@ -21,7 +21,7 @@ FLOORS = (
     {"models", "explain", "splits", "options"},
     {"tasks", "exports", "verification", "settings_reference"},
     {"search", "store", "screen"},
-    {"report", "check", "ending"},
+    {"report", "check", "ending", "cache_command"},
     {"runs"},
     {"api", "pytest_plugin"},
     {"cli", "__init__"},

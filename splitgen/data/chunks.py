@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import math
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 
 READ, LOOK, DECODE = "read", "look", "decode"
 READABLE, UNREADABLE = 1, 2
-# What is kept of each image beside its pixels. digest: SHA-256 of the source's bytes; content: of the pixels, its first
-# 8 bytes. low, high: range of values that are no bytes, else NaN. clipped: share of the pixels' values at 0 or 255.
+# What is kept of each image beside its pixels. n_bytes: in the source; digest: their SHA-256; content: that of the
+# pixels, its first 8 bytes. low, high: range of values that are no bytes, else NaN. clipped: share of the values of its
+# pixels at 0 or 255.
 RECORD = np.dtype(
     [
         ("state", "u1"),
@@ -31,12 +33,27 @@ RECORD = np.dtype(
         ("frames", "<u4"),
         ("low", "<f8"),
         ("high", "<f8"),
+        ("n_bytes", "<u8"),
         ("digest", "u1", (32,)),
         ("content", "u1", (8,)),
         ("is_constant", "?"),
         ("clipped", "<f4"),
     ]
 )
+
+FOUND = (
+    "state",
+    "width",
+    "height",
+    "channels",
+    "frames",
+    "low",
+    "high",
+    "n_bytes",
+    "digest",
+)  # of `RECORD`, an image at a time
+UNSEEN, NO_DIGEST = Sight(0, 0, 0, 0), bytes(32)
+UNREAD = (UNREADABLE, 0, 0, 0, 0, math.nan, math.nan, 0, np.zeros(32, np.uint8))
 
 
 @dataclass(frozen=True)
@@ -54,62 +71,62 @@ class Chunk:
     """What became of an order of n rows.
 
     records: `RECORD` [n]. pixels: uint8 [n, channels, size, size], zero for an image that cannot be read; None unless
-    decoded. raw: the source's bytes of each image that can be read. problems: by row, why one cannot.
+    decoded. raw: the source's bytes of all images that can be read, one after the other. problems: by row, why one
+    cannot.
     """
 
     rows: range
     records: np.ndarray
     pixels: np.ndarray | None = None
-    raw: list[bytes] = field(default_factory=list)
+    raw: bytearray = field(default_factory=bytearray)
     problems: dict[int, str] = field(default_factory=dict)
+
+    def stream_raw(self) -> Iterator[tuple[int, memoryview]]:
+        """Row and source's bytes of each image that can be read."""
+        raw, at = memoryview(self.raw), 0
+        for place in np.flatnonzero(self.records["state"] == READABLE).tolist():
+            size = int(self.records["n_bytes"][place])
+            yield self.rows[place], raw[at : at + size]
+            at += size
 
 
 def read_chunk(pictures: Pictures, order: Order) -> Chunk:
     """Do what an order asks for. Images that cannot be read are told of, not raised."""
-    n = len(order.rows)
-    records = np.zeros(n, RECORD)
-    records["low"] = records["high"] = math.nan
-    pixels = None
+    records, pixels = np.zeros(len(order.rows), RECORD), None
     if order.preprocessing is not None:
         size, channels = order.preprocessing.size, order.preprocessing.channels
-        pixels = np.zeros((n, channels, size, size), np.uint8)
-    chunk = Chunk(order.rows, records, pixels)
+        pixels = np.zeros((len(order.rows), channels, size, size), np.uint8)
+    chunk, found = Chunk(order.rows, records, pixels), []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Pillow, about oddities that do not keep it from decoding
         for place, row in enumerate(order.rows):
             try:
-                read_row(chunk, place, pictures.read(row), order)
-                records["state"][place] = READABLE
+                found.append(read_row(chunk, place, pictures.read(row), order))
             except (DecodeError, OSError) as error:
-                records["state"][place] = UNREADABLE
+                found.append(UNREAD)
                 chunk.problems[row] = tell_problem(error)
+    for name, values in zip(FOUND, zip(*found, strict=True), strict=True):
+        records[name] = values
     if pixels is not None:
         judge_pixels(records, pixels)
     return chunk
 
 
-def read_row(chunk: Chunk, place: int, item: Encoded, order: Order) -> None:
-    """One image into its place of the chunk. Raises `DecodeError`."""
-    record = chunk.records[place]
+def read_row(chunk: Chunk, place: int, item: Encoded, order: Order) -> tuple[Any, ...]:
+    """One image into its place of the chunk; what is found, by `FOUND`. Raises `DecodeError`."""
+    sight, digest, n_bytes = UNSEEN, NO_DIGEST, 0
     if order.preprocessing is not None and chunk.pixels is not None:
         sight, chunk.pixels[place] = look_and_decode(item, order.preprocessing)
-        note_sight(record, sight)
     elif order.kind == LOOK:
-        note_sight(record, look_at(item))
+        sight = look_at(item)
     if order.kind != LOOK:
         raw = item if isinstance(item, bytes) else np.asarray(item).tobytes()
-        record["digest"] = np.frombuffer(hashlib.sha256(raw).digest(), np.uint8)
-        chunk.raw.append(raw)
-
-
-def note_sight(record: np.void, sight: Sight) -> None:
-    """Keep what a header tells."""
-    record["width"], record["height"] = sight.width, sight.height
-    record["channels"], record["frames"] = sight.channels, sight.n_frames
-    for name in ("low", "high"):
-        value = getattr(sight, name, None)
-        if value is not None:
-            record[name] = value
+        chunk.raw.extend(raw)
+        digest, n_bytes = hashlib.sha256(raw).digest(), len(raw)
+    low, high = getattr(sight, "low", None), getattr(sight, "high", None)
+    span = (math.nan if low is None else low, math.nan if high is None else high)
+    told = (sight.width, sight.height, sight.channels, sight.n_frames, *span)
+    return READABLE, *told, n_bytes, np.frombuffer(digest, np.uint8)
 
 
 def judge_pixels(records: np.ndarray, pixels: np.ndarray) -> None:
@@ -117,8 +134,8 @@ def judge_pixels(records: np.ndarray, pixels: np.ndarray) -> None:
     flat = pixels.reshape(len(pixels), -1)
     records["is_constant"] = flat.min(axis=1) == flat.max(axis=1)
     records["clipped"] = ((flat == 0) | (flat == 255)).mean(axis=1)
-    digests = b"".join(hashlib.sha1(image.data, usedforsecurity=False).digest()[:8] for image in flat)
-    records["content"] = np.frombuffer(digests, np.uint8).reshape(-1, 8)
+    found = b"".join(hashlib.sha1(image.data, usedforsecurity=False).digest()[:8] for image in flat)
+    records["content"] = np.frombuffer(found, np.uint8).reshape(-1, 8)
 
 
 def tell_problem(error: Exception) -> str:

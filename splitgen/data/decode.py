@@ -57,12 +57,13 @@ def look_and_decode(item: Encoded, preprocessing: Preprocessing) -> tuple[Sight,
         with open_picture(item) as picture:
             sight = describe(picture)
             mode = "L" if preprocessing.channels == 1 else "RGB"
-            array = np.asarray(picture.convert(mode).resize(side, Image.Resampling.BILINEAR))
+            plain = picture if picture.mode == mode else picture.convert(mode)  # which copies an image of that mode
+            pixels = plain.resize(side, Image.Resampling.BILINEAR).tobytes()
     except DecodeError:
         raise
     except Exception as error:  # Pillow's many decoders raise all kinds on a damaged file
         raise DecodeError("is not a readable image") from error
-    return sight, array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
+    return sight, np.frombuffer(pixels, np.uint8).reshape(*side, -1).transpose(2, 0, 1)
 
 
 def describe(picture: Image.Image) -> Sight:

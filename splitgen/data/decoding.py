@@ -8,7 +8,6 @@ it is done again. So images are nearly always read once, and the result is as if
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import os
 import shutil
 import tempfile
@@ -203,10 +202,9 @@ def read_again(fingerprint: Fingerprint, job: Job, records: np.ndarray) -> bool:
             told = before["state"] == READABLE
             if (chunk.records["digest"] != before["digest"])[told].any() or (chunk.records["state"][told] != 1).any():
                 return False
-            raw = iter(chunk.raw)
-            readable = [next(raw) if state == READABLE else b"" for state in chunk.records["state"]]
-            for part in itertools.compress(readable, told):
-                fingerprint.add(part)
+            for row, part in chunk.stream_raw():
+                if told[row - chunk.rows.start]:
+                    fingerprint.add(part)
             tell_progress(chunk.rows.stop, len(job.pictures))
     return True
 
@@ -298,7 +296,7 @@ def decode_rest(entry: Entry, job: Job, state: State) -> State:
 def write_chunk(writer: Writer, fingerprint: Fingerprint, chunk: Chunk) -> None:
     """Add decoded images to the entry and to the fingerprint."""
     assert chunk.pixels is not None
-    for part in chunk.raw:
+    for _, part in chunk.stream_raw():
         fingerprint.add(part)
     writer.append(chunk.pixels, chunk.records, chunk.problems)
     tell_progress(writer.n_written, writer.state.shape[0])
@@ -314,7 +312,7 @@ def carry_out(job: Job, kind: str, rows: range, preprocessing: Preprocessing | N
     chunk = read_chunk(job.pictures, Order(kind, first, preprocessing))
     seconds = (time.perf_counter() - start) / len(first)
     yield chunk
-    n_bytes = sum(map(len, chunk.raw)) + (0 if chunk.pixels is None else chunk.pixels.nbytes)
+    n_bytes = len(chunk.raw) + (0 if chunk.pixels is None else chunk.pixels.nbytes)
     wanted = min(CHUNK_BYTES * len(first) / max(n_bytes, 1), CHUNK_SECONDS / max(seconds, 1e-9), MAX_CHUNK_ROWS)
     size = max(1, int(wanted))
     orders = (Order(kind, rest[at : at + size], preprocessing) for at in range(0, len(rest), size))

@@ -1,7 +1,7 @@
 """Where pixels come from: the one seam between the stages and how images are held.
 
-A stage asks for the rows that it works on, and never for all of them. Whether these lie in memory, or are made one by
-one by a user's own dataset, is known here alone.
+A stage asks for the rows that it works on, and never for all of them. Whether these lie in memory, are read from a file
+that is mapped, or are made one by one by a user's own dataset, is known here alone.
 """
 
 from __future__ import annotations
@@ -121,12 +121,13 @@ class MappedImages:
 def hold_mapped(pixels: np.ndarray, rows: np.ndarray | None = None) -> Images:
     """Images of a mapped file, uint8 [M, channels, height, width], or some rows of it: in memory where they fit, so
     that what becomes of them is the same, to the last byte, as of a source that has them in memory."""
-    mapped = MappedImages(pixels, rows)
-    return hold_in_memory(mapped) if fits_in_memory(mapped) else mapped
+    return hold_small(MappedImages(pixels, rows))
 
 
-def hold_in_memory(images: Images) -> MemoryImages:
-    """All of the images in one tensor, asked for once and in order."""
+def hold_small(images: Images) -> Images:
+    """The images in one tensor, asked for once and in order, where they fit into memory; else as they are."""
+    if not fits_in_memory(images):
+        return images
     held = torch.empty(len(images), *images.shape, dtype=images.dtype)
     for at, part in enumerate(stream_chunks(images)):
         held[at * CHUNK : at * CHUNK + len(part)] = part
@@ -222,8 +223,27 @@ def stream_chunks(images: Images) -> Iterator[torch.Tensor]:
 
 
 def stream_statistics(images: Images) -> PixelStatistics:
-    """Mean and standard deviation of each channel in one pass, without holding more than a chunk (Chan et al.,
-    "Algorithms for Computing the Sample Variance", 1983)."""
+    """Mean and standard deviation of each channel in one pass, without holding more than a chunk."""
+    return count_bytes(images) if images.dtype == torch.uint8 else add_up(images)
+
+
+def count_bytes(images: Images) -> PixelStatistics:
+    """Those of bytes, exactly, by how often each value occurs."""
+    counts, values = np.zeros((images.shape[0], 256), np.int64), np.arange(256)
+    for chunk in stream_chunks(images):
+        for channel, pixels in enumerate(chunk.transpose(0, 1)):
+            counts[channel] += np.bincount(pixels.flatten().numpy(), minlength=256)
+    totals = counts.sum(axis=1)
+    means = counts @ values / totals
+    squares = (counts * (values - means[:, None]) ** 2).sum(axis=1)
+    stds = np.sqrt(squares / np.maximum(1, totals - 1))
+    present = np.flatnonzero(counts.any(axis=0))
+    mean, std = (torch.from_numpy(each).float() for each in (means, stds))
+    return PixelStatistics(mean, std, float(present[0]), float(present[-1]))
+
+
+def add_up(images: Images) -> PixelStatistics:
+    """Those of floats (Chan et al., "Algorithms for Computing the Sample Variance", 1983)."""
     count, mean, squares = 0, torch.zeros(images.shape[0], dtype=torch.float64), torch.zeros(images.shape[0]).double()
     low, high = float("inf"), float("-inf")
     for chunk in stream_chunks(images):

@@ -23,21 +23,21 @@ def tell_oddities(records: np.ndarray, name: Name) -> list[str]:
     """
     seen = records["state"] == READABLE
     n_seen = int(seen.sum())
-    notes = tell_rows(seen & (records["frames"] > 1), name, 1, "have several frames: the first of each is taken")
+    notes = tell_rows("several frames, of which the first is taken", seen & (records["frames"] > 1), n_seen, name)
     constant = seen & records["is_constant"]
-    notes += tell_rows(constant, name, CONSTANT_SHARE * n_seen, f"of {n_seen} are of one value throughout")
+    if constant.sum() >= CONSTANT_SHARE * n_seen:
+        notes += tell_rows("of one value throughout", constant, n_seen, name)
     clipped = seen & ~constant & (records["clipped"] >= CLIPPED_VALUES)
-    words = f"of {n_seen} are black or white in nearly all of their pixels, as if they were clipped"
-    return notes + tell_rows(clipped, name, CLIPPED_SHARE * n_seen, words) + tell_alike(records[seen])
+    if clipped.sum() >= CLIPPED_SHARE * n_seen:
+        notes += tell_rows("black or white in nearly all of its pixels, as if clipped", clipped, n_seen, name)
+    return notes + tell_alike(records[seen])
 
 
-def tell_rows(which: np.ndarray, name: Name, least: float, words: str) -> list[str]:
-    """A note on some of the images, which [N], where they are so many at least."""
-    count = int(which.sum())
-    if count == 0 or count < least:
+def tell_rows(words: str, which: np.ndarray, n_seen: int, name: Name) -> list[str]:
+    """A note on some of the images, which [N], where there are any."""
+    if not which.any():
         return []
-    what = "1 image" if count == 1 else f"{count} images"
-    return [f"{what} {words} (first: '{name(int(which.argmax()))}')"]
+    return [f"{words}: {int(which.sum())} of {n_seen} images (first: '{name(int(which.argmax()))}')"]
 
 
 def tell_alike(seen: np.ndarray) -> list[str]:

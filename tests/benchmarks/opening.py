@@ -10,44 +10,22 @@ seconds of a second opening, and the peak memory. Both loops are run in turn, as
 from __future__ import annotations
 
 import argparse
-import hashlib
 import multiprocessing
-import os
 import resource
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from made_files import Files
 from PIL import Image
 
+import splitgen.data.dataset  # noqa: F401  what the command line has loaded by then
+from splitgen.data.listing import Listing, decode_listing
+from splitgen.settings.stages import DataConfig
+
 FILES_A_FOLDER = 1000
-
-
-@dataclass(frozen=True)
-class Files:
-    """Pictures of files below a folder."""
-
-    root: Path
-    paths: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def read(self, row: int) -> bytes:
-        return (self.root / self.paths[row]).read_bytes()
-
-    def name(self, row: int) -> str:
-        return self.paths[row]
-
-    def stamp(self) -> str:
-        digest = hashlib.sha256()
-        for path in self.paths:
-            found = os.stat(self.root / path)
-            digest.update(f"{path} {found.st_size} {found.st_mtime_ns}\n".encode())
-        return digest.hexdigest()
 
 
 def make_images(root: Path, n_images: int, side: int, seed: int) -> list[str]:
@@ -86,9 +64,6 @@ def time_plain(root: Path, paths: list[str], n_processes: int) -> float:
 
 def time_opening(root: Path, paths: list[str], cache: Path) -> float:
     """Seconds of `decode_listing`, from the files or from the cache."""
-    from splitgen.data.listing import Listing, decode_listing
-    from splitgen.settings.stages import DataConfig
-
     labels = np.array([int(path[0]) for path in paths])
     start = time.perf_counter()
     listing = Listing("folder:made", Files(root, tuple(paths)), labels, tuple(paths), ("even", "odd"))
@@ -105,8 +80,6 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--folder", help="where the files are made (default a temporary folder)")
     given = parser.parse_args()
-    import splitgen.data.dataset  # noqa: F401  what the command line has loaded by then
-
     with tempfile.TemporaryDirectory(dir=given.folder) as name:
         root, plain, opened = Path(name), [], []
         paths = make_images(root / "images", given.images, given.side, seed=0)
