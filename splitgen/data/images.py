@@ -134,9 +134,14 @@ def hold_small(images: Images) -> Images:
     return MemoryImages(held)
 
 
-def fits_in_memory(images: Images) -> bool:
+def fits_in_memory(images: Images | NormalizedImages) -> bool:
     """Whether all of the images, as the floats that networks see, are small enough to be held."""
-    return len(images) * math.prod(images.shape) * FLOAT_BYTES <= MEMORY_BYTES
+    return len(images) <= count_fitting(images)
+
+
+def count_fitting(images: Images | NormalizedImages) -> int:
+    """How many images of their shape would be."""
+    return MEMORY_BYTES // max(1, math.prod(images.shape) * FLOAT_BYTES)
 
 
 class DatasetImages:
