@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from splitgen.data.decode import DecodeError, Encoded, Preprocessing, Sight, look_and_decode, look_at
+from splitgen.data.opening import QUIET
 
 if TYPE_CHECKING:
     from splitgen.data.listing import Pictures
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 READ, LOOK, DECODE = "read", "look", "decode"
 READABLE, UNREADABLE = 1, 2
 # What is kept of each image beside its pixels. n_bytes: in the source; digest: their SHA-256; content: that of the
-# pixels, its first 8 bytes. low, high: range of values that are no bytes, else NaN. clipped: share of the values of its
-# pixels at 0 or 255.
+# pixels, its first 8 bytes. lowest, highest: of values whose type fixes no range, else NaN. clipped: share of its pixels'
+# values at 0 or 255.
 RECORD = np.dtype(
     [
         ("state", "u1"),
@@ -31,8 +31,9 @@ RECORD = np.dtype(
         ("height", "<u4"),
         ("channels", "<u2"),
         ("frames", "<u4"),
-        ("low", "<f8"),
-        ("high", "<f8"),
+        ("lowest", "<f8"),
+        ("highest", "<f8"),
+        ("floating", "?"),
         ("n_bytes", "<u8"),
         ("digest", "u1", (32,)),
         ("content", "u1", (8,)),
@@ -41,19 +42,9 @@ RECORD = np.dtype(
     ]
 )
 
-FOUND = (
-    "state",
-    "width",
-    "height",
-    "channels",
-    "frames",
-    "low",
-    "high",
-    "n_bytes",
-    "digest",
-)  # of `RECORD`, an image at a time
+FOUND = (RECORD.names or ())[:10]  # an image at a time, in this order; the rest by its pixels
 UNSEEN, NO_DIGEST = Sight(0, 0, 0, 0), bytes(32)
-UNREAD = (UNREADABLE, 0, 0, 0, 0, math.nan, math.nan, 0, np.zeros(32, np.uint8))
+UNREAD = (UNREADABLE, 0, 0, 0, 0, math.nan, math.nan, False, 0, np.zeros(32, np.uint8))
 
 
 @dataclass(frozen=True)
@@ -97,8 +88,7 @@ def read_chunk(pictures: Pictures, order: Order) -> Chunk:
         size, channels = order.preprocessing.size, order.preprocessing.channels
         pixels = np.zeros((len(order.rows), channels, size, size), np.uint8)
     chunk, found = Chunk(order.rows, records, pixels), []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of Pillow, about oddities that do not keep it from decoding
+    with QUIET:  # once for all of them, as it takes a while
         for place, row in enumerate(order.rows):
             try:
                 found.append(read_row(chunk, place, pictures.read(row), order))
@@ -123,9 +113,8 @@ def read_row(chunk: Chunk, place: int, item: Encoded, order: Order) -> tuple[Any
         raw = item if isinstance(item, bytes) else np.asarray(item).tobytes()
         chunk.raw.extend(raw)
         digest, n_bytes = hashlib.sha256(raw).digest(), len(raw)
-    low, high = getattr(sight, "low", None), getattr(sight, "high", None)
-    span = (math.nan if low is None else low, math.nan if high is None else high)
-    told = (sight.width, sight.height, sight.channels, sight.n_frames, *span)
+    span = (math.nan if value is None else value for value in (sight.lowest, sight.highest))
+    told = (sight.width, sight.height, sight.channels, sight.n_frames, *span, sight.floating)
     return READABLE, *told, n_bytes, np.frombuffer(digest, np.uint8)
 
 

@@ -34,10 +34,10 @@ from splitgen.data.cache import (
     wait_for,
 )
 from splitgen.data.chunks import DECODE, LOOK, READ, READABLE, RECORD, Chunk, Order, read_chunk
-from splitgen.data.decode import Preprocessing
+from splitgen.data.decode import DecodeError, Preprocessing
 from splitgen.data.fingerprint import Fingerprint
 from splitgen.data.progress import tell_progress
-from splitgen.data.sizing import KNOWN, choose_preprocessing, find_range, is_contradicted
+from splitgen.data.sizing import choose_preprocessing, has_ranges, is_contradicted
 from splitgen.data.workers import WorkerError, count_cpus, map_orders
 from splitgen.errors import CacheError, SourceError
 from splitgen.settings.stages import DataConfig
@@ -95,8 +95,8 @@ class Decoded:
 def decode_pictures(job: Job) -> Decoded:
     """All pictures, from the cache where they are in it.
 
-    Raises `CacheError` for a cache folder that cannot be used or is full, `SourceError` where a worker process dies,
-    and what the pictures raise.
+    Raises `CacheError` for a cache folder that cannot be used or is full, `SourceError` where a worker process dies and
+    for images whose values have no range in common, and what the pictures raise.
     """
     stamp = job.pictures.stamp()
     folder, is_kept, notes = choose_folder(job.config, stamp)
@@ -104,11 +104,13 @@ def decode_pictures(job: Job) -> Decoded:
         wish = {name: getattr(job.config, name) for name in ("image_size", "resize", "background")}
     else:
         wish = dataclasses.asdict(job.preprocessing)
-    key = make_key(stamp=stamp, n_images=len(job.pictures), wish=wish, known=sorted(KNOWN))
+    key = make_key(stamp=stamp, n_images=len(job.pictures), wish=wish, fields=list_fields())
     entry = Entry(folder / name_entry(job.source, key), key)
     try:
         state, fingerprint = make_entry(entry, job)
         found = entry.map_pixels(state), entry.map_records(state)
+    except DecodeError as error:
+        raise SourceError(job.source, str(error), "give images of one kind") from error
     except OSError as error:
         raise tell_fault(folder, error) from error
     finally:
@@ -117,6 +119,11 @@ def decode_pictures(job: Job) -> Decoded:
     if not is_kept and os.name != "posix":
         weakref.finalize(found[0], shutil.rmtree, folder, ignore_errors=True)
     return Decoded(Preprocessing(**state.preprocessing), *found, dict(state.problems), fingerprint, notes)
+
+
+def list_fields() -> list[str]:
+    """Of the preprocessing: entries that were made by another one are of no use."""
+    return [field.name for field in dataclasses.fields(Preprocessing)]
 
 
 def choose_folder(config: DataConfig, stamp: str) -> tuple[Path, bool, tuple[str, ...]]:
@@ -242,7 +249,7 @@ def foresee(entry: Entry, job: Job) -> State:
     else:
         blocks = [range(start, start + BLOCK_ROWS) for start in starts]
     records = np.concatenate([read_chunk(job.pictures, Order(LOOK, block)).records for block in blocks])
-    if find_range(records):
+    if has_ranges(records):
         return begin_state(entry, job, look_at_all(job), is_exact=True)
     preprocessing = choose_preprocessing(records, job.config)
     return begin_state(entry, job, preprocessing, is_exact=len(records) == n_images)

@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from typing import Any
 
 import numpy as np
 
 from splitgen.data.chunks import READABLE
-from splitgen.data.decode import Preprocessing
+from splitgen.data.decode import Preprocessing, Sight, choose_span
 from splitgen.settings.stages import DataConfig
 
 DEFAULT_SIZE = 32
 GREATLY = 1.5  # times the size that images are reduced to: from there on, a note
-KNOWN = {field.name for field in dataclasses.fields(Preprocessing)}
 
 
 def choose_preprocessing(records: np.ndarray, config: DataConfig) -> Preprocessing:
     """By the records of images that were looked at, `RECORD` [n]: the size given, else the median of the shorter sides,
-    at most `DEFAULT_SIZE`; as many channels as an image has at most; the range of all values that are no bytes."""
+    at most `DEFAULT_SIZE`; as many channels as an image has at most; the span of all values whose type fixes none.
+
+    Raises `DecodeError` for values that have no range in common.
+    """
     seen = records[records["state"] == READABLE]
     size = config.image_size or min(DEFAULT_SIZE, find_median_side(seen) or DEFAULT_SIZE)
     channels = int(seen["channels"].max()) if len(seen) else 3
-    values: dict[str, Any] = dict(
-        size=size, channels=channels, resize=config.resize, background=config.background, **find_range(seen)
-    )
-    return Preprocessing(**{name: value for name, value in values.items() if name in KNOWN})
+    return Preprocessing(size, channels, config.resize, config.background, *choose_span(list_spans(seen)))
 
 
-def find_range(seen: np.ndarray) -> dict[str, float]:
-    """The least and the largest value over all images whose values are no bytes; nothing where there are none."""
-    ranged = seen[~np.isnan(seen["low"])]
-    return {"low": float(ranged["low"].min()), "high": float(ranged["high"].max())} if len(ranged) else {}
+def list_spans(seen: np.ndarray) -> list[Sight]:
+    """One sight for all floats and one for all integers whose type fixes no range, with the least and the greatest."""
+    ranged = seen[~np.isnan(seen["lowest"])]
+    kinds = (ranged[ranged["floating"] == floating] for floating in (False, True))
+    return [
+        Sight(0, 0, 0, 1, float(kind["lowest"].min()), float(kind["highest"].max()), bool(kind["floating"][0]))
+        for kind in kinds
+        if len(kind)
+    ]
 
 
 def find_median_side(records: np.ndarray) -> int:
@@ -41,15 +43,16 @@ def find_median_side(records: np.ndarray) -> int:
 
 
 def is_contradicted(preprocessing: Preprocessing, records: np.ndarray) -> bool:
-    """Whether images have more channels, or values out of the range, than was foreseen."""
+    """Whether images have more channels than was foreseen, or values whose type fixes no range, of which none was."""
     seen = records[records["state"] == READABLE]
-    if len(seen) and int(seen["channels"].max()) > preprocessing.channels:
-        return True
-    found = find_range(seen)
-    if not found or "low" not in KNOWN:
+    if len(seen) == 0:
         return False
-    low, high = getattr(preprocessing, "low", None), getattr(preprocessing, "high", None)
-    return low is None or high is None or found["low"] < low or found["high"] > high
+    return int(seen["channels"].max()) > preprocessing.channels or (preprocessing.span is None and has_ranges(seen))
+
+
+def has_ranges(records: np.ndarray) -> bool:
+    """Whether any of the images has values whose type fixes no range."""
+    return bool(np.isfinite(records["lowest"]).any())
 
 
 def tell_reduction(records: np.ndarray, size: int, config: DataConfig) -> list[str]:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from splitgen.settings.faults import choice_faults, fault, least_faults, positive_faults
+from splitgen.settings.faults import choice_faults, colour_faults, fault, least_faults, positive_faults
 from splitgen.settings.presets import DISCOVERY_DEFAULTS, FEW_POINTS, REFINEMENT_DEFAULTS, fill_defaults
 
 
@@ -55,6 +55,7 @@ class DataConfig:
     def faults(self) -> Iterator[str]:
         yield from least_faults(self, 1, "image_size")
         yield from choice_faults(self, "resize", ("crop", "pad", "squash"))
+        yield from colour_faults(self, "background")
         yield from choice_faults(self, "duplicates", ("group", "ignore"))
         if self.group_column is not None and self.metadata is None:
             yield fault("group_column", self.group_column, "given together with metadata, the table that has it")

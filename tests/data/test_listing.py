@@ -15,7 +15,7 @@ from made_pictures import FilePictures
 from PIL import Image
 
 from splitgen import DataConfig
-from splitgen.data import decoding, sizing, workers
+from splitgen.data import decoding, workers
 from splitgen.data.chunks import Order
 from splitgen.data.dataset import compute_fingerprint
 from splitgen.data.listing import Listing, decode_listing, decode_part
@@ -210,12 +210,28 @@ def test_what_the_first_images_did_not_tell_is_mended(workers_pay, write_digits,
     assert found.images.take([33])[0, :, 5, 5].tolist() == [250, 10, 20]
 
 
-def test_the_range_of_values_that_are_no_bytes_is_that_of_all_images(monkeypatch):
-    records = np.zeros(3, decoding.RECORD)
-    records["state"], records["channels"], records["width"], records["height"] = 1, 1, 40, 40
-    records["low"], records["high"] = [np.nan, -2.0, 0.5], [np.nan, 1.0, 7.0]
-    assert sizing.find_range(records) == {"low": -2.0, "high": 7.0}
-    assert sizing.find_range(records[:1]) == {}
+@pytest.mark.parametrize("blocks", [4, 1])
+def test_the_range_of_values_without_one_is_that_of_all_images(blocks, write_digits, cached, monkeypatch):
+    """Whether the images looked at first show that there are such, or only a later one."""
+    monkeypatch.setattr(decoding, "FORESEEN_BLOCKS", blocks)
+    monkeypatch.setattr(decoding, "BLOCK_ROWS", 10)
+    listing = write_digits(side=32, suffix="tif")
+    values = np.zeros((32, 32), np.float32)
+    values[:, 16:] = 2.0
+    for row, scale in ((33, 1.0), (35, 4.0)):
+        Image.fromarray(values * scale - 2).save(listing.pictures.root / listing.ids[row])
+    found = decode_listing(listing, cached).images.take([33, 35])
+    assert [int(image[0, 5, 5]) for image in found] == [0, 0]  # of -2 .. 6
+    assert [int(image[0, 5, 25]) for image in found] == [64, 255]
+
+
+def test_values_that_have_no_range_in_common_are_told_in_one_line(write_digits, cached):
+    listing = write_digits(side=32, suffix="tif")
+    for row, kind in ((3, np.float32), (5, np.int32)):
+        values = np.arange(32 * 32, dtype=kind).reshape(32, 32)
+        Image.fromarray(values).save(listing.pictures.root / listing.ids[row])
+    with pytest.raises(SourceError, match="no range in common; give images of one kind"):
+        decode_listing(listing, cached)
 
 
 def spoil(listing: Listing, rows) -> None:
@@ -233,7 +249,7 @@ def test_all_images_that_cannot_be_read_are_named_in_one_line(write_digits, cach
     line = str(caught.value)
     assert "\n" not in line
     for row in (3, 17, 18, 31):
-        assert f"'{listing.ids[row]}' is not a readable image" in line
+        assert f"'{listing.ids[row]}' is " in line
     assert "--skip-unreadable" in line
     assert "4 of 40 images cannot be used" in line
 
@@ -262,7 +278,7 @@ def test_unreadable_images_are_left_out_with_label_and_id_where_asked_for(write_
         assert found.ids == tuple(listing.ids[row] for row in kept)
         assert found.labels.tolist() == [row % 2 for row in kept]
         assert found.notes == (
-            "2 images are left out, as they cannot be read (first: '1/0003.png' is not a readable image)",
+            "2 images are left out, as they cannot be read (first: '1/0003.png' is damaged: a checksum in it is wrong)",
         )
         raw = [listing.pictures.read(row) for row in kept]
         assert found.fingerprint == compute_fingerprint(raw, found.ids, found.labels)
