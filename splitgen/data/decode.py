@@ -202,8 +202,9 @@ def decode_picture(item: bytes | Image.Image, preprocessing: Preprocessing) -> t
             check_whole(picture, item)
         sight = see(item, picture, storage)
         picture.load()
-        array = np.asarray(fit(prepare(picture, storage, preprocessing), preprocessing))
-    return sight, array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
+        pixels = fit(prepare(picture, storage, preprocessing), preprocessing).tobytes()  # faster than by an array
+    shape = (preprocessing.size, preprocessing.size, preprocessing.channels)
+    return sight, np.frombuffer(pixels, np.uint8).reshape(shape).transpose(2, 0, 1)
 
 
 def prepare(picture: Image.Image, storage: Storage, preprocessing: Preprocessing) -> Image.Image:
