@@ -14,6 +14,7 @@ from typing import Any
 from splitgen.data.dataset import ImageDataset
 from splitgen.data.duplicates import group_duplicates
 from splitgen.data.metadata import Groups, code_column, join_metadata
+from splitgen.data.progress import OnProgress, listening
 from splitgen.data.sources.csv import load_csv
 from splitgen.data.sources.digits import load_digits
 from splitgen.data.sources.folder import load_folder
@@ -44,11 +45,13 @@ SOURCES: dict[str, Callable[[str, DataConfig], ImageDataset]] = {
 }
 
 
-def open_dataset(given: DataConfig | str | Any) -> ImageDataset:
+def open_dataset(given: DataConfig | str | Any, *, on_progress: OnProgress | None = None) -> ImageDataset:
     """A dataset, with its groups.
 
     given: settings, a spec such as "digits" or "folder:PATH", or a torch dataset of pairs (image, class), whose images
-        are asked for when they are needed. Raises `SourceError` and `MetadataError`.
+        are held where they fit into memory, else asked for when they are needed.
+    on_progress: called with how many images are decoded, and of how many.
+    Raises `SourceError`, `CacheError` and `MetadataError`.
     """
     if not isinstance(given, DataConfig | str):
         return hold_torch_dataset(given)
@@ -61,7 +64,8 @@ def open_dataset(given: DataConfig | str | Any) -> ImageDataset:
             "jsonl:FILE, webdataset:SHARDS or tinyimagenet:PATH"
         )
         raise SourceError(config.dataset, "unknown dataset", f"use {allowed}")
-    dataset = SOURCES[kind](argument, config)
+    with listening(on_progress):
+        dataset = SOURCES[kind](argument, config)
     if config.metadata is not None:
         path, column = Path(config.metadata), config.group_column
         metadata = join_metadata(path, dataset.ids)
