@@ -23,7 +23,7 @@ def main() -> None:
     sides = np.where(np.arange(10) < 5, 1, -1)
     start = splitgen.Start(task=0, class_sides=sides)
     (refined,) = splitgen.refine_tasks(bench, [start], tasks.encoder_state, config)
-    margins = refined.margins
+    margins = refined.margins[:, 0]
     scores = splitgen.score_datapoints(margins, dataset.labels, sides)
     selection = splitgen.select_split(scores, dataset.labels, dataset.ids)
     metadata = {"dataset": {"source": dataset.source, "fingerprint": dataset.fingerprint}}

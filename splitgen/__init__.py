@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from splitgen.data.target import Target as Target
     from splitgen.data.target import make_target as make_target
     from splitgen.errors import SplitgenError as SplitgenError
+    from splitgen.explain.evidence import gather_evidence as gather_evidence
     from splitgen.explain.explanation import Explanation as Explanation
     from splitgen.explain.explanation import explain_task as explain_task
-    from splitgen.explain.explanation import gather_evidence as gather_evidence
     from splitgen.exports.reading import read_foreign_split as read_foreign_split
     from splitgen.exports.registry import export_split as export_split
     from splitgen.models.bench import Bench as Bench
@@ -54,7 +54,6 @@ if TYPE_CHECKING:
     from splitgen.tasks.agreement import score_agreement as score_agreement
     from splitgen.tasks.discovery import discover_tasks as discover_tasks
     from splitgen.tasks.found import FoundTasks as FoundTasks
-    from splitgen.tasks.refinement import RefinedTask as RefinedTask
     from splitgen.tasks.refinement import Start as Start
     from splitgen.tasks.refinement import refine_tasks as refine_tasks
     from splitgen.tasks.tasks_file import SavedTasks as SavedTasks
@@ -84,7 +83,8 @@ MODULES = {
     "data.target": ("Target", "make_target"),
     "check.assertion": ("assert_robust",),
     "errors": ("SplitgenError",),
-    "explain.explanation": ("Explanation", "explain_task", "gather_evidence"),
+    "explain.evidence": ("gather_evidence",),
+    "explain.explanation": ("Explanation", "explain_task"),
     "exports.reading": ("read_foreign_split",),
     "exports.registry": ("export_split",),
     "models.bench": ("Bench", "make_bench"),
@@ -99,7 +99,7 @@ MODULES = {
     "tasks.agreement": ("AgreementScore", "score_agreement"),
     "tasks.discovery": ("discover_tasks",),
     "tasks.found": ("FoundTasks",),
-    "tasks.refinement": ("RefinedTask", "Start", "refine_tasks"),
+    "tasks.refinement": ("Start", "refine_tasks"),
     "tasks.tasks_file": ("SavedTasks", "read_tasks", "write_tasks"),
     "tasks.ways.registry": ("WAYS",),
     "tasks.ways.request": ("WayRequest",),

@@ -37,7 +37,8 @@ def make(
     model: a name, or what `find_model` gave. target: "label", or the classes of side 1.
     config: all other settings; what is given beside it wins.
     tasks_from: a name of `WAYS`; labels: a table of tasks of one's own, for the way "given".
-    budget_seconds: for discovery and refinement. out: folder to keep everything in; None keeps nothing.
+    budget_seconds: for discovery and refinement; meta-steps are a stop beside it only where they are given.
+    out: folder to keep everything in; None keeps nothing.
     Gives the run, with `.split`, `.verification`, `.tasks`, `.record` and `.report(path)`.
     Raises the `SplitgenError` that the command line would tell in one line.
     """
@@ -62,7 +63,8 @@ def make(
         "make",
         way=choose_way(tasks_from, table),
         labels=table,
+        budget_seconds=budget_seconds,
         dataset=opened,
     )
-    stages.make(run, budget_seconds)
+    stages.make(run)
     return run

@@ -102,15 +102,33 @@ def read_parquet(path: Path) -> tuple[pd.DataFrame, dict[str, Any] | None]:
     Raises `ValueError`, which says why: no file to read, no Parquet file, one that asks for too much memory, or
     metadata that is no JSON object.
     """
-    try:
-        check_footprint(path)
-        table = pq.read_table(path)
-    except OSError as error:
-        raise ValueError(f"cannot be read ({error.strerror or error})") from error
-    except pa.ArrowInvalid as error:
-        raise ValueError("it is not a Parquet file, or it is cut short") from error
+    table = load_table(path)
     text = (table.schema.metadata or {}).get(METADATA_KEY)
     return table.to_pandas(), None if text is None else parse_metadata(text)
+
+
+def load_table(path: Path, with_nested: bool = True) -> pa.Table:
+    """The columns of a file. with_nested: those of lists and structures (images are), too.
+
+    Raises `ValueError` as `read_parquet`, and for two columns of one name.
+    """
+    try:
+        check_footprint(path)
+        schema = pq.read_schema(path)
+        check_names(schema.names)
+        wanted = [field.name for field in schema if with_nested or not pa.types.is_nested(field.type)]
+        return pq.read_table(path, columns=None if len(wanted) == len(schema) else wanted)
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error.strerror or str(error).splitlines()[0]})") from error
+    except pa.ArrowException as error:
+        raise ValueError("it is not a Parquet file, or it is cut short") from error
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raise `ValueError` for a column name that stands twice."""
+    if len(set(names)) < len(names):
+        doubled = next(name for position, name in enumerate(names) if name in names[:position])
+        raise ValueError(f"two columns are named '{doubled}'; rename one")
 
 
 def check_footprint(path: Path) -> None:
@@ -130,21 +148,6 @@ def parse_metadata(text: bytes) -> dict[str, Any]:
     if not isinstance(metadata, dict):
         raise ValueError("its splitgen metadata is no JSON object")
     return metadata
-
-
-def read_frame(path: Path, text_columns: Sequence[str] = ()) -> pd.DataFrame:
-    """A table from a Parquet file (by its suffix) or CSV. text_columns: read as text, so that 007 stays 007.
-
-    Raises `ValueError`, which says why in one line.
-    """
-    if path.suffix == ".parquet":
-        return read_parquet(path)[0]
-    try:
-        return pd.read_csv(path, dtype=dict.fromkeys(text_columns, str))
-    except OSError as error:
-        raise ValueError(f"cannot be read ({error.strerror})") from error
-    except ValueError as error:  # pandas' parser errors and Unicode errors are among them
-        raise ValueError(str(error).splitlines()[0]) from error
 
 
 def write_json(value: Mapping[str, Any], path: Path) -> None:

@@ -17,6 +17,7 @@ ROOT = Path(splitgen.__file__).parent
 FLOORS = (
     {"_version", "errors", "archives", "whole", "strata", "random", "parallel"},
     {"settings", "parquet", "ids"},
+    {"tables"},
     {"data"},
     {"models", "explain", "splits"},
     {"tasks", "exports", "verification"},
@@ -28,7 +29,7 @@ FLOORS = (
     {"__main__"},
 )
 FLOOR_OF = {part: number for number, parts in enumerate(FLOORS) for part in parts}
-WITHOUT_TORCH = ("splits", "screen", "settings", "parquet", "cli")
+WITHOUT_TORCH = ("splits", "screen", "settings", "parquet", "tables", "cli")
 
 
 def name_part(path: Path) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from splitgen.check.classes import as_array, check_classes
 from splitgen.check.judgement import Judgement, judge_by_verification, judge_predictions
 from splitgen.check.thresholds import Thresholds, check_figures
 from splitgen.errors import PredictionsError, SettingError
+from splitgen.ids import AmbiguousIdError, find_doubled, find_positions
 from splitgen.splits.split import Split
 
 
@@ -57,8 +59,17 @@ def assert_robust(
 
 def place_predictions(split: Split, given: Any, name: str) -> np.ndarray:
     """Predictions by row, int64 [N], -1 where a row has none. Raises `PredictionsError` for another length,
-    and as `check_classes`."""
-    classes, test = as_array(name, given), split.indices("test")
+    and as `check_classes`.
+
+    A pandas Series with an index of ids, or of the very rows that are predicted, is joined by it.
+    """
+    test = split.indices("test")
+    rows = join_series(split, given, name) if isinstance(given, pd.Series) else None
+    classes = as_array(name, given)
+    if rows is not None:
+        by_row = np.full(split.n_points, -1, dtype=np.int64)
+        by_row[rows] = check_classes(name, classes, split, missing=True)
+        return by_row
     if classes.shape == (split.n_points,):
         return check_classes(name, classes, split, missing=True)
     if classes.ndim == 1 and len(classes) != len(test):
@@ -69,14 +80,41 @@ def place_predictions(split: Split, given: Any, name: str) -> np.ndarray:
     return by_row
 
 
+def join_series(split: Split, given: pd.Series[Any], name: str) -> np.ndarray | None:
+    """The rows that a Series is of by its index, int64 [n]; None where the index says nothing of them.
+
+    Raises `PredictionsError` for an index of texts that are not ids, each once.
+    """
+    keys = list(given.index)
+    if not any(isinstance(key, str) for key in keys):
+        is_rows = pd.api.types.is_integer_dtype(given.index) and any(
+            np.array_equal(np.sort(given.index), rows) for rows in (split.indices("test"), np.arange(split.n_points))
+        )
+        return given.index.to_numpy(np.int64) if is_rows else None
+    try:
+        rows = find_positions(keys, split.ids)
+    except AmbiguousIdError as error:
+        raise PredictionsError(name, str(error), "write it as the split has it") from error
+    if (rows < 0).any():
+        unknown = keys[int(np.flatnonzero(rows < 0)[0])]
+        raise PredictionsError(name, f"the split has no id '{unknown}'", f"its ids look like '{split.ids[0]}'")
+    doubled = find_doubled(rows)
+    if doubled is not None:
+        problem = f"id '{split.ids[int(rows[doubled[0]])]}' stands twice"
+        raise PredictionsError(name, problem, "give one prediction for each row")
+    return rows
+
+
 def train_and_judge(split: Split, model: Any, dataset: Any, seeds: int) -> Judgement:
     """Figures by training."""
     from splitgen.models.bench import make_bench
     from splitgen.settings.stages import VerificationConfig
+    from splitgen.splits.grouping import check_groups_known
     from splitgen.splits.split import check_belongs
     from splitgen.verification.verification import verify_split
 
     check_belongs(split, "split", dataset.fingerprint, dataset.labels, dataset.ids)
+    check_groups_known(split.metadata, dataset.groups)
     return judge_by_verification(
         verify_split(make_bench(dataset, model), split, VerificationConfig(seeds)), dataset.class_names
     )

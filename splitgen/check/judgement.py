@@ -6,15 +6,16 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from splitgen.check.classes import check_classes
 from splitgen.errors import PredictionsError
-from splitgen.ids import AGREE, find_contradiction, find_positions
-from splitgen.parquet import read_frame
+from splitgen.ids import Places, find_doubled
 from splitgen.splits.split import Split
+from splitgen.tables.keys import INDEX_COLUMN, KeyFault, advise_column, check_agreement, find_id_column, find_keys
+from splitgen.tables.table import Table, read_table
 from splitgen.verification.chance import measure_chance, tell_unlearned
 from splitgen.whole import NotWholeError, to_whole
 
@@ -115,46 +116,51 @@ def name_class(split: Split, number: int) -> str:
 
 
 def read_predictions(path: Path, split: Split) -> np.ndarray:
-    """Predictions of a Parquet or CSV file by row, int64 [N], -1 where a row has none.
+    """Predictions of a Parquet or CSV file (`splitgen.tables`) by row, int64 [N], -1 where a row has none.
 
-    Its columns: `index` (position in the source) or `id`, and `prediction` (a number of the target's classes).
-    Raises `PredictionsError` for a file that cannot be read, rows that the split does not have or that stand twice, an
-    index and an id of two rows, and predictions that are no class.
+    Its columns: `index` (position in the source) or one of ids (`id`, or as `find_id_column` finds it), and
+    `prediction` (a number of the target's classes). Raises `PredictionsError` for a file that cannot be read, rows that
+    the split does not have or that stand twice, an index and an id of two rows, and predictions that are no class.
     """
-    name, remedy = str(path), "give columns index (or id) and prediction"
+    name = str(path)
     try:
-        frame = read_frame(path, text_columns=("id",))
+        table = read_table(path)
+        column = next((each for each in PREDICTION_COLUMNS if each in table.names), None)
+        if column is None:
+            remedy = "give columns index (or id) and prediction"
+            raise PredictionsError(name, f"its columns are {table.tell_names()}", remedy)
+        rows = find_rows(name, table, Places(split.ids))
+    except KeyFault as error:
+        raise PredictionsError(name, error.problem, error.remedy) from error
     except ValueError as error:
         raise PredictionsError(name, str(error), "give a Parquet or CSV file") from error
-    column = next((each for each in PREDICTION_COLUMNS if each in frame.columns), None)
-    if column is None or not {"index", "id"} & set(frame.columns):
-        raise PredictionsError(name, f"its columns are {', '.join(map(str, frame.columns)) or 'none'}", remedy)
-    rows = find_rows(name, frame, split)
-    classes = check_classes(name, frame[column].to_numpy(), split)
+    classes = check_classes(name, table.typed(column).to_numpy(), split)
     found = np.full(split.n_points, -1, dtype=np.int64)
     found[rows] = classes
     return found
 
 
-def find_rows(name: str, frame: Any, split: Split) -> np.ndarray:
-    """Positions of a table's rows in the source, int64 [n]."""
-    if "index" in frame.columns:
-        rows = index_rows(name, frame["index"].to_numpy(), split.n_points)
-        clash = find_contradiction(rows, frame["id"], split.ids) if "id" in frame.columns else None
-        if clash is not None:
-            raise PredictionsError(name, clash, AGREE)
+def find_rows(name: str, table: Table, places: Places) -> np.ndarray:
+    """Positions of a table's rows in the source, int64 [n], each once. Raises `PredictionsError`, or `KeyFault`."""
+    if INDEX_COLUMN in table.names:
+        rows = index_rows(name, table.typed(INDEX_COLUMN).to_numpy(), len(places.ids))
+        column = find_id_column(table, places)
+        if column is not None:
+            check_agreement(rows, table.frame[column], places)
     else:
-        rows = find_positions(frame["id"], split.ids)
+        keys = find_keys(table, places)
+        rows = keys.positions
+        if (rows < 0).any():
+            unknown = table.frame[keys.column].iloc[int(np.flatnonzero(rows < 0)[0])]
+            remedy = advise_column(table, places, f"its ids look like '{places.ids[0]}'")
+            raise PredictionsError(name, f"the split has no id '{unknown}'", remedy)
     if not len(rows):
         raise PredictionsError(name, "it has no rows", "give a prediction for every test row")
-    if (rows < 0).any():
-        unknown = frame["id"].iloc[int(np.flatnonzero(rows < 0)[0])]
-        raise PredictionsError(name, f"the split has no id '{unknown}'", f"its ids look like '{split.ids[0]}'")
-    values, counts = np.unique(rows, return_counts=True)
-    if counts.max() > 1:
-        raise PredictionsError(
-            name, f"row {int(values[counts > 1][0])} stands twice", "give one prediction for each row"
-        )
+    doubled = find_doubled(rows)
+    if doubled is not None:
+        row = int(rows[doubled[0]])
+        problem = f"row {row} stands twice (id '{places.ids[row]}')"
+        raise PredictionsError(name, problem, "give one prediction for each row")
     return rows
 
 

@@ -14,6 +14,7 @@ from splitgen.models.registry import choose_model, find_model
 from splitgen.screen.console import Screen, tell_unknown
 from splitgen.settings.layers import build_config, drop_unknown, merge_settings
 from splitgen.settings.stages import RunConfig
+from splitgen.splits.grouping import check_groups_known
 from splitgen.splits.split import Split, check_belongs
 from splitgen.store.recall import recall_settings
 from splitgen.verification.verification import count_verification_fits, verify_split
@@ -39,6 +40,7 @@ class Trainer:
         config = build_config(merge_settings(recorded, self.given))
         dataset = self.open(config)
         check_belongs(split, str(path), dataset.fingerprint, dataset.labels, dataset.ids)
+        check_groups_known(split.metadata, dataset.groups)
         factory = choose_model(config.model, is_named=False) if model is None else find_model(model)
         bench = make_bench(dataset, factory, "label", config.training, seed=config.seed, device=self.device)
         bench.check_model(int(split.targets.max()) + 1)

@@ -17,17 +17,13 @@ def open_new_run(
     """Settings from file and command line, checked; then dataset, model and out folder."""
     from splitgen.models.registry import choose_model
     from splitgen.runs.run import open_run
-    from splitgen.runs.stages import without_stop
     from splitgen.screen.console import Screen, tell_unknown
-    from splitgen.tasks.ways.registry import DISCOVERED, choose_way
+    from splitgen.splits.provenance import DISCOVERED
+    from splitgen.tasks.ways.registry import choose_way
 
     chosen = choose_settings(given, below)
     config = chosen.config
-    if given.get("budget") is not None:
-        parse_budget(given["budget"])
-        for stage, option in (("discovery", "meta_steps"), ("refinement", "refine_steps")):
-            if given.get(option) is None and "meta_steps" not in chosen.from_file.get(stage, {}):
-                config = without_stop(config, stage)
+    budget_seconds = parse_budget(given.get("budget"))
     device = pick_device(given["device"], given["threads"])
     screen = Screen(given["quiet"], given["as_json"])
     tell_unknown(screen, chosen.unknown)
@@ -35,7 +31,16 @@ def open_new_run(
     labels = given.get("labels")
     way = choose_way(given["tasks_from"], labels) if "tasks_from" in given else DISCOVERED
     run = open_run(
-        config, model, screen, device, given["out"], command, way=way, labels=labels, default_out=default_out
+        config,
+        model,
+        screen,
+        device,
+        given["out"],
+        command,
+        way=way,
+        labels=labels,
+        budget_seconds=budget_seconds,
+        default_out=default_out,
     )
     run.record["command_line"] = ["splitgen", *sys.argv[1:]]
     return run

@@ -28,23 +28,21 @@ def collect_settings(given: Mapping[str, Any]) -> dict[str, Any]:
 class ChosenSettings:
     """The settings of a command, and what a user said of them.
 
-    from_file: what the TOML file says. config: all, checked. names_model: the model is named by the command line or the
-        TOML file, and not only by a file that records an earlier run. unknown: recorded settings that this version does
-        not know, and leaves out.
+    config: all, checked. names_model: the model is named by the command line or the TOML file, and not only by a file
+        that records an earlier run. unknown: recorded settings that this version does not know, and leaves out.
     """
 
-    from_file: dict[str, Any]
     config: RunConfig
     names_model: bool
     unknown: list[str]
 
 
 def choose_settings(given: Mapping[str, Any], below: Mapping[str, Any] | None) -> ChosenSettings:
-    """What the TOML file says, and the checked settings: recorded ones below it, the command line above."""
+    """The checked settings: recorded ones below it, the TOML file and command line above."""
     from_file = read_toml(given["config"]) if given["config"] is not None else {}
     of_user = merge_settings(from_file, collect_settings(given))
     recorded, unknown = drop_unknown(below or {})
-    return ChosenSettings(from_file, build_config(merge_settings(recorded, of_user)), "model" in of_user, unknown)
+    return ChosenSettings(build_config(merge_settings(recorded, of_user)), "model" in of_user, unknown)
 
 
 def parse_budget(text: str | None) -> float | None:

@@ -42,6 +42,7 @@ class ImageDataset:
     groups: rows that must not be torn apart; None where every row stands for itself.
     metadata: the user's table, one row a datapoint in their order; None where there is none.
     notes: what was skipped or is odd, one line each, for the user.
+    digests: SHA-256 of what the source holds of each image, uint8 [N, 32]; None where it is not known.
     """
 
     source: str
@@ -54,6 +55,7 @@ class ImageDataset:
     groups: Groups | None = None
     metadata: pd.DataFrame | None = None
     notes: tuple[str, ...] = ()
+    digests: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

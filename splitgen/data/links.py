@@ -10,10 +10,11 @@ from pathlib import Path
 def find_outside(root: Path, paths: Iterable[Path]) -> list[Path]:
     """Those of the paths below `root` that lie outside of it once all links are followed, in their order.
 
-    The root itself may be a link. Paths that are no files, and links that go round in circles, are never outside.
+    The root itself may be a link, and a link to the root does not leave it. Paths that are no files, and links that go
+    round in circles, are never outside.
     """
     inside = os.path.join(os.path.realpath(root), "")  # with a separator at its end: /data is not within /dat
-    return [path for path in paths if not os.path.realpath(path).startswith(inside) and path.exists()]
+    return [path for path in paths if not f"{os.path.realpath(path)}{os.sep}".startswith(inside) and path.exists()]
 
 
 def tell_outside(outside: list[Path], root: Path) -> str:

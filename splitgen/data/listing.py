@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from splitgen.data.dataset import ImageDataset, OwnTest, make_dataset
-from splitgen.data.decode import DecodeError, Encoded, Preprocessing, decode_image, look_at
+from splitgen.data.decode import DecodeError, Encoded, Preprocessing, choose_span, decode_image, look_at
 from splitgen.data.images import MemoryImages
 from splitgen.errors import SourceError
 from splitgen.settings.stages import DataConfig
@@ -60,7 +60,8 @@ def decode_listing(listing: Listing, config: DataConfig) -> ImageDataset:
     """The dataset of a listing, decoded as the settings say. Raises `SourceError` for images that cannot be read."""
     sights = [look_at(listing.pictures.read(row)) for row in range(len(listing.pictures))]
     channels = max(sight.channels for sight in sights)
-    preprocessing = Preprocessing(config.image_size or DEFAULT_SIZE, channels, config.resize, config.background)
+    size = config.image_size or DEFAULT_SIZE
+    preprocessing = Preprocessing(size, channels, config.resize, config.background, *choose_span(sights))
     own = listing.own_test
     own_test = None if own is None else OwnTest(MemoryImages(decode_all(own, preprocessing)), own.labels)
     return make_dataset(

@@ -10,50 +10,88 @@ import numpy as np
 import pandas as pd
 
 from splitgen.errors import MetadataError
-from splitgen.ids import match_id
-from splitgen.parquet import read_frame
-
-ID_COLUMN = "id"
+from splitgen.ids import Places
+from splitgen.tables.keys import (
+    ID_COLUMN,
+    KeyFault,
+    Keys,
+    advise_column,
+    check_index,
+    check_once,
+    find_keys,
+    order_rows,
+)
+from splitgen.tables.table import Table, read_table
 
 
 @dataclass(frozen=True)
 class Groups:
     """Which datapoints belong together and must not be torn apart by a split.
 
-    column: of the metadata. codes: int64 [N], 0..n_groups-1.
+    column: of the metadata; None where only byte-identical images belong together.
+    codes: int64 [N], 0..n_groups-1.
+    duplicates: byte-identical images are in one group.
     """
 
-    column: str
+    column: str | None
     codes: np.ndarray
+    duplicates: bool = False
 
     @property
     def n_groups(self) -> int:
         return int(self.codes.max()) + 1
 
 
-def read_metadata(path: Path, ids: Sequence[str]) -> pd.DataFrame:
-    """The columns of a Parquet or CSV table, one row a datapoint in the order of `ids`; rows of other ids are left out.
+@dataclass(frozen=True)
+class Metadata:
+    """A table that was joined. frame: one row a datapoint in their order. notes: how, one line each, for the user."""
 
-    Raises `MetadataError` for a file that cannot be read, without an `id` column, with an id twice, or
-    without one of the ids.
+    frame: pd.DataFrame
+    notes: tuple[str, ...] = ()
+
+
+def join_metadata(path: Path, ids: Sequence[str]) -> Metadata:
+    """The columns of a Parquet or CSV table (`splitgen.tables`), one row a datapoint in the order of `ids`; rows of
+    other ids are left out.
+
+    The column of ids is `id`; where there is none, `file_name`, `filename`, `path`, `image_id` and their like, or an
+    index without a name, if its values are ids: a note says so. Raises `MetadataError` for a file that cannot be read,
+    without a column of ids, with an id twice, empty or of two datapoints, without one of the ids, and with a column
+    `index` that contradicts them.
     """
+    places = Places(ids)
     try:
-        frame = read_frame(path, text_columns=(ID_COLUMN,))
+        table = read_table(path)
+        keys = find_keys(table, places)
+        check_once(keys, table, places)
+        check_index(table, keys, places)
+    except KeyFault as error:
+        raise MetadataError(str(path), error.problem, error.remedy) from error
     except ValueError as error:
         raise MetadataError(str(path), str(error), "give a Parquet or CSV file") from error
-    if ID_COLUMN not in frame.columns:
-        raise MetadataError(str(path), f"it has no column '{ID_COLUMN}'", f"its columns are {name_columns(frame)}")
-    known = set(ids)
-    keys = pd.Index([match_id(str(key), known) for key in frame[ID_COLUMN]], name=ID_COLUMN)
-    frame = frame.set_index(keys).drop(columns=ID_COLUMN)
-    if frame.index.has_duplicates:
-        doubled = frame.index[frame.index.duplicated()][0]
-        raise MetadataError(str(path), f"id '{doubled}' stands twice", "keep one row for each datapoint")
-    missing = pd.Index(ids).difference(frame.index, sort=False)
-    if len(missing) > 0:
-        shown = f"{len(missing)} datapoints have no row (first: id '{missing[0]}')"
-        raise MetadataError(str(path), shown, "ids are POSIX relative paths, or row numbers counted from 0")
-    return frame.loc[list(ids)]
+    rows = order_rows(keys.positions, len(ids))
+    if (rows < 0).any():
+        raise tell_without_row(path, table, keys, rows, places)
+    names = [name for name in table.names if name != keys.column]
+    index = pd.Index(np.array(ids, dtype=object), name=ID_COLUMN)
+    columns = {name: table.typed(name).iloc[rows].set_axis(index) for name in names}
+    return Metadata(pd.DataFrame(columns, index=index), () if keys.note is None else (f"metadata: {keys.note}",))
+
+
+def tell_without_row(path: Path, table: Table, keys: Keys, rows: np.ndarray, places: Places) -> MetadataError:
+    """The error of datapoints without a row. rows: [N], -1 for those."""
+    without = np.flatnonzero(rows < 0)
+    problem = f"{len(without)} datapoints have no row (first: id '{places.ids[without[0]]}')"
+    other = next((row for row, position in enumerate(keys.positions.tolist()) if position < 0), None)
+    if other is not None:
+        problem += f"; no datapoint has its id '{table.frame[keys.column].iloc[other]}'"
+    remedy = advise_column(table, places, "ids are POSIX relative paths, or row numbers counted from 0")
+    return MetadataError(str(path), problem, remedy)
+
+
+def read_metadata(path: Path, ids: Sequence[str]) -> pd.DataFrame:
+    """The frame of `join_metadata`. Raises `MetadataError`."""
+    return join_metadata(path, ids).frame
 
 
 def read_codes(path: Path, column: str, ids: Sequence[str]) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Simple statistics of an image, each a number that people have a word for: brightness, ink, edges, colour.
 
-A statistic is one function from a `Canvas` to a number an image, and one entry of `STATISTICS`.
+A statistic is one function from a `Canvas` to a number an image, and one entry of `STATISTICS`; those of the border,
+the centre and other places are made by `splitgen.data.regions`.
 """
 
 from __future__ import annotations
@@ -8,78 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-EPSILON = 1e-6
-CHUNK_VALUES = 8_000_000  # pixels times channels that are measured at a time
-INK_LEVEL = 0.1  # difference from the background, of the whole range, that counts as ink
-MIN_SATURATION = 0.1  # below it a pixel has no hue
-HUES = ("red", "orange", "yellow", "green", "cyan", "blue", "violet", "magenta")
-HUE_EDGES = (20.0, 45.0, 70.0, 160.0, 200.0, 260.0, 290.0, 340.0)  # degrees; beyond the last it is red again
-NO_HUE = "grey"
+from splitgen.data.canvas import EPSILON, Canvas
+from splitgen.data.regions import NINTHS, PLACES, WHOLE, Surface, find_region_words, measure_regions
 
-
-@dataclass(frozen=True)
-class Canvas:
-    """Images as the statistics read them.
-
-    pixels: float32 [n, 1 or 3, height, width], 0..1.
-    """
-
-    pixels: torch.Tensor
-
-    @cached_property
-    def luma(self) -> torch.Tensor:
-        """Brightness of each pixel [n, height, width], Rec. 601 weights."""
-        if self.pixels.shape[1] == 1:
-            return self.pixels[:, 0]
-        return (self.pixels * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(dim=1)
-
-    @cached_property
-    def background(self) -> torch.Tensor:
-        """The median brightness of the border [n]."""
-        luma = self.luma
-        border = [luma[:, 0], luma[:, -1], luma[:, 1:-1, 0], luma[:, 1:-1, -1]]
-        return torch.cat(border, dim=1).median(dim=1).values
-
-    @cached_property
-    def ink(self) -> torch.Tensor:
-        """How far each pixel lies from the background [n, height, width]; 0 where that is under `INK_LEVEL`."""
-        distance = (self.luma - self.background[:, None, None]).abs()
-        return torch.where(distance > INK_LEVEL, distance, 0.0)
-
-    @cached_property
-    def ink_moments(self) -> dict[str, torch.Tensor]:
-        """Centre (x, y) and second moments (xx, yy, xy) of the ink, [n] each; x to the right, y down, -1..1."""
-        height, width = self.ink.shape[1:]
-        x = torch.linspace(-1, 1, width).view(1, 1, width)
-        y = torch.linspace(-1, 1, height).view(1, height, 1)
-        weights = self.ink / self.ink.sum(dim=(1, 2), keepdim=True).clamp_min(EPSILON)
-        centre_x, centre_y = (weights * x).sum(dim=(1, 2)), (weights * y).sum(dim=(1, 2))
-        from_x, from_y = x - centre_x[:, None, None], y - centre_y[:, None, None]
-        return {
-            "x": centre_x,
-            "y": centre_y,
-            "xx": (weights * from_x**2).sum(dim=(1, 2)),
-            "yy": (weights * from_y**2).sum(dim=(1, 2)),
-            "xy": (weights * from_x * from_y).sum(dim=(1, 2)),
-        }
-
-    @cached_property
-    def gradient(self) -> torch.Tensor:
-        """Size of the Sobel gradient at each inner pixel [n, height - 2, width - 2]."""
-        kernel = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8
-        both = functional.conv2d(self.luma[:, None], torch.stack([kernel, kernel.T])[:, None])
-        return both.square().sum(dim=1).sqrt()
-
-    @cached_property
-    def chroma(self) -> torch.Tensor:
-        """Largest minus smallest channel of each pixel [n, height, width]."""
-        return self.pixels.amax(dim=1) - self.pixels.amin(dim=1)
+CHUNK_VALUES = 1_500_000  # pixels times channels that are measured at a time: few enough for a processor's cache
 
 
 def measure_symmetry(luma: torch.Tensor, axis: int) -> torch.Tensor:
@@ -116,18 +54,6 @@ def measure_place(row: int, column: int) -> Callable[[Canvas], torch.Tensor]:
     return lambda canvas: functional.adaptive_avg_pool2d(canvas.luma[:, None], 3)[:, 0, row, column]
 
 
-def name_hues(canvas: Canvas) -> np.ndarray:
-    """The hue [n] of each image as a word of `HUES`, the mean over its pixels by their chroma; `NO_HUE` for grey."""
-    red, green, blue = canvas.pixels.unbind(dim=1)
-    across = ((2 * red - green - blue) / 2).mean(dim=(1, 2))
-    along = ((green - blue) * math.sqrt(3) / 2).mean(dim=(1, 2))
-    degrees = torch.rad2deg(torch.atan2(along, across)) % 360
-    names = np.array([*HUES, HUES[0]])[np.digitize(degrees.numpy(), HUE_EDGES)]
-    peak = canvas.pixels.amax(dim=1)
-    saturation = (canvas.chroma / peak.clamp_min(EPSILON) * (peak > INK_LEVEL)).mean(dim=(1, 2))
-    return np.where(saturation.numpy() < MIN_SATURATION, NO_HUE, names)
-
-
 @dataclass(frozen=True)
 class Statistic:
     """A number an image. low, high: words for images that have little of it, and much.
@@ -147,7 +73,7 @@ STATISTICS: dict[str, Statistic] = {
     "contrast": Statistic(lambda c: c.luma.std(dim=(1, 2)), "low in contrast", "high in contrast"),
     "red": Statistic(measure_excess(0), "least red", "most red", needs_colour=True),
     "green": Statistic(measure_excess(1), "least green", "most green", needs_colour=True),
-    "blue": Statistic(measure_excess(2), "least blue", "most blue", needs_colour=True),
+    "blue": Statistic(measure_excess(2), "most yellow", "most blue", needs_colour=True),
     "saturation": Statistic(lambda c: c.chroma.mean(dim=(1, 2)), "pale", "colourful", needs_colour=True),
     "background brightness": Statistic(lambda c: c.background, "dark at the border", "bright at the border"),
     "foreground brightness": Statistic(measure_foreground, "dark in the foreground", "bright in the foreground"),
@@ -174,40 +100,47 @@ STATISTICS: dict[str, Statistic] = {
     ),
     **{
         f"brightness {place}": Statistic(measure_place(row, column), f"dark {place}", f"bright {place}")
-        for row, names in enumerate(
-            (
-                ("top left", "top middle", "top right"),
-                ("middle left", "in the middle", "middle right"),
-                ("bottom left", "bottom middle", "bottom right"),
-            )
-        )
+        for row, names in enumerate(NINTHS)
         for column, place in enumerate(names)
     },
 }
 
 
-def measure_images(images: torch.Tensor) -> dict[str, np.ndarray]:
+def find_words(name: str) -> tuple[str, str] | None:
+    """The words for images that have little of a statistic, and much; None for one that is words itself."""
+    statistic = STATISTICS.get(name)
+    return find_region_words(name) if statistic is None else (statistic.low, statistic.high)
+
+
+def measure_images(images: torch.Tensor, by_region: bool = False) -> dict[str, np.ndarray]:
     """Every statistic of images [n, channels, height, width] by its name, [n] each; "hue" holds words.
 
+    by_region: those of each place (the border, the centre, ...), too.
     A fourth channel (alpha) is left out; floats are scaled by the smallest and largest value that occurs.
-    Grey images have none of the statistics that need colour, images under 3 pixels none at all.
+    Images without colour have none of the statistics that need it, images under 3 pixels none at all.
     """
-    return measure_chunks(lambda size: torch.split(images, size), tuple(images.shape[1:]))
+    return measure_chunks(lambda size: torch.split(images, size), tuple(images.shape[1:]), by_region)
 
 
-def measure_chunks(chunks: Callable[[int], Iterable[torch.Tensor]], shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+def measure_chunks(
+    chunks: Callable[[int], Iterable[torch.Tensor]], shape: tuple[int, ...], by_region: bool = False
+) -> dict[str, np.ndarray]:
     """`measure_images` of images that come some at a time, twice. chunks: called with how many may come at a time.
     shape: channels, height, width."""
     if min(shape[1:]) < 3:
         return {}
-    size = max(1, CHUNK_VALUES // math.prod((min(shape[0], 3), *shape[1:])))
-    spans = [measure_span(part[:, :3].cpu()) for part in chunks(size)]
+    kept = 3 if shape[0] == 4 else shape[0]
+    size = max(1, CHUNK_VALUES // math.prod((kept, *shape[1:])))
+    spans = [measure_span(part[:, :kept].cpu()) for part in chunks(size)]
     low, high = min(span[0] for span in spans), max(span[1] for span in spans)
-    has_colour = shape[0] >= 3 and any(span[2] for span in spans)
-    measured = [
-        measure_canvas(Canvas((part[:, :3].cpu().float() - low) / max(high - low, EPSILON)), has_colour)
-        for part in chunks(size)
-    ]
+    has_colour = kept == 3 and any(span[2] for span in spans)
+
+    def measure_part(part: torch.Tensor) -> dict[str, np.ndarray]:
+        canvas = Canvas((part[:, :kept].cpu().float() - low) / max(high - low, EPSILON))
+        measured = measure_canvas(canvas, has_colour)
+        return measured | (measure_regions(canvas, has_colour) if by_region else {})
+
+    measured = [measure_part(part) for part in chunks(size)]
     return {name: np.concatenate([part[name] for part in measured]) for name in measured[0]}
 
 
@@ -220,10 +153,10 @@ def measure_span(images: torch.Tensor) -> tuple[float, float, bool]:
 
 
 def measure_canvas(canvas: Canvas, has_colour: bool) -> dict[str, np.ndarray]:
-    """What `measure_images` gives, of images that fit into memory many times over."""
+    """The statistics of whole images, of images that fit into memory many times over."""
     measured = {
         name: statistic.measure(canvas).numpy()
         for name, statistic in STATISTICS.items()
         if has_colour or not statistic.needs_colour
     }
-    return measured | ({"hue": name_hues(canvas)} if has_colour else {})
+    return measured | ({"hue": Surface(canvas).hues[:, PLACES.index(WHOLE)]} if has_colour else {})

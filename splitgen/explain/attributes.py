@@ -48,6 +48,8 @@ class Association:
     """How an attribute goes with the sides of a task.
 
     auc: 0.5..1. ami: adjusted mutual information, 0 (none) to 1. side_0, side_1: what each side is more of, in words.
+    within: the mean AUC within class, in the direction that holds over all of them: below 0.5 where most classes go
+        the other way; None where the attribute does not vary within class.
     """
 
     name: str
@@ -56,6 +58,12 @@ class Association:
     ami: float
     side_0: str
     side_1: str
+    within: float | None = None
+
+    @property
+    def strength(self) -> float:
+        """What attributes are ranked by: the AUC within class, where there is one."""
+        return self.auc if self.within is None else self.within
 
 
 def list_metadata(frame: pd.DataFrame) -> list[Attribute]:
@@ -98,10 +106,11 @@ def associate(attribute: Attribute, margins: np.ndarray) -> Association | None:
 
 def orient(attribute: Attribute, margins: np.ndarray) -> np.ndarray:
     """The attribute as numbers [n] that are higher on side 1 of a task's margins [n]: of words, 1 for the categories
-    that lean to side 1 and 0 for the others; NaN where a number is missing."""
+    that lean to side 1 and 0 for the others, as other datapoints tell where there are many; NaN where a number is
+    missing."""
     if attribute.is_categorical:
         codes, categories = pd.factorize(attribute.values, sort=True)
-        return group_categories(codes, margins, len(categories))[codes].astype(float)
+        return group_rows(codes, margins, len(categories)).astype(float)
     known = np.isfinite(attribute.values)
     sides = margins > 0
     is_higher = len(np.unique(sides[known])) < 2 or roc_auc_score(sides[known], attribute.values[known]) >= 0.5
@@ -128,7 +137,8 @@ def associate_categories(attribute: Attribute, values: np.ndarray, margins: np.n
     counts = np.bincount(codes, minlength=len(categories))
     rates = rate_categories(codes, sides, len(categories))
     words = [name_categories(attribute.name, categories, counts, rate) for rate in (1 - rates, rates)]
-    return Association(attribute.name, attribute.origin, auc, measure_ami(sides, codes), *words)
+    ami = measure_ami(sides, codes)
+    return Association(attribute.name, attribute.origin, auc, ami, side_0=words[0], side_1=words[1])
 
 
 def name_categories(name: str, categories: np.ndarray, counts: np.ndarray, rates: np.ndarray) -> str:
@@ -148,6 +158,17 @@ def score_categories(codes: np.ndarray, n_categories: int, margins: np.ndarray) 
         groups = group_categories(codes[rest], margins[rest], n_categories)
         aucs.append(score_group(groups[codes[here]], margins[here]))
     return float(np.mean(aucs))
+
+
+def group_rows(codes: np.ndarray, margins: np.ndarray, n_categories: int) -> np.ndarray:
+    """Whether each datapoint's category [n] leans to side 1; where there are many, found on other folds."""
+    if len(codes) >= ROWS_PER_CATEGORY * n_categories:
+        return np.asarray(group_categories(codes, margins, n_categories)[codes])
+    folds, leans = np.arange(len(codes)) % FOLDS, np.zeros(len(codes), dtype=bool)
+    for fold in range(FOLDS):
+        rest, here = folds != fold, folds == fold
+        leans[here] = group_categories(codes[rest], margins[rest], n_categories)[codes[here]]
+    return leans
 
 
 def score_group(group: np.ndarray, margins: np.ndarray) -> float:

@@ -7,6 +7,7 @@ import csv
 import re
 import shutil
 import tempfile
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -56,10 +57,11 @@ class Export:
         return (self.split.margins > 0).astype(np.int64)
 
     def image_paths(self) -> list[PurePosixPath]:
-        """Path of each row's image below `images`, [N]. Raises `ExportError` where ids are no files there."""
+        """Path of each row's image below `images`, [N], as the file system has it: Unicode may be composed in one and
+        not in the other. Raises `ExportError` where ids are no files there."""
         if self.images is None:
             raise ExportError(self.consumer, "it needs the images' files", "give --images FOLDER, the root of the ids")
-        paths = [PurePosixPath(key) for key in self.split.ids]
+        paths = [find_spelling(self.images, key) for key in self.split.ids]
         for path in paths:
             if path.is_absolute() or ".." in path.parts or not (self.images / path).is_file():
                 raise ExportError(
@@ -82,6 +84,14 @@ class Export:
             problem = tell_outside(outside, self.images)
             raise ExportError(self.consumer, problem, "give --follow-links to copy what they point to")
         return files
+
+
+def find_spelling(root: Path, key: str) -> PurePosixPath:
+    """The path of an id below a root: as it is, or as composed or decomposed Unicode where that alone is a file."""
+    if key.isascii() or (root / key).is_file():
+        return PurePosixPath(key)
+    forms = [unicodedata.normalize(form, key) for form in ("NFC", "NFD")]
+    return PurePosixPath(next((form for form in forms if (root / form).is_file()), key))
 
 
 def code_parts(split: Split) -> np.ndarray:

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from splitgen.errors import ExportError
 from splitgen.exports.export import Export, find_parts
+from splitgen.ids import find_positions
 from splitgen.splits.split import Split
+
+CONSUMER = "fiftyone"
 
 
 def tag_samples(split: Split, dataset: Any, images: Path) -> None:
     """Tag the samples of a FiftyOne dataset with train, validation or test, by their file path.
 
-    images: folder that the split's ids are relative to. Raises `ExportError` where they are no files there.
+    images: folder that the split's ids are relative to. Raises `ExportError` where they are no files there, or the
+    dataset lacks one.
     """
-    paths = Export("fiftyone", split, out=images, images=images).image_paths()
-    root = images.resolve()
+    paths = Export(CONSUMER, split, out=images, images=images).image_paths()
+    samples = list(dataset.values("filepath"))
+    roots = [Path(os.path.abspath(images)), images.resolve()]  # the user's samples may be named by a link
+    named, real = (find_positions([str(root / path) for path in paths], samples) for root in roots)
+    positions = np.where(named >= 0, named, real)
+    lacking = np.flatnonzero((positions < 0) & (split.parts != "reserve"))
+    if len(lacking):
+        problem = f"the dataset has no sample '{roots[0] / paths[lacking[0]]}'"
+        raise ExportError(CONSUMER, problem, "give the dataset of the split's images, and their folder")
     for part in find_parts(split):
-        chosen = [str(root / paths[index]) for index in split.indices(part)]
+        chosen = [samples[positions[row]] for row in split.indices(part)]
         dataset.select_by("filepath", chosen).tag_samples(part)

@@ -20,13 +20,15 @@ from splitgen.archives import ArchiveError, check_packed, open_npz
 from splitgen.data.dataset import ImageDataset, describe_dataset
 from splitgen.data.target import make_target
 from splitgen.errors import RowsError, SplitFileError
-from splitgen.ids import AGREE, find_contradiction, find_positions
+from splitgen.ids import Places, tell_key
 from splitgen.splits.provenance import IMPORTED, Provenance
 from splitgen.splits.split import PARTS, Split
+from splitgen.tables.keys import INDEX_COLUMN, KeyFault, check_agreement, find_name, locate
+from splitgen.tables.table import Table, read_table
 from splitgen.whole import NotWholeError, to_whole
 
-INDEX_COLUMNS = ("index",)
-ID_COLUMNS = ("image_id", "img_filename", "filename", "id")  # SubpopBench has a number of its own as id
+# SubpopBench has a number of its own as id.
+ID_COLUMNS = ("image_id", "img_filename", "filename", "id", "file_name", "file_path", "filepath", "path", "image_path")
 PART_COLUMNS = ("split", "partition")
 WORDS = {
     **{part: part for part in PARTS},
@@ -51,7 +53,8 @@ def read_foreign_split(
     does not have, rows in two parts or named twice, and parts of an unknown name.
     """
     path = Path(path)
-    kind = SUFFIXES.get(path.suffix, path.suffix) if kind is None else kind
+    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    kind = SUFFIXES.get(suffix, suffix) if kind is None else kind
     if kind not in READERS:
         problem = f"unknown format '{kind}'"
         raise SplitFileError(str(path), problem, f"give --format, one of {', '.join(READERS)}")
@@ -63,16 +66,16 @@ def read_foreign_split(
         ) from error
     parts = place_rows(str(path), rows, dataset.n_points)
     nothing = np.full(dataset.n_points, np.nan, dtype=np.float32)
-    values = make_target(dataset, target).values
+    chosen = make_target(dataset, target)
     metadata = {
         "splitgen_version": __version__,
         "dataset": describe_dataset(dataset),
-        "target": target,
+        "target": chosen.spec,
         **Provenance(IMPORTED, None, IMPORTED).describe(),
         "config": {"selection": {"target": target}},
         "verification": None,
     }
-    return Split(dataset.ids, dataset.labels, values, parts, nothing, nothing, metadata)
+    return Split(dataset.ids, dataset.labels, chosen.values, parts, nothing, nothing, metadata)
 
 
 def place_rows(path: str, rows: Rows, n_points: int) -> np.ndarray:
@@ -96,30 +99,40 @@ def place_rows(path: str, rows: Rows, n_points: int) -> np.ndarray:
     return np.where(parts == "", "reserve", parts)
 
 
-def read_table(path: Path, dataset: ImageDataset, frame: pd.DataFrame) -> Rows:
+def place_table(path: Path, dataset: ImageDataset, table: Table) -> Rows:
     """Rows of a table with a column for the part, and one for the row's index or id; both must agree."""
-    part_column = find_column(path, frame, PART_COLUMNS, "part")
-    by_index = next((name for name in INDEX_COLUMNS if name in frame.columns), None)
-    column = by_index or find_column(path, frame, ID_COLUMNS, "row")
-    words = [str(word).removesuffix(".0") for word in frame[part_column]]
-    unknown = next((word for word in words if word not in WORDS), None)
+    part_column = find_column(path, table, PART_COLUMNS, "part")
+    words = [(tell_key(word) or "").strip() for word in table.frame[part_column]]
+    unknown = next((row for row, word in enumerate(words) if word not in WORDS), None)
     if unknown is not None:
-        raise RowsError(str(path), f"unknown part '{unknown}'", f"parts are {', '.join(WORDS)}")
-    positions = index_numbers(path, frame[column]) if by_index else look_up_ids(path, frame[column], dataset)
-    id_column = next((name for name in ID_COLUMNS if name in frame.columns), None)
-    clash = find_contradiction(positions, frame[id_column], dataset.ids) if by_index and id_column else None
-    if clash is not None:
-        raise RowsError(str(path), clash, AGREE)
+        problem = f"unknown part '{words[unknown]}' in row {unknown}"
+        raise RowsError(str(path), problem, f"parts are {', '.join(WORDS)}")
+    positions = find_rows(path, dataset, table)
     parts = np.array([WORDS[word] for word in words], dtype="<U10")
     return {part: positions[parts == part] for part in PARTS}
 
 
-def find_column(path: Path, frame: pd.DataFrame, names: tuple[str, ...], what: str) -> str:
+def find_rows(path: Path, dataset: ImageDataset, table: Table) -> np.ndarray:
+    """Positions of a table's rows in the source, int64 [n]. Raises `RowsError`."""
+    places = Places(dataset.ids)
+    id_column = next((found for name in ID_COLUMNS if (found := find_name(table, name)) is not None), None)
+    try:
+        if INDEX_COLUMN not in table.names:
+            return look_up_ids(path, table.frame[id_column or find_column(path, table, ID_COLUMNS, "row")], places)
+        positions = index_numbers(path, table.typed(INDEX_COLUMN))
+        if id_column is not None:
+            check_agreement(positions, table.frame[id_column], places)
+        return positions
+    except KeyFault as error:
+        raise RowsError(str(path), error.problem, error.remedy) from error
+
+
+def find_column(path: Path, table: Table, names: tuple[str, ...], what: str) -> str:
     """The first of the names that the table has."""
     for name in names:
-        if name in frame.columns:
+        if name in table.names:
             return name
-    problem = f"no column for the {what} among {', '.join(map(str, frame.columns))}"
+    problem = f"no column for the {what} among {table.tell_names()}"
     raise SplitFileError(str(path), problem, f"name it {' or '.join(names)}")
 
 
@@ -133,32 +146,36 @@ def index_numbers(path: Path, column: pd.Series[Any]) -> np.ndarray:
         raise RowsError(str(path), problem, "number rows from 0") from error
 
 
-def look_up_ids(path: Path, column: pd.Series[Any], dataset: ImageDataset) -> np.ndarray:
-    """Positions of ids, int64 [n]."""
-    positions = find_positions(column, dataset.ids)
+def look_up_ids(path: Path, column: pd.Series[Any], places: Places) -> np.ndarray:
+    """Positions of ids, int64 [n]. Raises `RowsError`, or `KeyFault` for one that could be two."""
+    positions = locate(column, places)
     if (positions < 0).any():
-        unknown = column.iloc[int(np.flatnonzero(positions < 0)[0])]
-        raise RowsError(str(path), f"the dataset has no id '{unknown}'", f"its ids look like '{dataset.ids[0]}'")
+        row = int(np.flatnonzero(positions < 0)[0])
+        key = tell_key(column.iloc[row])
+        problem = f"row {row} has no {column.name}" if key is None else f"the dataset has no id '{key}'"
+        raise RowsError(str(path), problem, f"its ids look like '{places.ids[0]}'")
     return positions
 
 
 def read_csv(path: Path, dataset: ImageDataset) -> Rows:
-    """CSV with a header: `index` or `id` (`image_id`, `filename`), and `split` or `partition`."""
+    """CSV with a header: `index` or one of `ID_COLUMNS`, and `split` or `partition`."""
     try:
-        frame = pd.read_csv(path, dtype=dict.fromkeys(ID_COLUMNS, str))
-    except ValueError as error:  # pandas' parser errors and Unicode errors are among them
-        raise SplitFileError(str(path), f"it is no CSV ({str(error).splitlines()[0]})", "give a CSV file") from error
-    return read_table(path, dataset, frame)
+        table = read_table(path)
+    except ValueError as error:
+        raise SplitFileError(str(path), str(error), "give a CSV file") from error
+    return place_table(path, dataset, table)
 
 
 def read_json_lines(path: Path, dataset: ImageDataset) -> Rows:
     """One JSON object a line, with the keys of the CSV's columns."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        frame = pd.DataFrame([json.loads(line) for line in lines if line.strip()])
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # a text may hold what else ends a line
+        records = [json.loads(line) for line in lines if line.strip()]
+        if not all(isinstance(record, dict) for record in records):
+            raise ValueError("a line is no object")
     except (ValueError, RecursionError) as error:
         raise SplitFileError(str(path), "it is no JSON Lines file", "give one JSON object a line") from error
-    return read_table(path, dataset, frame)
+    return place_table(path, dataset, Table(pd.DataFrame(records)))
 
 
 def read_npz(path: Path, dataset: ImageDataset) -> Rows:
@@ -229,4 +246,12 @@ READERS: dict[str, Callable[[Path, ImageDataset], Rows]] = {
     "celeba": read_csv,
     "tensors": read_pairs,
 }
-SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".npz": "npz", ".pt": "tensors", ".pth": "tensors"}
+SUFFIXES = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".jsonl": "jsonl",
+    ".npz": "npz",
+    ".pt": "tensors",
+    ".pth": "tensors",
+}

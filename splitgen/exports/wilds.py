@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from splitgen.errors import ExportError
+from splitgen.data.row_names import list_namings
+from splitgen.errors import ExportError, SplitFileError
 from splitgen.exports.export import CODES, Export, code_parts, write_table
-from splitgen.splits.split import Split
+from splitgen.splits.split import Split, check_labels, check_length, check_names
 
 
 def write_metadata(export: Export) -> None:
@@ -30,12 +32,15 @@ def set_split_array(dataset: Any, split: Split) -> Any:
     """Put the split in the place of a WILDS dataset's own; `dataset.get_subset("train" | "val" | "test")` follows it.
 
     dataset: a `WILDSDataset` whose rows are the split's source, in its order; it is changed and returned.
-    Raises `ExportError` for a dataset of another length or other labels.
+    Raises `ExportError` for a dataset of another length, or with other files (where it lists them) or labels.
     """
-    labels = dataset.y_array.flatten().cpu().numpy()
-    if len(labels) != split.n_points or not ((labels == split.labels).all() or (labels == split.targets).all()):
-        problem = f"the dataset has {len(labels)} rows, the split {split.n_points}, or their labels differ"
-        raise ExportError("wilds", problem, "give the dataset that the split was made of")
+    try:
+        check_length(split, "split", len(dataset))
+        check_names(split, "split", list_namings(dataset))
+        labels = dataset.y_array.reshape(split.n_points, -1).cpu().numpy()
+        check_labels(split, "split", np.arange(split.n_points), labels[:, 0] if labels.shape[1] == 1 else labels)
+    except SplitFileError as error:
+        raise ExportError("wilds", error.problem, error.remedy) from error
     dataset._split_dict = {"train": CODES["train"], "val": CODES["validation"], "test": CODES["test"]}
     dataset._split_names = {"train": "Train", "val": "Validation", "test": "Test"}
     dataset._split_array = code_parts(split)

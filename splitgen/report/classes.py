@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from splitgen.data.class_names import list_names, list_target
 from splitgen.report.charts import MAX_MATRIX, Chart, draw_matrix
 from splitgen.splits.split import PARTS, Split
 from splitgen.verification.confusion import Confusion, map_targets
@@ -48,9 +49,10 @@ def tabulate_classes(split: Split, names: Sequence[str], confusions: Mapping[str
 
 def name_outputs(split: Split, names: Sequence[str], n_outputs: int) -> list[str]:
     """What the target model's outputs stand for: the classes, or the two sides of a binary target."""
-    if split.metadata.get("target", "label") == "label":
+    spec = split.metadata.get("target", "label")
+    if spec == "label":
         return list(names)
-    return ["the rest", f"classes {split.metadata['target']}"][:n_outputs]
+    return ["the rest", f"classes {list_names(list_target(spec, names))}"][:n_outputs]
 
 
 def draw_confusions(split: Split, names: Sequence[str], confusions: Mapping[str, Confusion]) -> list[Chart]:

@@ -13,11 +13,13 @@ from markupsafe import Markup
 from splitgen._version import __version__
 from splitgen.data.dataset import ImageDataset
 from splitgen.explain.explanation import Explanation
+from splitgen.explain.templates import Template, fit_templates
 from splitgen.parquet import write_text
 from splitgen.report import classes, sections
 from splitgen.report.charts import Chart, draw_accuracies, draw_histograms
+from splitgen.report.contrasts import contrast_classes
 from splitgen.report.folder import RunFolder
-from splitgen.report.pictures import Album
+from splitgen.report.pictures import Album, choose_classes
 from splitgen.verification.confusion import load_confusion
 
 TEMPLATE = "report.html.jinja"
@@ -64,6 +66,7 @@ def compose(
     """All that the template prints."""
     album, record = Album(dataset), folder.record
     tasks = sections.list_tasks(folder)
+    templates: Sequence[Template | None] = fit_templates(dataset, list(tasks.values())) or [None] * len(tasks)
     verification = None if folder.split is None else folder.split.metadata.get("verification")
     return {
         "version": __version__,
@@ -77,8 +80,8 @@ def compose(
         "reading": explanations[0].sentences if explanations else (),
         "split": compose_split(folder, dataset, album),
         "tasks": [
-            sections.show_task(album, dataset, margins, explanation, folder)
-            for margins, explanation in zip(tasks.values(), explanations, strict=True)
+            sections.show_task(album, dataset, margins, explanation, template, folder)
+            for margins, explanation, template in zip(tasks.values(), explanations, templates, strict=True)
         ],
         "similarity": sections.draw_similarity(folder.tasks),
         "curves": sections.draw_discovery(record),
@@ -98,6 +101,7 @@ def compose_split(folder: RunFolder, dataset: ImageDataset, album: Album) -> dic
         "counts": {part: n for part, n in split.counts().items() if n},
         "table": classes.tabulate_classes(split, names, confusions),
         "classes": sections.show_classes(album, split, names),
+        "contrasts": contrast_classes(dataset, split, choose_classes(np.bincount(split.labels, minlength=len(names)))),
         "histograms": draw_histograms(sections.count_scores(split, names)) if np.ptp(split.scores) > 0 else None,
         "confusions": classes.draw_confusions(split, names, confusions) if confusions else [],
         "taken_for": classes.say_confusions(split, names, confusions) if confusions else [],

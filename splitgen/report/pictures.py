@@ -6,7 +6,7 @@ import base64
 import io
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from splitgen.splits.split import Split
 THUMBNAIL_PIXELS = 64  # of the longer side, at most
 PNG_PIXELS = 32  # up to this size a thumbnail is the very pixels; above, JPEG
 JPEG_QUALITY = 82
+LEAST_SHOWN = 56  # pixels on the page of a small image's longer side, where a whole factor gives so many
 ROWS_AT = 4  # datapoints at each of extreme, middle and threshold
 MAX_CLASSES = 12  # shown in pictures
 PLACES = ("extreme", "middle", "at the threshold")
@@ -35,12 +36,16 @@ class Strip:
 
 @dataclass(frozen=True)
 class Picture:
-    """A thumbnail for a page. uri: `data:` with the whole image; alt: in words."""
+    """A thumbnail for a page. uri: `data:` with the whole image; alt: in words. width, height: as it is shown.
+
+    is_enlarged: its pixels are to be seen as they are.
+    """
 
     uri: str
     alt: str
     width: int
     height: int
+    is_enlarged: bool = False
 
 
 def choose_classes(counts: np.ndarray) -> list[int]:
@@ -103,7 +108,10 @@ class Album:
             self.low, self.high = dataset.statistics.low, dataset.statistics.high
 
     def image(self, pixels: torch.Tensor) -> Image.Image:
-        """Pixels [channels, height, width] in the dataset's range as an image of at most `THUMBNAIL_PIXELS`."""
+        """Pixels [channels, height, width] in the dataset's range as an image of at most `THUMBNAIL_PIXELS`; where the
+        channels are neither grey nor colour, their mean."""
+        if len(pixels) not in (1, 3, 4):
+            pixels = pixels.float().mean(dim=0, keepdim=True)
         scaled = (pixels.float().cpu() - self.low) / max(self.high - self.low, 1e-6) * 255
         array = scaled.round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
         image = Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
@@ -116,7 +124,7 @@ class Album:
         if row not in self.made:
             self.made[row] = encode_image(self.image(self.images.take([row])[0]), "")
         made = self.made[row]
-        return Picture(made.uri, alt, made.width, made.height)
+        return replace(made, alt=alt)
 
     def pictures(self, strip: Strip) -> list[Picture]:
         return [self.picture(row, note) for row, note in zip(strip.rows, strip.notes, strict=True)]
@@ -127,17 +135,26 @@ class Album:
         return encode_image(self.image(self.images.take(chosen).float().mean(dim=0)), alt)
 
 
-def encode_image(image: Image.Image, alt: str) -> Picture:
-    """An image as a `data:` URI: PNG up to `PNG_PIXELS`, JPEG above."""
+def choose_factor(longest: int) -> float:
+    """How many times as large an image is shown: so often that its longer side has `LEAST_SHOWN` to `THUMBNAIL_PIXELS`
+    pixels, a whole number of times where there is one."""
+    whole = THUMBNAIL_PIXELS // longest
+    return whole if whole * longest >= LEAST_SHOWN else THUMBNAIL_PIXELS / longest
+
+
+def encode_image(image: Image.Image, alt: str, lossless: bool = False, factor: float | None = None) -> Picture:
+    """An image as a `data:` URI: PNG up to `PNG_PIXELS`, JPEG above. factor: how many times as large it is shown."""
+    factor = choose_factor(max(image.size)) if factor is None else factor
     buffer = io.BytesIO()
-    if max(image.size) <= PNG_PIXELS or image.mode == "RGBA":
+    if lossless or max(image.size) <= PNG_PIXELS or image.mode == "RGBA":
         image.save(buffer, "PNG", optimize=True)
         kind = "png"
     else:
         image.save(buffer, "JPEG", quality=JPEG_QUALITY)
         kind = "jpeg"
     encoded = base64.b64encode(buffer.getvalue()).decode()
-    return Picture(f"data:image/{kind};base64,{encoded}", alt, *image.size)
+    width, height = (max(1, round(factor * side)) for side in image.size)
+    return Picture(f"data:image/{kind};base64,{encoded}", alt, width, height, factor > 1)
 
 
 def draw_sheet(album: Album, strips: Sequence[Strip]) -> Image.Image:

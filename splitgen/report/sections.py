@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 
 from splitgen.data.dataset import ImageDataset
-from splitgen.explain.attributes import CLASS
-from splitgen.explain.explanation import CLEAR_AUC, WEAK_AUC, ClassReading, Explanation, list_notable
+from splitgen.explain.attributes import CLASS, Association
+from splitgen.explain.explanation import Explanation, list_notable
+from splitgen.explain.templates import Template
+from splitgen.explain.words import CLEAR_AUC, WEAK_AUC, ClassReading
 from splitgen.report import charts
 from splitgen.report.charts import MAX_MATRIX, Chart, Histogram
 from splitgen.report.classes import MAX_TABLE_CLASSES, Table, percent
+from splitgen.report.contrasts import Contrast, contrast_sides, draw_template
 from splitgen.report.folder import RunFolder
 from splitgen.report.pictures import Album, Picture, choose_class_strips, choose_classes, choose_side_strips
 from splitgen.splits.split import Split
@@ -53,6 +56,7 @@ class TaskView:
     associations: Table
     within: Table | None
     sides: Sequence[Captioned]
+    contrasts: Sequence[Contrast]
 
 
 def say_headline(folder: RunFolder, verification: Mapping[str, Any] | None, name: str) -> str:
@@ -77,7 +81,7 @@ def say_shortcut(split: Split | None, names: Sequence[str], explanations: Sequen
     if split is None or split.provenance.is_imported or not explanations:
         return None
     best = next(iter(explanations[0].associations), None)
-    if best is None or best.auc < WEAK_AUC or best.origin == CLASS:
+    if best is None or best.strength < WEAK_AUC or best.origin == CLASS:
         return None
     follows = {reading.label: reading.follows or 0.0 for reading in explanations[0].within_classes}
     clear = [follows.get(c, 0.0) >= CLEAR_AUC for c in range(len(names))]
@@ -212,11 +216,20 @@ def list_tasks(folder: RunFolder) -> dict[str, np.ndarray]:
 
 
 def show_task(
-    album: Album, dataset: ImageDataset, margins: np.ndarray, explanation: Explanation, folder: RunFolder
+    album: Album,
+    dataset: ImageDataset,
+    margins: np.ndarray,
+    explanation: Explanation,
+    template: Template | None,
+    folder: RunFolder,
 ) -> TaskView:
     """One task with its figures, its reading and its pictures."""
     sides = choose_side_strips(margins, dataset.labels, dataset.ids, dataset.class_names)
-    rows = [[a.name, a.origin, f"{a.auc:.3f}", f"{a.ami:.3f}", a.side_1, a.side_0] for a in list_notable(explanation)]
+    contrasts = [contrast_sides(dataset, margins), None if template is None else draw_template(template)]
+    rows = [
+        [a.name, a.origin, say_within(a), f"{a.auc:.3f}", f"{a.ami:.3f}", a.side_1, a.side_0]
+        for a in list_notable(explanation)
+    ]
     within = [
         [r.class_name, name_reading(r), f"{r.association.auc:.3f}", *order_sides(r, folder, margins)]
         for r in explanation.within_classes[:MAX_TABLE_CLASSES]
@@ -226,10 +239,18 @@ def show_task(
         explanation.task,
         say_task_figures(explanation.task, margins, list_agreement(folder)),
         explanation,
-        Table(["attribute", "from", "AUC", "mutual information", "side +", "side -"], rows),
+        Table(
+            ["attribute", "from", "AUC within class", "AUC over all", "mutual information", "side +", "side -"], rows
+        ),
         Table(["class", "strongest attribute", "AUC", *places], within) if within else None,
         [Captioned(strip.title, album.pictures(strip)) for strip in sides],
+        [each for each in contrasts if each is not None],
     )
+
+
+def say_within(association: Association) -> str:
+    """The AUC within class as the table has it."""
+    return "-" if association.within is None else f"{association.within:.3f}"
 
 
 def name_reading(reading: ClassReading) -> str:

@@ -8,6 +8,7 @@ what baselines that look within classes expect.
 from __future__ import annotations
 
 import re
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,10 +19,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from splitgen.data.class_names import write_target
 from splitgen.data.dataset import describe_dataset
 from splitgen.errors import SettingError
 from splitgen.parquet import write_parquet
-from splitgen.runs.run import Run, close_run, describe_settings
+from splitgen.runs.run import Run, close_run, describe_settings, share_budget
 from splitgen.runs.split import (
     Found,
     SearchOutcome,
@@ -33,13 +35,14 @@ from splitgen.runs.split import (
     run_search,
     tell_found,
 )
-from splitgen.runs.stages import share_budget
 from splitgen.runs.tasks import run_tasks, run_way
-from splitgen.runs.verify import check_groups_known, judge_split
+from splitgen.runs.verify import judge_split
 from splitgen.screen.tables import print_comparison
+from splitgen.splits.grouping import check_groups_known
+from splitgen.splits.provenance import DISCOVERED
 from splitgen.splits.selection import count_parts
 from splitgen.splits.split import Split, check_belongs, read_split
-from splitgen.tasks.ways.registry import DISCOVERED, GIVEN, WAYS
+from splitgen.tasks.ways.registry import GIVEN, WAYS
 from splitgen.verification.verification import Verification
 
 
@@ -58,7 +61,7 @@ class ComparisonRow:
     figures: Mapping[str, Any]
 
 
-def compare(run: Run, budget_seconds: float | None, given: Sequence[Path] = ()) -> None:
+def compare(run: Run, given: Sequence[Path] = ()) -> None:
     """Make and verify the split of every baseline and of discovery; print, and write comparison.parquet.
 
     given: index files that the same judge sees too, as they are. Raises `SplitFileError` for one of other data,
@@ -68,10 +71,11 @@ def compare(run: Run, budget_seconds: float | None, given: Sequence[Path] = ()) 
     cuts = [*find_cuts(run), one_side(run)]
     rows = [judge_row(run, name, split, 0.0) for name, split in splits.items()]
     rows += [compare_way(run, name, cuts) for name in list_ways(run)]
-    rows.append(compare_discovered(run, cuts, budget_seconds))
+    rows.append(compare_discovered(run, cuts))
     rows.sort(key=lambda row: row.figures["test_accuracy"]["mean"])
-    run.record["comparison"] = [asdict(row) for row in rows]
-    print_comparison(run.screen, run.record["comparison"])
+    described = [asdict(row) for row in rows]
+    run.record["comparison"] = described
+    print_comparison(run.screen, described)
     if run.out is not None:
         frame = tabulate(rows)
         metadata = {"dataset": describe_dataset(run.dataset), "config": describe_settings(run.config)}
@@ -94,14 +98,14 @@ def compare_way(run: Run, name: str, cuts: list[np.ndarray]) -> ComparisonRow:
     return judge_row(run, name, split, time.process_time() - start)
 
 
-def compare_discovered(run: Run, cuts: list[np.ndarray], budget_seconds: float | None) -> ComparisonRow:
+def compare_discovered(run: Run, cuts: list[np.ndarray]) -> ComparisonRow:
     """The row of the discovered tasks, refined and sharpened."""
     run.screen.note(f"-- {DISCOVERED}")
     start = time.process_time()
-    for_discovery, for_refinement = share_budget(run.config, budget_seconds)
-    tasks = run_tasks(run, for_discovery)
+    stops = share_budget(run)
+    tasks = run_tasks(run, stops.discovery)
     space = make_search_space(run, tasks.margins)
-    outcome = find_best(run, space, tasks, cuts, for_refinement)
+    outcome = find_best(run, space, tasks, cuts, stops.refinement)
     split = keep_split(run, DISCOVERED, build_split(run, space, outcome, tell_found(tasks)))
     return judge_row(run, DISCOVERED, split, time.process_time() - start)
 
@@ -110,13 +114,14 @@ def read_given(run: Run, path: Path) -> Split:
     """An index file of the run's data and target; where its sizes are not the run's, a note says so."""
     split = read_split(path)
     check_belongs(split, str(path), run.dataset.fingerprint, run.dataset.labels, run.dataset.ids)
-    check_groups_known(run, split)
+    check_groups_known(split.metadata, run.dataset.groups)
     if not np.array_equal(split.targets, run.bench.target.values):
-        found = split.metadata["target"]
-        raise SettingError(f"split '{path}' is of the target '{found}'; give --target {found}")
+        found = write_target(split.metadata["target"], run.dataset.class_names)
+        raise SettingError(f"split '{path}' is of the target '{found}'; give --target {shlex.quote(found)}")
     sizes = {part: int(n.sum()) for part, n in count_parts(run.dataset.class_counts, run.config.selection).items()}
     counts = split.counts()
-    if run.dataset.groups is None and any(counts[part] != n for part, n in sizes.items()):
+    missed = (split.metadata.get("groups") or {}).get("miss", {})  # with groups, sizes are only near those asked for
+    if any(counts[part] - missed.get(part, 0) != n for part, n in sizes.items()):
         found = ", ".join(f"{part} {n}" for part, n in counts.items() if n)
         run.screen.note(f"'{path}' has other sizes than the rest ({found}): its row does not compare with them")
     return split

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from splitgen.data.dataset import ImageDataset
 from splitgen.errors import RunFolderError
-from splitgen.explain.explanation import Explanation, describe_explanations, explain_task, gather_evidence
+from splitgen.explain.evidence import gather_evidence
+from splitgen.explain.explanation import Explanation, describe_explanations, explain_task
 from splitgen.report.folder import RunFolder, read_run_folder
 from splitgen.report.page import write_report
 from splitgen.report.sections import list_tasks

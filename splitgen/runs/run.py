@@ -15,19 +15,23 @@ import numpy as np
 import torch
 
 from splitgen._version import __version__
+from splitgen.data.class_names import tell_numbering
 from splitgen.data.dataset import ImageDataset, describe_dataset
 from splitgen.data.sources.registry import open_dataset
+from splitgen.data.target import tell_target
 from splitgen.errors import RunFolderError
 from splitgen.models.bench import Bench, make_bench
 from splitgen.models.registry import ModelFactory
 from splitgen.screen.console import Screen
 from splitgen.settings.stages import RunConfig
+from splitgen.settings.stop import Stop
+from splitgen.splits.provenance import DISCOVERED
 from splitgen.splits.selection import count_parts
 from splitgen.splits.split import Split
 from splitgen.store.folder_claim import FolderClaim
 from splitgen.store.store import Store
 from splitgen.tasks.tasks_file import SavedTasks
-from splitgen.tasks.ways.registry import DISCOVERED, GIVEN, WAYS
+from splitgen.tasks.ways.registry import GIVEN, WAYS
 from splitgen.tasks.ways.request import WayRequest
 from splitgen.verification.verification import Verification
 
@@ -39,6 +43,7 @@ class Run:
     """One run of a command: what all its stages share, and what they found.
 
     way: to find tasks, a name of `WAYS`; labels: the user's own table of tasks, for the way "given".
+    budget_seconds: for discovery and refinement; None: their meta-steps alone are the stop.
     tasks, split, verification: what its stages gave, as far as they have come.
     record: becomes run.json; every figure that was printed, the settings, timings, environment.
     claim: keeps `out` for this run as long as it lives.
@@ -50,6 +55,7 @@ class Run:
     out: Path | None
     way: str = DISCOVERED
     labels: Path | None = None
+    budget_seconds: float | None = None
     record: dict[str, Any] = field(default_factory=dict)
     tasks: SavedTasks | None = None
     split: Split | None = None
@@ -85,6 +91,7 @@ def open_run(
     *,
     way: str = DISCOVERED,
     labels: Path | None = None,
+    budget_seconds: float | None = None,
     dataset: ImageDataset | None = None,
     default_out: bool = False,
 ) -> Run:
@@ -97,9 +104,9 @@ def open_run(
     if out is not None:
         check_out(out)
     dataset = open_dataset(config.data) if dataset is None else dataset
-    config = resolve_settings(config, dataset)
+    config = resolve_settings(config, dataset, is_timed=budget_seconds is not None)
     bench = make_bench(dataset, model, config.selection.target, config.training, seed=config.seed, device=device)
-    count_parts(dataset.class_counts, config.selection)
+    count_parts(dataset.class_counts, config.selection, dataset.class_names)
     if labels is not None:
         WAYS[GIVEN](bench, WayRequest(labels=labels))  # what is wrong with the table is found before the work
     bench.check_model(bench.target.n_outputs)
@@ -108,25 +115,44 @@ def open_run(
         claim = claim_folder(out)
     elif default_out:
         out, claim = claim_next(DEFAULT_PARENT, short_name(config.data.dataset))
-    run = Run(config, screen, bench, out, way, labels, claim=claim)
+    run = Run(config, screen, bench, out, way, labels, budget_seconds, claim=claim)
     run.record.update(command=command, config=dataclasses.asdict(config), environment=describe_environment(device))
     run.record["dataset"] = describe_dataset(dataset)
     shape = "x".join(str(n) for n in dataset.images.shape)
     screen.note(f"{dataset.source}: {dataset.n_points} rows, {dataset.n_classes} classes, images {shape}; {device}")
-    for line in dataset.notes:
+    for line in (*dataset.notes, *tell_numbering(dataset.class_names), *tell_target(bench.target, dataset.class_names)):
         screen.note(line)
     return run
 
 
-def resolve_settings(config: RunConfig, dataset: ImageDataset) -> RunConfig:
-    """The settings with what was left to the defaults by size filled in, as they are used and recorded."""
+def resolve_settings(config: RunConfig, dataset: ImageDataset, *, is_timed: bool = False) -> RunConfig:
+    """The settings with what was left to the defaults by size filled in, as they are used and recorded. is_timed: by a
+    budget of time, meta-steps are a stop only where they are given."""
     size = dataset.image_size
     return dataclasses.replace(
         config,
-        discovery=config.discovery.for_images(size),
-        refinement=config.refinement.for_images(size),
+        discovery=config.discovery.for_images(size, is_timed=is_timed),
+        refinement=config.refinement.for_images(size, is_timed=is_timed),
         sharpening=config.sharpening.for_points(dataset.n_points),
     )
+
+
+@dataclass(frozen=True)
+class Stops:
+    """Of the stages that take meta-steps."""
+
+    discovery: Stop
+    refinement: Stop
+
+
+def share_budget(run: Run) -> Stops:
+    """The stops of a run that discovers and refines: its budget is shared where refinement takes part."""
+    config, seconds = run.config, run.budget_seconds
+    steps = (config.discovery.meta_steps, config.refinement.meta_steps)
+    if seconds is None or config.refinement.meta_steps == 0:
+        return Stops(Stop(steps[0], seconds), Stop(steps[1]))
+    share = config.refinement.budget_share
+    return Stops(Stop(steps[0], (1 - share) * seconds), Stop(steps[1], share * seconds))
 
 
 def check_out(out: Path) -> None:

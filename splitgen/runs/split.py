@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from splitgen._version import __version__
+from splitgen.data.class_names import list_names
 from splitgen.data.dataset import describe_dataset
 from splitgen.runs.run import Run, describe_settings
-from splitgen.runs.tasks import foretell_left, score_tasks
+from splitgen.runs.tasks import score_tasks
 from splitgen.search.candidates import (
     Candidate,
     SearchSpace,
@@ -26,15 +27,16 @@ from splitgen.search.candidates import (
 from splitgen.search.rounds import Runner, choose_starts, refine_by_rounds
 from splitgen.search.sharpening import count_sharpening_fits, sharpen_candidates
 from splitgen.search.sides import binary_sides, cut_classes, measure_confusion
-from splitgen.splits.provenance import Provenance
+from splitgen.settings.stop import Stop
+from splitgen.splits.grouping import describe_kept
+from splitgen.splits.provenance import DISCOVERED, Provenance
 from splitgen.splits.selection import Selection, advise_alignment, count_parts
 from splitgen.splits.split import Split
 from splitgen.tasks.agreement import binary_task_labels
-from splitgen.tasks.refinement import RefinementStep, Start, pose_refinement, start_refinement
+from splitgen.tasks.objectives.failure import RefinementStep
+from splitgen.tasks.problem import pose_problem
+from splitgen.tasks.refinement import Start, start_refinement
 from splitgen.tasks.tasks_file import SavedTasks
-from splitgen.tasks.ways.registry import DISCOVERED
-
-MAX_CLASSES = 20  # of a side, in a line
 
 
 @dataclass(frozen=True)
@@ -62,15 +64,12 @@ def tell_found(tasks: SavedTasks) -> Found:
     return Found(tasks.way, tasks.metadata["meta_steps"], tuple(tasks.metadata["agreement"]))
 
 
-def run_split(run: Run, tasks: SavedTasks, budget_seconds: float | None = None) -> Split:
-    """Choose task and class sides by training the target model, refine, and select the rows.
-
-    budget_seconds: for refinement.
-    """
+def run_split(run: Run, tasks: SavedTasks, stop: Stop) -> Split:
+    """Choose task and class sides by training the target model, refine, and select the rows. stop: of refinement."""
     start = time.monotonic()
     space = make_search_space(run, tasks.margins)
     cuts = find_cuts(run) if tasks.way == DISCOVERED else [*find_cuts(run), one_side(run)]
-    outcome = find_best(run, space, tasks, cuts, budget_seconds)
+    outcome = find_best(run, space, tasks, cuts, stop)
     best, found = outcome.best, tell_found(tasks)
     run.timed("split", start)
     run.record["search"] = [candidate.describe() for candidate in outcome.ranked]
@@ -82,14 +81,12 @@ def run_split(run: Run, tasks: SavedTasks, budget_seconds: float | None = None) 
     return split
 
 
-def find_best(
-    run: Run, space: SearchSpace, tasks: SavedTasks, cuts: Sequence[np.ndarray], budget_seconds: float | None
-) -> SearchOutcome:
+def find_best(run: Run, space: SearchSpace, tasks: SavedTasks, cuts: Sequence[np.ndarray], stop: Stop) -> SearchOutcome:
     """Search and, of discovered tasks, refinement and sharpening."""
     searched, config = run_search(run, space, cuts), run.config.search
     if tasks.way != DISCOVERED:
         return SearchOutcome(searched)
-    refined, n_steps = run_refinement(run, space, tasks, searched, budget_seconds)
+    refined, n_steps = run_refinement(run, space, tasks, searched, stop)
     sharpened = run_sharpening(run, space, add_candidates(searched, refined, config))
     return SearchOutcome(add_candidates(searched, [*refined, *sharpened], config), n_steps)
 
@@ -135,14 +132,16 @@ def build_split(run: Run, space: SearchSpace, outcome: SearchOutcome, found: Fou
 
 
 def describe_groups(run: Run, selection: Selection) -> dict[str, Any] | None:
-    """The column, how many groups, and by how many rows each part misses the size asked for."""
+    """The column, whether byte-identical images are kept together, how many groups, and by how many rows each part
+    misses the size asked for."""
     groups, dataset = run.dataset.groups, run.dataset
     if groups is None:
         return None
     wanted = {part: int(n.sum()) for part, n in count_parts(dataset.class_counts, run.config.selection).items()}
     wanted["train"] = dataset.n_points - sum(wanted.values())
     miss = {part: int((selection.parts == part).sum()) - n for part, n in wanted.items()}
-    return {"column": groups.column, "n_groups": groups.n_groups, "miss": miss}
+    duplicates = {"duplicates": True} if groups.duplicates else {}
+    return {"column": groups.column, **duplicates, "n_groups": groups.n_groups, "miss": miss}
 
 
 def make_search_space(run: Run, margins: np.ndarray) -> SearchSpace:
@@ -172,36 +171,34 @@ def run_search(run: Run, space: SearchSpace, cuts: Sequence[np.ndarray]) -> list
 
 
 def run_refinement(
-    run: Run, space: SearchSpace, tasks: SavedTasks, ranked: list[Candidate], budget_seconds: float | None
+    run: Run, space: SearchSpace, tasks: SavedTasks, ranked: list[Candidate], stop: Stop
 ) -> tuple[list[Candidate], int]:
     """The best of the candidates and new tasks, refined by rounds: a candidate for each state that was judged, and the
     meta-steps done."""
     config, state = run.config, tasks.encoder_state
     run.record["refinement_steps"] = 0
-    if config.refinement.meta_steps == 0:
+    if stop.meta_steps == 0:
         return [], 0
     if state is None:
         run.screen.note("not refined: there is no checkpoint/encoder.safetensors beside the tasks")
         return [], 0
-    start, max_steps = time.monotonic(), config.refinement.meta_steps
-    problem = pose_refinement(run.bench, config.discovery, config.refinement, config.selection)
+    start, is_timed = time.monotonic(), stop.seconds is not None
+    problem = pose_problem(run.bench, config.discovery, config.refinement, config.selection, is_timed=is_timed)
     runners = [
         Runner(candidate, start_refinement(problem, candidate_start(candidate), state))
         for candidate in choose_starts(ranked, config.refinement)
     ]
-    with run.screen.progress("refine", budget_seconds or max_steps) as progress:
+    with run.screen.progress("refine", stop.total) as progress:
 
         def on_step(steps: list[RefinementStep]) -> None:
             step, elapsed = steps[0].step, time.monotonic() - start
             failures = " ".join(f"{each.failure:.3f}" for each in steps)
-            left = foretell_left(step, elapsed, max_steps, budget_seconds)
+            left = stop.foretell(step, elapsed)
             progress.advance(
-                (step if budget_seconds is None else elapsed) - progress.done,
-                f"step {step} failure {failures} left {left:.0f} s",
+                stop.progress(step, elapsed) - progress.done, f"step {step} failure {failures} left {left:.0f} s"
             )
 
-        deadline = None if budget_seconds is None else start + budget_seconds
-        found = refine_by_rounds(space, problem, runners, config.refinement, config.search, deadline, on_step)
+        found = refine_by_rounds(space, problem, runners, config.refinement, config.search, stop, on_step)
     run.timed("refine", start)
     run.record["refinement"] = [
         {**runner.candidate.describe(), "history": [dataclasses.asdict(step) for step in runner.refinement.history]}
@@ -231,22 +228,18 @@ def run_sharpening(run: Run, space: SearchSpace, ranked: list[Candidate]) -> lis
 
 def print_split(run: Run, split: Split, best: Candidate) -> None:
     counts = ", ".join(f"{part} {n}" for part, n in split.counts().items() if n)
-    run.screen.note(f"{best.name}, sides {format_sides(best.class_sides)}: {counts}")
-    groups = split.metadata["groups"]
+    run.screen.note(f"{best.name}, sides {format_sides(best.class_sides, run.dataset.class_names)}: {counts}")
+    groups, config = run.dataset.groups, run.config.selection
     if groups is not None:
-        missed = ", ".join(f"{part} {n:+d}" for part, n in groups["miss"].items() if n) or "none"
-        run.screen.note(f"{groups['n_groups']} groups of '{groups['column']}' kept whole; rows off the sizes: {missed}")
-        return
-    advice = advise_alignment(split.provenance.alignment or 0.0, run.config.selection)
+        missed = ", ".join(f"{part} {n:+d}" for part, n in split.metadata["groups"]["miss"].items() if n) or "none"
+        run.screen.note(f"{describe_kept(groups)} kept whole; rows off the sizes: {missed}")
+        if groups.column is not None or config.train_fraction + config.validation_fraction <= 0.5:
+            return  # groups go by their mean: an alignment below 1 says nothing of the sizes
+    advice = advise_alignment(split.provenance.alignment or 0.0, config)
     run.screen.note(advice or "alignment 1.000: all of train lies on the task's side")
 
 
-def format_sides(sides: tuple[int, ...]) -> str:
-    """Classes of side + and of side -, of many the first: "0,2,4 | 1,3"."""
-    return " | ".join(format_classes([c for c, side in enumerate(sides) if side == sign]) for sign in (1, -1))
-
-
-def format_classes(classes: Sequence[int]) -> str:
-    """Class numbers in a row, of many the first and how many more."""
-    shown = ",".join(map(str, classes[:MAX_CLASSES]))
-    return shown if len(classes) <= MAX_CLASSES else f"{shown} and {len(classes) - MAX_CLASSES} more"
+def format_sides(sides: Sequence[int], class_names: Sequence[str]) -> str:
+    """Classes of side + and of side - by name, of many the first: "0,2,4 | 1,3"."""
+    members = ([name for name, side in zip(class_names, sides, strict=True) if side == sign] for sign in (1, -1))
+    return " | ".join(map(list_names, members))

@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
 from splitgen.runs.report import run_explanation, run_report
-from splitgen.runs.run import Run, close_run
+from splitgen.runs.run import Run, close_run, share_budget
 from splitgen.runs.split import run_split
 from splitgen.runs.tasks import run_tasks
-from splitgen.runs.verify import check_groups_known, run_transfer, run_verification
-from splitgen.settings.presets import NO_STOP
-from splitgen.settings.stages import RunConfig
+from splitgen.runs.verify import run_transfer, run_verification
+from splitgen.settings.stop import Stop
+from splitgen.splits.grouping import check_groups_known
 from splitgen.splits.split import Split, check_belongs, read_split
 from splitgen.tasks.tasks_file import SavedTasks, check_tasks_belong, read_tasks
 
 
-def without_stop(config: RunConfig, stage: str) -> RunConfig:
-    """The same settings with the budget as the only stop of "discovery" or "refinement"."""
-    return dataclasses.replace(config, **{stage: dataclasses.replace(getattr(config, stage), meta_steps=NO_STOP)})
-
-
-def share_budget(config: RunConfig, budget_seconds: float | None) -> tuple[float | None, float | None]:
-    """Seconds for discovery, and for refinement."""
-    if budget_seconds is None or config.refinement.meta_steps == 0:
-        return budget_seconds, None
-    share = config.refinement.budget_share
-    return (1 - share) * budget_seconds, share * budget_seconds
-
-
-def make(run: Run, budget_seconds: float | None) -> None:
+def make(run: Run) -> None:
     """Everything, from the dataset to a verified split and its report."""
-    for_discovery, for_refinement = share_budget(run.config, budget_seconds)
-    tasks = run_tasks(run, for_discovery)
-    finish(run, run_split(run, tasks, for_refinement), tasks)
+    stops = share_budget(run)
+    tasks = run_tasks(run, stops.discovery)
+    finish(run, run_split(run, tasks, stops.refinement), tasks)
 
 
 def finish(run: Run, split: Split | None, tasks: SavedTasks) -> None:
@@ -48,17 +34,19 @@ def finish(run: Run, split: Split | None, tasks: SavedTasks) -> None:
     run_report(run, explanations)
 
 
-def discover(run: Run, budget_seconds: float | None) -> None:
-    """Tasks only."""
-    finish(run, None, run_tasks(run, budget_seconds))
+def discover(run: Run) -> None:
+    """Tasks only: they have all of the budget."""
+    stop = Stop(run.config.discovery.meta_steps, run.budget_seconds)
+    finish(run, None, run_tasks(run, stop))
 
 
-def resplit(run: Run, tasks_path: Path, budget_seconds: float | None) -> None:
-    """Another split from saved tasks. budget_seconds: for refinement."""
+def resplit(run: Run, tasks_path: Path) -> None:
+    """Another split from saved tasks: refinement has all of the budget."""
     tasks = read_tasks(tasks_path)
     check_tasks_belong(tasks, str(tasks_path), run.dataset)
     run.record["tasks"] = str(tasks_path.resolve())
-    finish(run, run_split(run, tasks, budget_seconds), tasks)
+    stop = Stop(run.config.refinement.meta_steps, run.budget_seconds)
+    finish(run, run_split(run, tasks, stop), tasks)
 
 
 def verify(run: Run, split_path: Path, models: Sequence[str] = ()) -> None:
@@ -68,7 +56,7 @@ def verify(run: Run, split_path: Path, models: Sequence[str] = ()) -> None:
     """
     split = read_split(split_path)
     check_belongs(split, str(split_path), run.dataset.fingerprint, run.dataset.labels, run.dataset.ids)
-    check_groups_known(run, split)
+    check_groups_known(split.metadata, run.dataset.groups)
     if len(models) > 1:
         run_transfer(run, split, models)
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -14,19 +14,21 @@ from splitgen.data.dataset import describe_dataset
 from splitgen.random import stream_generator
 from splitgen.runs.run import Run, describe_settings
 from splitgen.screen.tables import print_agreement
+from splitgen.settings.stop import Stop
+from splitgen.splits.provenance import DISCOVERED
 from splitgen.tasks.agreement import AgreementScore, binary_task_labels, score_agreement
-from splitgen.tasks.discovery import MetaStep
 from splitgen.tasks.found import FoundTasks
-from splitgen.tasks.objectives import task_similarity
+from splitgen.tasks.objectives.agreement import MetaStep
 from splitgen.tasks.tasks_file import SavedTasks
-from splitgen.tasks.ways.registry import DISCOVERED, WAYS
+from splitgen.tasks.terms import task_similarity
+from splitgen.tasks.ways.registry import WAYS
 from splitgen.tasks.ways.request import WayRequest
 
 
-def run_tasks(run: Run, budget_seconds: float | None) -> SavedTasks:
+def run_tasks(run: Run, stop: Stop) -> SavedTasks:
     """Find tasks by the run's way, score their agreement, and save both."""
     config = run.config
-    tasks = run_discovery(run, budget_seconds) if run.way == DISCOVERED else run_way(run, run.way)
+    tasks = run_discovery(run, stop) if run.way == DISCOVERED else run_way(run, run.way)
     scores = run_agreement(run, tasks.margins)
     similarity = task_similarity(torch.from_numpy(binary_task_labels(tasks.margins))).tolist()
     run.record["task_similarity"] = similarity
@@ -47,19 +49,17 @@ def run_tasks(run: Run, budget_seconds: float | None) -> SavedTasks:
     return found
 
 
-def run_discovery(run: Run, budget_seconds: float | None) -> FoundTasks:
+def run_discovery(run: Run, stop: Stop) -> FoundTasks:
     """Tasks by the meta loop, with its progress shown and recorded."""
-    config, start = run.config, time.monotonic()
-    meta_steps = config.discovery.meta_steps
-    with run.screen.progress("discover", budget_seconds or meta_steps) as progress:
-        tasks = WAYS[DISCOVERED](
-            run.bench,
-            WayRequest(
-                config.discovery,
-                budget_seconds=budget_seconds,
-                on_step=lambda step: show_step(progress.advance, progress.done, step, meta_steps, budget_seconds),
-            ),
-        )
+    start = time.monotonic()
+    with run.screen.progress("discover", stop.total) as progress:
+
+        def show_step(step: MetaStep) -> None:
+            done = stop.progress(step.step, step.elapsed_seconds)
+            progress.advance(done - progress.done, tell_step(step, stop))
+
+        request = WayRequest(run.config.discovery, budget_seconds=stop.seconds, on_step=show_step)
+        tasks = WAYS[DISCOVERED](run.bench, request)
     run.timed("discover", start)
     run.record["discovery"] = {
         "meta_steps": tasks.meta_steps,
@@ -78,24 +78,13 @@ def run_way(run: Run, way: str) -> FoundTasks:
         return WAYS[way](run.bench, request)
 
 
-def show_step(
-    advance: Callable[[float, str], None], done: float, step: MetaStep, meta_steps: int | None, budget: float | None
-) -> None:
-    """One meta-step on the screen; the bar runs on whichever stop comes first."""
-    left = foretell_left(step.step, step.elapsed_seconds, meta_steps, budget)
-    detail = (
+def tell_step(step: MetaStep, stop: Stop) -> str:
+    """One meta-step on the screen."""
+    left = stop.foretell(step.step, step.elapsed_seconds)
+    return (
         f"step {step.step} agreement {step.agreement:.2f} D {step.divergence:.3f} "
         f"U {step.uniformity:.2f} left {left:.0f} s"
     )
-    advance((step.elapsed_seconds if budget is not None else step.step) - done, detail)
-
-
-def foretell_left(step: int, elapsed_seconds: float, meta_steps: int | None, budget: float | None) -> float:
-    """Seconds left until whichever stop comes first."""
-    left = [] if meta_steps is None else [(meta_steps - step) * elapsed_seconds / step]
-    if budget is not None:
-        left.append(max(0.0, budget - elapsed_seconds))
-    return min(left)
 
 
 def run_agreement(run: Run, margins: np.ndarray) -> list[AgreementScore]:
@@ -115,8 +104,9 @@ def score_tasks(run: Run, labels: Mapping[str, np.ndarray], stage: str) -> list[
             for name, values in labels.items()
         ]
     run.timed(stage, start)
-    run.record[stage] = [dataclasses.asdict(score) for score in scores]
-    print_agreement(run.screen, run.record[stage])
+    described = [dataclasses.asdict(score) for score in scores]
+    run.record[stage] = described
+    print_agreement(run.screen, described)
     return scores
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from splitgen.errors import SettingError
 from splitgen.models.registry import find_model
 from splitgen.models.training import count_epochs, steps_per_epoch
 from splitgen.parallel import count_workers
@@ -68,16 +67,6 @@ def describe_verification(result: Verification) -> dict[str, Any]:
     described = dataclasses.asdict(dataclasses.replace(result, test_confusion=nothing, random_confusion=nothing))
     del described["test_confusion"], described["random_confusion"]
     return {**described, "is_adversarial": result.is_adversarial, "verdict": result.verdict}
-
-
-def check_groups_known(run: Run, split: Split) -> None:
-    """A split that kept groups whole is judged by controls that do so too."""
-    groups = split.metadata.get("groups")
-    if groups is not None and run.dataset.groups is None:
-        raise SettingError(
-            f"the split keeps the groups of '{groups['column']}' whole; give --metadata FILE "
-            f"--group-column {groups['column']}, so that its controls do the same"
-        )
 
 
 def run_transfer(run: Run, split: Split, models: Sequence[str]) -> None:

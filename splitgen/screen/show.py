@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from splitgen.data.class_names import list_names, list_target
 from splitgen.screen.console import Screen
 from splitgen.screen.tables import print_agreement, print_comparison, print_transfer, print_verification
 from splitgen.splits.provenance import DISCOVERED
@@ -26,7 +27,7 @@ def describe_split(split: Split) -> dict[str, Any]:
 
 def tell_origin(split: Split) -> list[str]:
     """Where the split comes from, in lines."""
-    origin, target = split.provenance, split.metadata["target"]
+    origin, target = split.provenance, name_target(split)
     fingerprint = f"fingerprint {split.metadata['dataset']['fingerprint'][:19]}"
     if origin.is_imported:
         return [f"target {target}; imported; {fingerprint}"]
@@ -39,6 +40,12 @@ def tell_origin(split: Split) -> list[str]:
         f"target {target}; {origin.task_name}{way}; class sides {signs}",
         f"alignment {origin.alignment:.3f}; seed {origin.seed}; {origin.meta_steps} meta-steps; {fingerprint}",
     ]
+
+
+def name_target(split: Split) -> str:
+    """The target by the names of the classes."""
+    spec, names = split.metadata["target"], split.metadata["dataset"]["class_names"]
+    return spec if spec == "label" else list_names(list_target(spec, names))
 
 
 def print_run(screen: Screen, record: dict[str, Any]) -> None:

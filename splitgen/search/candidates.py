@@ -168,9 +168,16 @@ def add_candidates(ranked: Sequence[Candidate], others: Sequence[Candidate], con
 def select_candidate(space: SearchSpace, candidate: Candidate) -> tuple[np.ndarray, Selection]:
     """Datapoint scores [N] and the selection of a candidate."""
     bench, sides = space.bench, np.array(candidate.class_sides)
-    scores = score_datapoints(candidate.margins(space.margins), bench.dataset.labels, sides)
+    dataset = bench.dataset
+    scores = score_datapoints(candidate.margins(space.margins), dataset.labels, sides)
     return scores, select_split(
-        scores, bench.dataset.labels, bench.dataset.ids, space.selection, seed=bench.seed, groups=bench.groups
+        scores,
+        dataset.labels,
+        dataset.ids,
+        space.selection,
+        seed=bench.seed,
+        groups=bench.groups,
+        class_names=dataset.class_names,
     )
 
 

@@ -16,8 +16,9 @@ from typing import Any
 from splitgen.search.candidates import Candidate, SearchSpace, train_round
 from splitgen.settings.presets import settled
 from splitgen.settings.stages import RefinementConfig, SearchConfig
-from splitgen.tasks.meta import MetaTask, run_steps
-from splitgen.tasks.refinement import RefinementProblem, snapshot_refinement
+from splitgen.settings.stop import Stop
+from splitgen.tasks.meta import MetaTask, run_steps, snapshot_margins
+from splitgen.tasks.problem import MetaProblem
 
 
 @dataclass(frozen=True)
@@ -63,31 +64,33 @@ def flip(sides: tuple[int, ...]) -> tuple[int, ...]:
 
 def refine_by_rounds(
     space: SearchSpace,
-    problem: RefinementProblem,
+    problem: MetaProblem,
     runners: Sequence[Runner],
     config: RefinementConfig,
     search_config: SearchConfig,
-    deadline: float | None = None,
+    stop: Stop,
     on_step: Callable[[list[Any]], None] | None = None,
 ) -> list[Candidate]:
     """Candidates, one for each state that was judged, each trained as in the search's last round.
 
-    deadline: of `time.monotonic()`.
+    stop: the seconds count from now, and those of the judging count too.
     """
-    found: list[Candidate] = []
-    for mark in list_marks(settled(config.first_round), config.meta_steps):
-        run_steps(problem.bench, problem.loop, [runner.refinement for runner in runners], mark, deadline, on_step)
+    found, start = list[Candidate](), time.monotonic()
+    for mark in list_marks(settled(config.first_round), stop.meta_steps):
+        until = replace(stop.after(time.monotonic() - start), meta_steps=mark)
+        tasks = [runner.refinement for runner in runners]
+        run_steps(problem.bench, problem.refinement_loop, tasks, until, on_step)
         states = [checkpoint(problem, runner) for runner in runners]
         judged = train_round(space, states, search_config.rows[-1], len(search_config.rows) - 1, None)
         found += judged
-        if deadline is not None and time.monotonic() >= deadline:
+        if stop.is_timed_out(time.monotonic() - start):
             break
         order = sorted(range(len(runners)), key=lambda which: judged[which].test_accuracies[-1])
         runners = [runners[which] for which in order[: config.keep]]
     return found
 
 
-def checkpoint(problem: RefinementProblem, runner: Runner) -> Candidate:
+def checkpoint(problem: MetaProblem, runner: Runner) -> Candidate:
     """The candidate as its refinement stands."""
-    margins = snapshot_refinement(problem, runner.refinement).margins
+    margins = snapshot_margins(problem.bench, runner.refinement)[0][:, 0]
     return replace(runner.candidate, own_margins=margins, meta_steps=runner.meta_steps, test_accuracies=())

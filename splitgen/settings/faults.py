@@ -65,3 +65,15 @@ def choice_faults(stage: Any, name: str, allowed: tuple[str, ...]) -> Iterator[s
     """Fault of a field that must be one of a few words."""
     if getattr(stage, name) not in allowed:
         yield fault(name, getattr(stage, name), f"one of {', '.join(allowed)}")
+
+
+def colour_faults(stage: Any, name: str) -> Iterator[str]:
+    """Fault of a field that must be an opaque colour, as Pillow names them."""
+    from PIL import ImageColor  # here, for the command line starts without it
+
+    try:
+        opaque = len(ImageColor.getrgb(getattr(stage, name))) == 3
+    except (ValueError, AttributeError, TypeError):
+        opaque = False
+    if not opaque:
+        yield fault(name, getattr(stage, name), "an opaque colour, such as white, black or #808080")

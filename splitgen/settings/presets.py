@@ -10,7 +10,6 @@ FEW_POINTS = 10_000
 SMALL_IMAGE = 16  # pixels a side: below this, an image counts as small
 MIN_EPOCHS, MAX_EPOCHS = 5, 20  # by size; on a random half of the digits 20 epochs reach what 60 do (0.983)
 TRAINING_STEPS = 1_000  # what a training aims at where its epochs are left open
-NO_STOP = 1_000_000_000  # meta-steps of a run that a budget of time stops
 
 # What stays None in the settings of a stage becomes one of these, by the size of the images: below `SMALL_IMAGE`, else.
 DISCOVERY_DEFAULTS = {
@@ -36,7 +35,13 @@ def settled(value: Value | None) -> Value:
     return value
 
 
-def fill_defaults(stage: Any, defaults: Mapping[str, tuple[Any, Any]], image_size: int) -> dict[str, Any]:
-    """Values for the fields of a stage that are None, for images of that many pixels a side."""
+def fill_defaults(
+    stage: Any, defaults: Mapping[str, tuple[Any, Any]], image_size: int, is_timed: bool
+) -> dict[str, Any]:
+    """Values for the fields of a stage that are None, for images of that many pixels a side; of a stage that a budget
+    of time stops, the meta-steps stay open."""
     which = 0 if image_size < SMALL_IMAGE else 1
-    return {name: pair[which] for name, pair in defaults.items() if getattr(stage, name) is None}
+    left_open = {"meta_steps"} if is_timed else set()
+    return {
+        name: pair[which] for name, pair in defaults.items() if getattr(stage, name) is None and name not in left_open
+    }

@@ -8,11 +8,10 @@ one `SettingError`. The maths never checks settings again. A new setting is one 
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from splitgen.settings.faults import choice_faults, fault, least_faults, positive_faults
+from splitgen.settings.faults import choice_faults, colour_faults, fault, least_faults, positive_faults
 from splitgen.settings.fields import ARGUMENT, by_size, described, setting
 from splitgen.settings.presets import (
     DISCOVERY_DEFAULTS,
@@ -62,7 +61,8 @@ class DataConfig:
     skip_unreadable: bool = setting(False, "leave out images that cannot be read", option="--skip-unreadable")
     duplicates: str = setting(
         "group",
-        "`group` keeps byte-identical images in one part of a split, `ignore` does not look for them",
+        "`group` keeps byte-identical images of files and tables in one part of a split, `ignore` does not look for"
+        " them; images that come as arrays (digits, IDX, npz, torch datasets) are not looked at",
         option="--duplicates",
     )
     cache: str | None = setting(
@@ -81,6 +81,7 @@ class DataConfig:
     def faults(self) -> Iterator[str]:
         yield from least_faults(self, 1, "image_size")
         yield from choice_faults(self, "resize", ("crop", "pad", "squash"))
+        yield from colour_faults(self, "background")
         yield from choice_faults(self, "duplicates", ("group", "ignore"))
         if self.group_column is not None and self.metadata is None:
             yield fault("group_column", self.group_column, "given together with metadata, the table that has it")
@@ -176,15 +177,17 @@ class DiscoveryConfig:
         if self.dim is not None and self.n_tasks is not None and self.dim < self.n_tasks:
             yield fault("n_tasks", self.n_tasks, f"at most dim ({self.dim}), as task directions are orthonormal")
 
-    def for_images(self, image_size: int) -> DiscoveryConfig:
+    def for_images(self, image_size: int, *, is_timed: bool = False) -> DiscoveryConfig:
         """The same settings with K, d, B, g and the stop filled in for images of that many pixels a side.
 
         Below `SMALL_IMAGE` pixels a training is cheap: batches of 128 make the inner networks fit
         better, and a second task gives the search more candidates. Above, all the time goes to one task,
         and keeping datapoints away from the boundary pays (on digits it costs 5 points). Small images are for a
         first look, which is to take a minute or two: fewer meta-steps (tests/benchmarks/refinement.md).
+
+        is_timed: a budget of time is the stop; meta-steps that are open stay so.
         """
-        found = fill_defaults(self, DISCOVERY_DEFAULTS, image_size)
+        found = fill_defaults(self, DISCOVERY_DEFAULTS, image_size, is_timed)
         n_tasks = self.n_tasks
         if n_tasks is None:
             n_tasks = found["n_tasks"] if self.dim is None else min(self.dim, found["n_tasks"])
@@ -241,10 +244,11 @@ class RefinementConfig:
         if not 0 < self.budget_share < 1:
             yield fault("refinement budget_share", self.budget_share, "between 0 and 1")
 
-    def for_images(self, image_size: int) -> RefinementConfig:
+    def for_images(self, image_size: int, *, is_timed: bool = False) -> RefinementConfig:
         """The same settings with what is left open filled in for images of that many pixels a side: below
-        `SMALL_IMAGE` a model has learned the target after T steps, above it takes longer."""
-        return dataclasses.replace(self, **fill_defaults(self, REFINEMENT_DEFAULTS, image_size))
+        `SMALL_IMAGE` a model has learned the target after T steps, above it takes longer. is_timed: a budget of time
+        is the stop; meta-steps that are open stay so."""
+        return dataclasses.replace(self, **fill_defaults(self, REFINEMENT_DEFAULTS, image_size, is_timed))
 
 
 @described
@@ -283,7 +287,9 @@ class AgreementConfig:
 class SelectionConfig:
     """What the model is trained on, and the sizes, as fractions of all rows (docs/method.md, section 5)."""
 
-    target: str = setting("label", "`label`, or the classes of side 1 as in `0,1,2,3,4`", option="--target")
+    target: str = setting(
+        "label", "`label`, or the classes of side 1, by number or name, as in `0,1,2` or `cat,dog`", option="--target"
+    )
     test_fraction: float = setting(
         0.5,
         "of all rows, those on which the model is to fail; what the three fractions leave is train",
@@ -297,8 +303,8 @@ class SelectionConfig:
     validation_fraction: float = setting(0.0, "drawn at random from the train side", option="--validation-fraction")
 
     def faults(self) -> Iterator[str]:
-        if self.target != "label" and not re.fullmatch(r"\d+(,\d+)*", self.target.replace(" ", "")):
-            yield fault("target", self.target, "'label' or class numbers such as '0,1,2,3,4'")
+        if not self.target.strip(" ,"):
+            yield fault("target", self.target, "'label', or classes by number or name such as '0,1,2' or 'cat,dog'")
         if not 0 < self.test_fraction < 1:
             yield fault("test_fraction", self.test_fraction, "above 0 and below 1")
         for name in ("reserve_fraction", "validation_fraction"):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
+from splitgen.data.metadata import Groups
 from splitgen.errors import SettingError
+
+FINER = "give a finer group column, or --duplicates ignore where byte-identical images are the groups"
 
 
 def count_members(groups: np.ndarray, labels: np.ndarray, n_classes: int) -> csr_array:
@@ -22,19 +26,19 @@ def take_groups(order: np.ndarray, members: csr_array, wanted: np.ndarray) -> np
     order: group numbers [g]. members: [G, C]. wanted: [C]. Nearness is the sum over classes of the
     absolute difference, so that groups of one row fill every class exactly.
     """
-    missing, taken = wanted.astype(np.int64), []
-    distance = np.abs(missing).sum()
-    for group in order:
-        own = slice(members.indptr[group], members.indptr[group + 1])
-        classes, counts = members.indices[own], members.data[own]
-        left = missing[classes] - counts
-        change = np.abs(left).sum() - np.abs(missing[classes]).sum()
+    missing, taken = wanted.tolist(), []  # lists: of a million groups most have one row, and NumPy is slow on those
+    starts, classes, counts = (each.tolist() for each in (members.indptr, members.indices, members.data))
+    distance = sum(map(abs, missing))
+    for group in order.tolist():
+        if distance == 0:
+            break
+        own = range(starts[group], starts[group + 1])
+        change = sum(abs(missing[classes[at]] - counts[at]) - abs(missing[classes[at]]) for at in own)
         if change < 0:
             taken.append(group)
-            missing[classes] = left
             distance += change
-            if distance == 0:
-                break
+            for at in own:
+                missing[classes[at]] -= counts[at]
     return np.array(taken, dtype=np.int64)
 
 
@@ -44,6 +48,7 @@ def share_groups(
     groups: np.ndarray,
     labels: np.ndarray,
     counts: Mapping[str, np.ndarray],
+    class_names: Sequence[str] | None = None,
 ) -> np.ndarray:
     """The part of every datapoint, [N], with no group in two parts and class counts near `counts`.
 
@@ -62,19 +67,49 @@ def share_groups(
         taken = take_groups(order, members, counts[part])
         part_of[taken] = part
         left = left[~np.isin(left, taken)]
-    check_groups(part_of, members)
+    check_groups(part_of, members, class_names)
     parts: np.ndarray = part_of[groups]
     return parts
 
 
-def check_groups(part_of: np.ndarray, members: csr_array) -> None:
-    """Raise `SettingError` where train or test cannot be used. part_of: [G]; members: [G, C]."""
+def check_groups(part_of: np.ndarray, members: csr_array, class_names: Sequence[str] | None = None) -> None:
+    """Raise `SettingError` where train or test cannot be used. part_of: [G]; members: [G, C]; class_names: C."""
     present = members.sum(axis=0) > 0
     for part in ("train", "test"):
         inside = part_of == part
         if inside.sum() < 2:
-            raise SettingError(f"{part} would have {int(inside.sum())} groups, it needs 2; give a finer group column")
+            raise SettingError(f"{part} would have {int(inside.sum())} groups, it needs 2; {FINER}")
         lacking = present & (members[inside].sum(axis=0) == 0)
         if lacking.any():
             c = int(np.flatnonzero(lacking)[0])
-            raise SettingError(f"no group with class {c} fits into {part}; give a finer group column")
+            name = str(c) if class_names is None else f"'{class_names[c]}'"
+            raise SettingError(f"no group with class {name} fits into {part}; {FINER}")
+
+
+def check_groups_known(metadata: Mapping[str, Any], groups: Groups | None) -> None:
+    """A split that kept groups whole is judged by controls that do so too.
+
+    metadata: of the split. groups: of the dataset as it was opened. Raises `SettingError`.
+    """
+    told = metadata.get("groups") or {}
+    column = told.get("column")
+    if column is not None and (groups is None or groups.column is None):
+        raise SettingError(
+            f"the split keeps the groups of '{column}' whole; give --metadata FILE --group-column {column}, so that "
+            "its controls do the same"
+        )
+    if told.get("duplicates") and not (groups is not None and groups.duplicates):
+        raise SettingError(
+            "the split keeps byte-identical images in one part; leave out --duplicates ignore, so that its controls do "
+            "the same"
+        )
+
+
+def describe_kept(groups: Groups) -> str:
+    """What is kept whole, in words."""
+    n_sets = int((np.bincount(groups.codes) > 1).sum())
+    if groups.column is None:
+        return f"{n_sets} {'set' if n_sets == 1 else 'sets'} of byte-identical images"
+    return f"{groups.n_groups} groups of '{groups.column}'" + (
+        " and byte-identical images" if groups.duplicates else ""
+    )

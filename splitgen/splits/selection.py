@@ -39,6 +39,7 @@ def select_split(
     *,
     seed: int = 0,
     groups: np.ndarray | None = None,
+    class_names: Sequence[str] | None = None,
 ) -> Selection:
     """Within each class the highest scores are the train side, the lowest are test, reserve lies between.
 
@@ -46,11 +47,12 @@ def select_split(
     so that the order of the rows does not matter.
     groups: [N], the group of each row; where given, whole groups go by the mean rank of their rows, and the counts
         are as near as they allow.
+    class_names: for messages; the classes' numbers where there are none.
     Raises `SettingError` for fractions out of range, or that leave a class without train or test rows.
     """
     config = config or SelectionConfig()
     check(config)
-    counts = count_parts(np.bincount(labels), config)
+    counts = count_parts(np.bincount(labels), config, class_names)
     keys = np.asarray(ids, dtype=str)
     places = rank_within_class(scores, labels, keys)
     if groups is None:
@@ -58,7 +60,8 @@ def select_split(
     else:
         ranks = 1 - (places + 0.5) / np.bincount(labels)[labels]
         codes = np.unique(groups, return_inverse=True)[1]
-        parts = share_groups(ranks, order_groups(codes, keys, seed), codes, labels, counts)
+        order = order_groups(codes, keys, seed) if counts["validation"].any() else np.arange(0)
+        parts = share_groups(ranks, order, codes, labels, counts, class_names)
     return describe_selection(parts, scores, labels, places)
 
 
@@ -105,8 +108,10 @@ def describe_selection(parts: np.ndarray, scores: np.ndarray, labels: np.ndarray
     return Selection(parts, train_thresholds, test_thresholds, int((upper & on_side).sum()) / int(on_side.sum()))
 
 
-def count_parts(class_counts: np.ndarray, config: SelectionConfig) -> dict[str, np.ndarray]:
-    """Rows of test, reserve and validation in each class, [C] each; train is the rest.
+def count_parts(
+    class_counts: np.ndarray, config: SelectionConfig, class_names: Sequence[str] | None = None
+) -> dict[str, np.ndarray]:
+    """Rows of test, reserve and validation in each class, [C] each; train is the rest. class_names: for messages.
 
     Each part's total is the fraction of all rows, rounded; classes share it by largest remainder.
     """
@@ -119,8 +124,9 @@ def count_parts(class_counts: np.ndarray, config: SelectionConfig) -> dict[str, 
     for part, rows in (("train", left), ("test", counts["test"])):
         if (rows[present] < 1).any():
             c = int(np.flatnonzero(present & (rows < 1))[0])
+            name = str(c) if class_names is None else f"'{class_names[c]}'"
             raise SettingError(
-                f"class {c} with {int(class_counts[c])} rows would have none in {part}; "
+                f"class {name} with {int(class_counts[c])} rows would have none in {part}; "
                 f"give larger classes or another {'test' if part == 'test' else 'train'} fraction"
             )
     return counts

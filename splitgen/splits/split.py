@@ -13,14 +13,16 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from splitgen.data.row_names import Names, list_namings, sample_labels
 from splitgen.errors import FingerprintError, RowsError, SchemaVersionError, SplitFileError
+from splitgen.ids import find_other_name
 from splitgen.parquet import read_parquet, write_parquet
 from splitgen.splits.provenance import Provenance, read_provenance
 from splitgen.whole import NotWholeError, to_whole
 
 SCHEMA_VERSION = 1
-SAMPLED_ITEMS = 100  # of a dataset that does not list its labels
 NULL = type(None)
+SAME_ROWS = "give the dataset that it was made of, in the same order"
 # What of the metadata others look into.
 OBJECTS = {"dataset": (dict,), "config": (dict,), "verification": (dict, NULL), "groups": (dict, NULL)}
 PARTS = ("train", "validation", "test", "reserve")
@@ -58,6 +60,11 @@ class Split:
     def n_points(self) -> int:
         return len(self.labels)
 
+    @property
+    def class_names(self) -> list[str]:
+        """Of its dataset; none where the file does not tell."""
+        return list(self.metadata.get("dataset", {}).get("class_names", []))
+
     @cached_property
     def provenance(self) -> Provenance:
         """How it came about, as its metadata tells."""
@@ -77,14 +84,20 @@ class Split:
         """`torch.utils.data.Subset` of one part.
 
         dataset: a torch dataset, or splitgen's own, with the rows of this split's source in its order.
-        Raises `RowsError` for one of another length, `FingerprintError` for one with other labels (by its
-        `targets` or `labels`, else by a hundred of its items) or, where splitgen opened it, another fingerprint.
+        Raises `RowsError` for one of another length; `FingerprintError` for one with other names of rows (paths, ids:
+        `splitgen.data.row_names`), with other labels (by its `targets` or `labels`, else by a hundred of its items) or,
+        where splitgen opened it, another fingerprint.
         """
         from torch.utils.data import Subset
 
-        check_rows(self, "split", len(dataset), *sample_labels(dataset))
-        if hasattr(dataset, "fingerprint"):
-            check_belongs(self, "split", dataset.fingerprint, dataset.labels, getattr(dataset, "ids", None))
+        if not hasattr(dataset, "__len__"):
+            raise RowsError("split", f"a {type(dataset).__name__} has no length", SAME_ROWS)
+        check_length(self, "split", len(dataset))
+        check_names(self, "split", list_namings(dataset))
+        if isinstance(getattr(dataset, "fingerprint", None), str):
+            check_belongs(self, "split", dataset.fingerprint, dataset.labels, dataset.ids)
+        else:
+            check_labels(self, "split", *sample_labels(dataset, self.class_names))
         return Subset(dataset, self.indices(part).tolist())
 
     def with_metadata(self, **entries: Any) -> Split:
@@ -170,6 +183,8 @@ def check_metadata(path: str, metadata: Mapping[str, Any]) -> None:
 
 def check_columns(path: str, frame: pd.DataFrame) -> None:
     """Every column is there, and every row once, in a known part, with values that a dataset can have."""
+    if not len(frame):
+        raise RowsError(path, "it has no rows", "make the split again")
     missing = [name for name in SCHEMA.names if name not in frame.columns]
     if missing:
         raise SplitFileError(path, f"column '{missing[0]}' is missing", "make the split again")
@@ -222,53 +237,51 @@ def check_targets(path: str, labels: np.ndarray, targets: np.ndarray) -> None:
         raise RowsError(path, problem, "a label has one target; make the split again")
 
 
-def sample_labels(dataset: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Positions, int64 [n], and labels [n] of a torch dataset: all where it lists them, else of a hundred items."""
-    listed = getattr(dataset, "targets", getattr(dataset, "labels", None))
-    if listed is not None and len(listed) == len(dataset):
-        return np.arange(len(dataset)), np.asarray(listed)
-    rows = np.unique(np.linspace(0, len(dataset) - 1, SAMPLED_ITEMS).astype(np.int64))
-    labels = [dataset[int(row)][1] for row in rows]
-    return rows, np.asarray([label.item() if hasattr(label, "item") else label for label in labels])
-
-
-def check_rows(split: Split, path: str, n_points: int, rows: np.ndarray, labels: np.ndarray) -> None:
-    """Raise `RowsError` for another length, `FingerprintError` where the labels [n] of some rows [n] differ."""
-    remedy = "give the dataset that it was made of, in the same order"
+def check_length(split: Split, path: str, n_points: int) -> None:
+    """Raise `RowsError` for a dataset of another length."""
     if split.n_points != n_points:
-        raise RowsError(path, f"it has {split.n_points} rows, the dataset {n_points}", remedy)
+        raise RowsError(path, f"the split has {split.n_points} rows, the dataset {n_points}", SAME_ROWS)
+
+
+def check_names(split: Split, path: str, namings: Sequence[Names]) -> None:
+    """Raise `FingerprintError` where a dataset's names of the rows, N each, are not those of the split's ids."""
+    for names in namings:
+        row = find_other_name(split.ids, names)
+        if row is not None:
+            problem = f"the split has the id '{split.ids[row]}' in row {row}, the dataset '{names[row]}'"
+            raise FingerprintError(path, problem, SAME_ROWS)
+
+
+def check_labels(split: Split, path: str, rows: np.ndarray, labels: np.ndarray) -> None:
+    """Raise `FingerprintError` where the labels [n] of some rows [n] are neither the split's labels nor its targets."""
     if labels.ndim != 1:
-        raise FingerprintError(path, f"the dataset's labels have the shape {labels.shape}, not one a row", remedy)
+        raise FingerprintError(path, f"the dataset's labels have the shape {labels.shape}, not one a row", SAME_ROWS)
     try:
         labels = to_whole(labels, -(2**63), 2**63, allow_booleans=True)
     except NotWholeError as error:
-        row = int(rows[error.position])
-        raise FingerprintError(path, f"the dataset's label of row {row} is {error.shown}, no class", remedy) from error
-    differs = (labels != split.labels[rows]) & (labels != split.targets[rows])
-    if differs.any():
+        problem = f"the dataset's label of row {int(rows[error.position])} is {error.shown}, no class"
+        raise FingerprintError(path, problem, SAME_ROWS) from error
+    differs = labels != split.labels[rows]
+    if differs.any() and (labels != split.targets[rows]).any():
         row = int(rows[differs][0])
-        raise FingerprintError(path, f"the dataset's label of row {row} is not {split.labels[row]}", remedy)
+        raise FingerprintError(path, f"the dataset's label of row {row} is not {split.labels[row]}", SAME_ROWS)
 
 
-def check_belongs(
-    split: Split, path: str, fingerprint: str, labels: Sequence[int] | np.ndarray, ids: Sequence[str] | None = None
-) -> None:
-    """Raise `FingerprintError` or `RowsError` where the split was made of other data.
-
-    labels, ids: [N], of the dataset; without ids, they are not compared.
-    """
-    if split.n_points != len(labels):
-        raise RowsError(
-            path, f"it has {split.n_points} rows, the dataset {len(labels)}", "give the dataset that it was made of"
-        )
+def check_belongs(split: Split, path: str, fingerprint: str, labels: np.ndarray, ids: Sequence[str]) -> None:
+    """Raise `FingerprintError` or `RowsError` where the split was made of other data. labels, ids: [N], of the
+    dataset."""
+    check_length(split, path, len(labels))
     recorded = split.metadata.get("dataset", {}).get("fingerprint")
-    if recorded != fingerprint or not np.array_equal(split.labels, np.asarray(labels)):
-        raise FingerprintError(
-            path,
-            f"its dataset has the fingerprint {recorded}, this one {fingerprint}",
-            "give the dataset it was made of",
-        )
-    if ids is not None and split.ids != tuple(ids):
-        row = next(row for row, (own, other) in enumerate(zip(split.ids, ids, strict=True)) if own != other)
-        problem = f"it has the id '{split.ids[row]}' in row {row}, the dataset '{ids[row]}'"
-        raise FingerprintError(path, problem, "make the split again: somebody has changed it")
+    remedy = "make the split again: somebody has changed it" if recorded == fingerprint else SAME_ROWS
+    row = next((row for row, (own, other) in enumerate(zip(split.ids, ids, strict=True)) if own != other), None)
+    if row is not None:
+        problem = f"the split has the id '{split.ids[row]}' in row {row}, the dataset '{ids[row]}'"
+        raise FingerprintError(path, problem, remedy)
+    differs = np.flatnonzero(split.labels != labels)
+    if len(differs):
+        row = int(differs[0])
+        problem = f"the split has the label {split.labels[row]} in row {row}, the dataset {labels[row]}"
+        raise FingerprintError(path, problem, remedy)
+    if recorded != fingerprint:
+        problem = f"its dataset has the fingerprint {recorded}, this one {fingerprint}"
+        raise FingerprintError(path, problem, SAME_ROWS)

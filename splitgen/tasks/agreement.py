@@ -17,7 +17,7 @@ from splitgen.random import stream_generator, stream_seed
 from splitgen.settings.faults import check
 from splitgen.settings.presets import MAX_EPOCHS
 from splitgen.settings.stages import AgreementConfig, TrainingConfig
-from splitgen.tasks.objectives import cohen_kappa, prediction_agreement
+from splitgen.tasks.terms import cohen_kappa, prediction_agreement
 
 CONVERGENCE_EPOCHS = 60  # of a task that the target model's recipe does not fit: until noise is fitted, too
 

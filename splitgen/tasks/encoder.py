@@ -10,10 +10,11 @@ from torch.optim.swa_utils import AveragedModel
 
 from splitgen.errors import SettingError
 from splitgen.models.bench import Bench
-from splitgen.models.networks import conv_trunk
 from splitgen.settings.presets import settled
 from splitgen.settings.stages import DiscoveryConfig
-from splitgen.tasks.objectives import class_means, task_margins
+from splitgen.tasks.heads import HEADS
+from splitgen.tasks.terms import class_means
+from splitgen.tasks.trunks import TRUNKS
 
 SCORING_CHUNK = 1024  # datapoints a forward pass when margins are scored; fixed, so that they do not vary
 STD_FLOOR = 1e-3
@@ -21,7 +22,7 @@ AVERAGING = 3  # step n has the weight 4 / (n + 3) in the average when it comes 
 
 
 class TaskEncoder(nn.Module):
-    """h(x): a convolutional trunk, a linear projection without bias, then standardisation.
+    """h(x): a trunk of `TRUNKS`, a linear projection without bias, then standardisation; a head of `HEADS` reads tasks.
 
     The projection is centred (on the mean of each source class with `centring="class"`, on the
     overall mean with "none") and scaled to unit variance; the scale is not learned, so that the
@@ -31,13 +32,23 @@ class TaskEncoder(nn.Module):
     directions: torch.Tensor
 
     def __init__(
-        self, in_channels: int, image_size: int, *, dim: int, n_tasks: int, width: int, centring: str, n_classes: int
+        self,
+        in_channels: int,
+        image_size: int,
+        *,
+        dim: int,
+        n_tasks: int,
+        width: int,
+        centring: str,
+        n_classes: int,
+        trunk: str = "conv",
+        head: str = "binary",
     ) -> None:
         super().__init__()
-        self.trunk = conv_trunk(in_channels, image_size, width)
+        self.trunk = TRUNKS[trunk](in_channels, image_size, width)
         self.projection = nn.Linear(4 * width, dim, bias=False)
-        self.centring, self.n_classes = centring, n_classes
-        self.register_buffer("directions", orthonormal_directions(n_tasks, dim))
+        self.centring, self.n_classes, self.head = centring, n_classes, HEADS[head]
+        self.register_buffer("directions", self.head.draw_directions(n_tasks, dim))
 
     def forward(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Embeddings h [B, d], standardised over this batch."""
@@ -55,7 +66,7 @@ class TaskEncoder(nn.Module):
 
     def margins(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Task margins m [N, K] of embeddings [N, d]."""
-        return task_margins(embeddings, self.directions)
+        return self.head.read_margins(embeddings, self.directions)
 
     def keep_task(self, task: int) -> TaskEncoder:
         """The same encoder with one of its tasks alone."""
@@ -107,12 +118,9 @@ def average_weights(encoder: TaskEncoder) -> AveragedModel:
     return AveragedModel(encoder, avg_fn=lean_to_recent)
 
 
-def orthonormal_directions(n_tasks: int, dim: int) -> torch.Tensor:
-    """K orthonormal vectors in R^d, [K, d], from the current random state; one task has the unit vector."""
-    if dim == 1:
-        return torch.ones(1, 1)
-    basis: torch.Tensor = torch.linalg.qr(torch.randn(dim, dim)).Q
-    return basis[:, :n_tasks].T.contiguous()
+def copy_state(encoder: TaskEncoder) -> dict[str, torch.Tensor]:
+    """Its weights by name, on the CPU."""
+    return {name: value.cpu().contiguous() for name, value in encoder.state_dict().items()}
 
 
 @torch.no_grad()

@@ -27,7 +27,7 @@ from torch.func import functional_call
 from splitgen.errors import TrainingError
 from splitgen.parallel import map_threads
 from splitgen.random import draws_random_numbers, seed_global
-from splitgen.tasks.objectives import soft_cross_entropy
+from splitgen.tasks.terms import soft_cross_entropy
 
 
 class FlatNetwork:

@@ -13,22 +13,25 @@ the same for all.
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
+import numpy as np
 import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from splitgen.models.bench import Bench
 from splitgen.parallel import map_threads
-from splitgen.tasks.encoder import TaskEncoder, average_weights
+from splitgen.settings.stop import Stop
+from splitgen.tasks.encoder import TaskEncoder, average_weights, score_margins
 from splitgen.tasks.inner_loop import InnerData, MetaGradient, meta_gradient
-from splitgen.tasks.objectives import boundary_crowding, class_imbalance, uniformity
+from splitgen.tasks.terms import boundary_crowding, class_imbalance, uniformity
 
 
 @dataclass(frozen=True)
@@ -138,23 +141,28 @@ def run_steps(
     bench: Bench,
     settings: LoopSettings,
     tasks: Sequence[MetaTask],
-    meta_steps: int | None,
-    deadline: float | None = None,
+    stop: Stop,
     on_step: Callable[[list[Any]], None] | None = None,
 ) -> str:
-    """Take tasks on, side by side and by as many meta-steps each, until they have done so many or `time.monotonic()` is
-    past the deadline; at least one. Gives what stopped it: "meta-steps" or "budget".
+    """Take tasks on, side by side and by as many meta-steps each, until the stop; by time, after one at least. Gives
+    what stopped it: "meta-steps" (done since each task began) or "budget" (seconds since now).
 
     on_step: called with what each meta-step measured of each task.
     """
     start = time.monotonic()
-    while meta_steps is None or len(tasks[0].history) < meta_steps:
+    while stop.meta_steps is None or len(tasks[0].history) < stop.meta_steps:
         steps = list(map_threads(partial(take_step, bench, settings, start), tasks))
         if on_step is not None:
             on_step(steps)
-        if deadline is not None and time.monotonic() >= deadline:
+        if stop.is_timed_out(time.monotonic() - start):
             return "budget"
     return "meta-steps"
+
+
+def snapshot_margins(bench: Bench, task: MetaTask) -> tuple[np.ndarray, TaskEncoder]:
+    """Margins float32 [N, K] of the averaged encoder, and that encoder. The task can go on."""
+    average = copy.deepcopy(cast(TaskEncoder, task.average.module))
+    return score_margins(average, bench).numpy().astype(np.float32), average
 
 
 def take_step(bench: Bench, settings: LoopSettings, start: float, task: MetaTask) -> Any:

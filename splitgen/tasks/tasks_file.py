@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from splitgen.data.dataset import ImageDataset
 from splitgen.errors import TasksFileError
 from splitgen.parquet import read_parquet, replacing, write_parquet
+from splitgen.whole import NotWholeError, to_whole
 
 TASKS_SCHEMA_VERSION = 1
 ENCODER_FILE = Path("checkpoint") / "encoder.safetensors"
@@ -67,10 +68,28 @@ def read_tasks(path: Path | str) -> SavedTasks:
         raise TasksFileError(str(path), str(error), remedy) from error
     if metadata is None or metadata.get("tasks_schema_version") != TASKS_SCHEMA_VERSION:
         raise TasksFileError(str(path), f"it has no tasks of schema version {TASKS_SCHEMA_VERSION}", remedy)
-    columns = [name for name in frame.columns if name.startswith("task_")]
-    if not columns or not np.array_equal(frame["index"], np.arange(len(frame))):
-        raise TasksFileError(str(path), "its rows are not those of a dataset in order", remedy)
-    return SavedTasks(frame[columns].to_numpy(np.float32), metadata, read_encoder(path.parent / ENCODER_FILE))
+    return SavedTasks(read_margins(str(path), frame), metadata, read_encoder(path.parent / ENCODER_FILE))
+
+
+def read_margins(path: str, frame: pd.DataFrame) -> np.ndarray:
+    """Margins of the columns task_0, task_1, ..., float32 [N, K]. Raises `TasksFileError` for rows out of order and
+    for margins that are no numbers."""
+    remedy = "discover the tasks again"
+    columns = [name for name in frame.columns if str(name).startswith("task_")]
+    if not columns or not len(frame) or "index" not in frame.columns:
+        raise TasksFileError(path, f"it has no rows of index and tasks, but {', '.join(map(str, frame))}", remedy)
+    try:
+        index = to_whole(frame["index"].to_numpy(), 0, len(frame))
+    except NotWholeError as error:
+        raise TasksFileError(path, f"its index has {error.shown} in row {error.position}", remedy) from error
+    differs = np.flatnonzero(index != np.arange(len(frame)))
+    if len(differs):
+        problem = f"its rows are not those of a dataset in order (row {differs[0]} has the index {index[differs[0]]})"
+        raise TasksFileError(path, problem, remedy)
+    for name in columns:
+        if not pd.api.types.is_numeric_dtype(frame[name]) or not np.isfinite(frame[name].to_numpy(np.float64)).all():
+            raise TasksFileError(path, f"column '{name}' has values that are no numbers", remedy)
+    return frame[columns].to_numpy(np.float32)
 
 
 def write_encoder(encoder_state: Mapping[str, torch.Tensor], path: Path) -> None:
@@ -91,10 +110,11 @@ def read_encoder(path: Path) -> dict[str, torch.Tensor] | None:
 
 def check_tasks_belong(tasks: SavedTasks, path: str, dataset: ImageDataset) -> None:
     """Raise `TasksFileError` where the tasks were discovered on other data."""
-    recorded = tasks.metadata.get("dataset", {}).get("fingerprint")
-    if recorded != dataset.fingerprint or len(tasks.margins) != dataset.n_points:
-        raise TasksFileError(
-            path,
-            f"its dataset has the fingerprint {recorded}, this one {dataset.fingerprint}",
-            "give the dataset that the tasks were discovered on",
-        )
+    remedy = "give the dataset that the tasks were discovered on, in the same order"
+    if len(tasks.margins) != dataset.n_points:
+        raise TasksFileError(path, f"it has {len(tasks.margins)} rows, the dataset {dataset.n_points}", remedy)
+    described = tasks.metadata.get("dataset")
+    recorded = described.get("fingerprint") if isinstance(described, dict) else None
+    if recorded != dataset.fingerprint:  # it is of ids and labels in their order, too
+        problem = f"its dataset has the fingerprint {recorded}, this one {dataset.fingerprint}"
+        raise TasksFileError(path, problem, remedy)

@@ -18,7 +18,7 @@ from torch import nn
 
 from splitgen import DiscoveryConfig, find_model, make_bench, open_dataset
 from splitgen.tasks.inner_loop import FlatNetwork, InnerData, Trajectory, reverse_inner, train_inner
-from splitgen.tasks.objectives import divergence, soft_task_labels
+from splitgen.tasks.terms import divergence, soft_task_labels
 
 STEPS, BATCH, RATE = 30, 128, 0.1
 

@@ -1,31 +1,76 @@
-"""Is a planted shortcut discovered, and named first? `splitgen make`, from images to report, on digits in colour.
+"""Is a planted shortcut discovered, and named first? `splitgen make`, from images to report, on digits in colour and on
+CIFAR-10.
 
-    python tests/benchmarks/planted_shortcuts.py --seeds 10 --threads 1 --tasks 1 [--kinds patch brightness site]
+    python tests/benchmarks/planted_shortcuts.py --seeds 10 --threads 1 [--tasks 1] [--kinds patch ...]
 
 In a random half of the images something is planted that has nothing to do with the class: a red instead of a
 blue patch in a corner; a shift of brightness; a shift of brightness that a column `site` of the user's table
-drives, beside a column `scanner` that says nothing. Prints a Markdown row a run: the attribute that the
+drives, beside a column `scanner` that says nothing. On photographs of CIFAR-10: the border redder; the upper third
+yellower; a fine chequered texture all over. Prints a Markdown row a run: the attribute that the
 report names first for the task that the split is made of, its AUC, and the same for all discovered tasks.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 from sklearn.datasets import load_digits
 
+from splitgen.data.regions import PLACES
+
+CIFAR10 = Path(__file__).parents[2] / ".." / "shared" / "data" / "cifar10"  # as the hub of Hugging Face serves it
+CIFAR10_ROWS = 2_000
+
+
+def plant_red_border(images: np.ndarray) -> np.ndarray:
+    """The outer three pixels of images [n, 32, 32, 3] are redder, and as bright as before."""
+    border = np.ones(images.shape[1:3], dtype=bool)
+    border[3:-3, 3:-3] = False
+    images[:, border] += (70, -30, -30)
+    return images
+
+
+def plant_yellow_top(images: np.ndarray) -> np.ndarray:
+    """The upper third is yellower, and as bright as before."""
+    images[:, : images.shape[1] // 3] += (12, 12, -80)
+    return images
+
+
+def plant_texture(images: np.ndarray) -> np.ndarray:
+    """A chequered pattern all over, fine, and on average none."""
+    rows, columns = np.indices(images.shape[1:3])
+    pattern: np.ndarray = np.where((rows // 2 + columns // 2) % 2 == 0, 20.0, -20.0)
+    return np.asarray(images + pattern[None, :, :, None])
+
+
+def join_names(names: Sequence[str], places: Sequence[str]) -> tuple[str, ...]:
+    """Statistics by what they measure, and where."""
+    return tuple(f"{name} {place}".strip() for name in names for place in places)
+
+
+# What may be named: each says what was planted, where it was planted.
 KINDS = {
-    "patch": ("red", "blue", "hue"),
+    "patch": join_names(
+        ("red", "blue", "red-green", "yellow-blue", "warmth", "hue"),
+        ("", "at the border", "in the upper half", "in the left half", "top left"),
+    ),
     "brightness": ("brightness", "background brightness", "foreground brightness"),
     "site": ("site",),
+    "red-border": join_names(("red", "red-green", "warmth", "red light"), ("at the border",)),
+    "yellow-top": join_names(("yellow-blue", "warmth"), ("in the upper half", "top left", "top middle", "top right")),
+    "texture": join_names(("fine texture", "edge density", "sharpness"), PLACES),
 }
+PHOTOGRAPHS = {"red-border": plant_red_border, "yellow-top": plant_yellow_top, "texture": plant_texture}
 
 
 def main() -> None:
@@ -60,6 +105,8 @@ def measure(kind: str, seed: int, given: argparse.Namespace) -> bool:
             "--tasks",
             given.tasks,
         ]
+        if kind in PHOTOGRAPHS:
+            options += ["--meta-steps", 24, "--epochs", 3]
         files = [f"npz:{folder / 'planted.npz'}", "--metadata", folder / "columns.csv", "--out", folder / "run"]
         command = [sys.executable, "-m", "splitgen", "make", *map(str, [*files, *options])]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -73,6 +120,39 @@ def measure(kind: str, seed: int, given: argparse.Namespace) -> bool:
 def plant(kind: str, seed: int, folder: Path) -> None:
     """planted.npz and columns.csv in a folder."""
     random = np.random.default_rng([17, seed])
+    if kind in PHOTOGRAPHS:
+        plant_photographs(kind, random, folder)
+    else:
+        plant_digits(kind, random, folder)
+
+
+def plant_photographs(kind: str, random: np.random.Generator, folder: Path) -> None:
+    """The same on a random half, within each class, of some photographs."""
+    images, labels = read_photographs(random)
+    planted = np.zeros(len(labels), dtype=bool)
+    for label in np.unique(labels):
+        mine = random.permutation(np.flatnonzero(labels == label))
+        planted[mine[: len(mine) // 2]] = True
+    changed = PHOTOGRAPHS[kind](images[planted].astype(np.float64))
+    images[planted] = changed.round().clip(0, 255).astype(np.uint8)
+    np.savez(folder / "planted.npz", x=images, y=labels)
+    scanner = random.integers(0, 5, len(labels)).astype(str)
+    pd.DataFrame({"id": np.arange(len(labels)), "scanner": scanner}).to_csv(folder / "columns.csv", index=False)
+
+
+def read_photographs(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Images uint8 [n, 32, 32, 3] and classes of `CIFAR10_ROWS` random rows."""
+    files = sorted(CIFAR10.glob("train-*.parquet"))
+    if not files:
+        raise SystemExit(f"CIFAR-10 as Parquet files is not in {CIFAR10}")
+    frame = pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
+    frame = frame.iloc[random.permutation(len(frame))[:CIFAR10_ROWS]]
+    images = [np.asarray(Image.open(io.BytesIO(cell["bytes"])).convert("RGB")) for cell in frame["image"]]
+    return np.stack(images), frame["label"].to_numpy()
+
+
+def plant_digits(kind: str, random: np.random.Generator, folder: Path) -> None:
+    """The same on digits in colour."""
     pixels, labels = load_digits(return_X_y=True)
     grey = (pixels.reshape(-1, 8, 8, 1) / 16 * 200).round()
     images = np.repeat(grey, 3, axis=3)

@@ -18,7 +18,6 @@ import torch
 import splitgen
 from splitgen.random import stream_seed
 from splitgen.search.sides import binary_sides, cut_classes, measure_confusion
-from splitgen.settings.presets import NO_STOP
 from splitgen.settings.stages import DiscoveryConfig, RefinementConfig, SelectionConfig
 
 # Settings that differ from the defaults: of refinement, and of the discovery that lends it its inner loop.
@@ -65,11 +64,11 @@ def measure_variant(bench: splitgen.Bench, refinement: dict[str, Any], discovery
         [splitgen.Start(None, sides)],
         {},
         DiscoveryConfig(**discovery),
-        RefinementConfig(meta_steps=NO_STOP, **refinement),
+        RefinementConfig(**refinement),
         budget_seconds=budget,
     )
     accuracies = [
-        judge(bench, task.margins, sides, sizes)
+        judge(bench, task.margins[:, 0], sides, sizes)
         for sizes in (SelectionConfig(), SelectionConfig(test_fraction=0.4, reserve_fraction=0.2))
     ]
     failure = float(np.mean([step.failure for step in task.history[-20:]]))

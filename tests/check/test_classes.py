@@ -184,6 +184,88 @@ def test_a_file_with_other_rows_or_classes_is_refused_in_a_line(tmp_path, column
     assert "\n" not in str(caught.value)
 
 
+KEYS = [IDS[row] for row in TEST]
+
+
+def lines(header, keys, separator=","):
+    rows = [f"{key}{separator}{prediction}" for key, prediction in zip(keys, WRONG, strict=True)]
+    return "\n".join([f"{header[0]}{separator}{header[1]}", *rows])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        lines(("id", "prediction"), [f" {key} " for key in KEYS]),
+        lines(("id", "prediction"), [f"./{key}" for key in KEYS]),
+        lines(("\ufeffid", " prediction "), [key.replace("/", "\\") for key in KEYS], ";"),
+        lines(("file_name", "predicted"), KEYS, "\t"),
+        lines(("", "prediction"), KEYS),
+        lines(("index", "prediction"), TEST),
+        lines(("index", "prediction"), [f"{row}.0" for row in TEST]),
+    ],
+)
+def test_a_text_of_predictions_is_joined_however_it_names_the_rows(tmp_path, text):
+    (tmp_path / "P.CSV").write_text(text)
+    found = read_predictions(tmp_path / "P.CSV", SPLIT)
+    assert (found[TEST] == WRONG).all()
+    assert (found[PARTS != "test"] == -1).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"id,prediction\n{IDS[3]},1\n./{IDS[3]},2\n", f"row 3 stands twice (id '{IDS[3]}'); give one prediction"),
+        ("index,prediction\n3,1\n3,2\n", f"row 3 stands twice (id '{IDS[3]}')"),
+        ("id,prediction\n,1\n", "column 'id' is empty in row 0"),
+        ("id,prediction\n", "it has no rows"),
+        ("id,prediction\nother,1\n", "the split has no id 'other'"),
+        ("file,prediction\na,1\n", "it has no column 'id'; its columns are file, prediction"),
+        (f"id,path,prediction\n17,{IDS[3]},1\n", "no id '17'; its column 'path' has the ids: leave out 'id'"),
+        ("path,prediction\na.png,1\n", "the values of 'path' are no ids of the dataset"),
+        ("index,prediction\n007,1\n8,1\n", "index '007' is no row number"),
+        ("index,prediction\nTrue,1\n", "index True is no row number"),
+        ("index,prediction\n,1\n3,1\n", "index nan is no row number"),
+        (f"id,prediction\n{IDS[3]},\n", "no class numbers (first: None, position 0)"),
+        (f"id,prediction\n{IDS[3]},NA\n", "no class numbers (first: 'NA', position 0)"),
+        (f"id,prediction\n{IDS[3]},1,2\n", "line 2 has 3 fields, the header 2"),
+        (f"index,file_name,prediction\n4,{IDS[3]},1\n", f"index 4 is '{IDS[4]}', but stands beside the id '{IDS[3]}'"),
+        (f"id,label\n{IDS[3]},1\n", "its columns are id, label; give columns index (or id) and prediction"),
+    ],
+)
+def test_a_text_of_predictions_that_cannot_be_joined_is_one_line(tmp_path, text, message):
+    (tmp_path / "p.csv").write_text(text)
+    with pytest.raises(PredictionsError) as caught:
+        read_predictions(tmp_path / "p.csv", SPLIT)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_series_is_joined_by_an_index_of_ids_or_of_the_rows_that_it_predicts():
+    order = np.random.default_rng(0).permutation(len(TEST))
+    for keys in (np.array(KEYS, dtype=object), TEST):
+        shuffled = pd.Series(WRONG, index=keys).iloc[order]
+        assert accuracy(SPLIT, shuffled) == 0.75
+        assert accuracy(SPLIT, shuffled.sort_index()) == 0.75
+    assert accuracy(SPLIT, pd.Series(WRONG, index=np.arange(16) % 8)) == 0.75  # of batches: it says nothing
+    everywhere = pd.Series(np.where(PARTS == "test", LABELS, -1), index=IDS).sample(frac=1, random_state=0)
+    assert accuracy(SPLIT, everywhere) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ([*KEYS[:-1], "other"], "the split has no id 'other'"),
+        ([*KEYS[:-1], f"./{KEYS[0]}"], f"id '{KEYS[0]}' stands twice"),
+        ([*KEYS[:-1], IDS[0]], "1 of 16 test rows have no prediction"),
+    ],
+)
+def test_a_series_of_other_rows_is_refused_in_a_line(keys, message):
+    with pytest.raises(PredictionsError) as caught:
+        accuracy(SPLIT, pd.Series(WRONG, index=keys))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_an_empty_id_beside_an_index_says_nothing(tmp_path):
     found = read_predictions(write(tmp_path, index=[3, 4], id=[None, IDS[4]], prediction=[1, 2]), SPLIT)
     assert found[3:5].tolist() == [1, 2]

@@ -26,7 +26,7 @@ from splitgen import (
 from splitgen.data import images as seam
 from splitgen.data.images import CHUNK, NormalizedImages
 from splitgen.errors import SourceError
-from splitgen.explain.explanation import gather_evidence
+from splitgen.explain.evidence import gather_evidence
 from splitgen.models import training
 from splitgen.tasks import encoder
 

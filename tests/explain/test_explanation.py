@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from splitgen import MemoryImages
-from splitgen.explain.explanation import explain_task, gather_evidence
+from splitgen.explain.evidence import gather_evidence
+from splitgen.explain.explanation import explain_task
 
 NOISE = 0.1  # share of the datapoints that the task puts on the other side than the planted attribute does
 

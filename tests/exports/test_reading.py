@@ -153,8 +153,8 @@ def test_an_id_that_the_dataset_does_not_have_is_named(folder, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.csv", b"", "it is no CSV"),
-        ("a.csv", b"\xff\xfe\x00", "it is no CSV"),
+        ("a.csv", b"", "it is empty"),
+        ("a.csv", b"\xff\xfe\x00", "it is UTF-16"),
         ("a.csv", b"index,colour\n0,red\n", "no column for the part among index, colour"),
         ("a.csv", b"row,split\n0,train\n", "no column for the row among row, split"),
         ("a.jsonl", b"{", "no JSON Lines"),

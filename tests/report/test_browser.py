@@ -39,6 +39,15 @@ CHART_CONTRAST = """() => {
 }"""
 
 
+# Size of the thumbnails as drawn, and the places of each class's strips: they stand in one line where their ends agree.
+THUMBNAILS = """() => [...document.querySelectorAll('.row img, .side img')].map(image => {
+  const box = image.getBoundingClientRect();
+  return [box.width, box.height, image.naturalWidth, getComputedStyle(image).imageRendering];
+})"""
+LINES = """() => [...document.querySelectorAll('.row, .contrasts')].map(
+  row => new Set([...row.children].map(strip => Math.round(strip.getBoundingClientRect().bottom))).size)"""
+
+
 @pytest.fixture(scope="module")
 def report(hostile, run_folder, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("browser") / "report.html"
@@ -72,6 +81,12 @@ def test_the_page_reads_well(browser, report, width, scheme):
     assert [url for url in requests if not url.startswith("data:")] == [report.as_uri()]
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate(CUT_OFF) == []
+    thumbnails = page.evaluate(THUMBNAILS)
+    assert len(thumbnails) > 200
+    assert all(min(sizes) >= 56 and max(sizes) <= 98 for *sizes, _, _ in thumbnails), thumbnails
+    assert {rendering for *_, rendering in thumbnails} == {"pixelated"}
+    if width == 1280:
+        assert page.evaluate(LINES) == [1] * 11
     assert page.evaluate(OUTSIDE_CHART) == []
     contrast = page.evaluate(CHART_CONTRAST)
     assert min(contrast["counted"]) > 50

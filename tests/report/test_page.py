@@ -16,7 +16,8 @@ from splitgen.data.dataset import describe_dataset
 from splitgen.data.metadata import read_metadata
 from splitgen.errors import FingerprintError, RunFolderError
 from splitgen.explain.attributes import Association
-from splitgen.explain.explanation import ClassReading, Explanation
+from splitgen.explain.explanation import Explanation
+from splitgen.explain.words import ClassReading
 from splitgen.report.classes import draw_confusions, say_confusions, tabulate_classes
 from splitgen.report.folder import read_run_folder
 from splitgen.report.sections import say_command, say_shortcut

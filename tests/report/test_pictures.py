@@ -18,6 +18,7 @@ from splitgen.report.pictures import (
     Album,
     choose_class_strips,
     choose_classes,
+    choose_factor,
     choose_places,
     choose_side_strips,
     write_sheets,
@@ -67,6 +68,20 @@ def test_a_small_image_is_shown_by_its_very_pixels_and_a_large_one_made_small(di
     picture = Album(large).picture(0, "noise")
     assert (picture.width, picture.height) == (43, THUMBNAIL_PIXELS)
     assert len(picture.uri) < 8_000
+
+
+@pytest.mark.parametrize(
+    ("longest", "shown"),
+    [(1, 64), (3, 63), (8, 64), (12, 60), (24, 64), (27, 64), (28, 56), (32, 64), (48, 64), (64, 64)],
+)
+def test_a_small_image_is_shown_as_large_as_can_be_read(longest, shown):
+    assert choose_factor(longest) * longest == pytest.approx(shown)
+
+
+def test_an_image_of_other_channels_is_shown_as_their_mean(digits):
+    pixels = torch.randint(256, (1, 5, 9, 9), dtype=torch.uint8)
+    image = Album(replace(digits, images=MemoryImages(pixels))).image(pixels[0])
+    assert np.array_equal(np.array(image), pixels[0].float().mean(dim=0).round().to(torch.uint8).numpy())
 
 
 def test_contact_sheets_have_names_that_stay_in_their_folder(hostile, run_folder, tmp_path):

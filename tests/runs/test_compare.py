@@ -16,7 +16,8 @@ from splitgen.runs import compare
 from splitgen.runs.run import open_run
 from splitgen.screen.console import Screen
 from splitgen.settings.layers import build_config
-from splitgen.tasks.ways.registry import DISCOVERED, WAYS
+from splitgen.splits.provenance import DISCOVERED
+from splitgen.tasks.ways.registry import WAYS
 
 
 def write_plain_split(dataset, path: Path, target: str = "label") -> Path:

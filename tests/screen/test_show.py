@@ -65,6 +65,11 @@ def test_ten_thousand_classes_are_shown_in_five_seconds_and_all_of_them_as_json(
 
 
 def test_of_many_classes_a_line_names_the_first_of_each_side():
-    assert format_sides((1, -1, 1)) == "0,2 | 1"
-    assert format_sides((1,) * 20 + (-1,) * 3) == f"{','.join(map(str, range(20)))} | 20,21,22"
-    assert format_sides((-1,) + (1,) * 25) == f"{','.join(map(str, range(1, 21)))} and 5 more | 0"
+    numbers = [str(c) for c in range(26)]
+    assert format_sides((1, -1, 1), numbers[:3]) == "0,2 | 1"
+    assert format_sides((1,) * 20 + (-1,) * 3, numbers[:23]) == f"{','.join(map(str, range(20)))} | 20,21,22"
+    assert format_sides((-1,) + (1,) * 25, numbers) == f"{','.join(map(str, range(1, 21)))} and 5 more | 0"
+
+
+def test_sides_are_told_by_the_names_of_the_classes():
+    assert format_sides((1, -1, 1), ("cat", "goldfish, Carassius", "fox")) == "cat, fox | 'goldfish, Carassius'"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
-import time
 
 import numpy as np
 import pytest
@@ -13,10 +11,13 @@ from splitgen import DiscoveryConfig, RefinementConfig, SelectionConfig, Trainin
 from splitgen.search.candidates import Candidate, SearchSpace
 from splitgen.search.rounds import Runner, choose_starts, list_marks, refine_by_rounds
 from splitgen.settings.stages import SearchConfig
-from splitgen.tasks.refinement import Start, pose_refinement, start_refinement
+from splitgen.settings.stop import Stop
+from splitgen.tasks.problem import pose_problem
+from splitgen.tasks.refinement import Start, start_refinement
 
 SIDES = tuple(1 if c < 5 else -1 for c in range(10))
 CONFIG = RefinementConfig(meta_steps=4, first_round=2, keep=2, inner_steps=10)
+STOP = Stop(4)
 SEARCH = SearchConfig(rows=(800,), keep=())
 
 
@@ -48,16 +49,16 @@ def problems(digits):
     bench = make_bench(digits, find_model("conv"), "0,1,2,3,4", TrainingConfig(epochs=5))
     selection = SelectionConfig("0,1,2,3,4")
     space = SearchSpace(bench, np.zeros((digits.n_points, 1)), selection)
-    return space, pose_refinement(bench, DiscoveryConfig(), CONFIG, selection)
+    return space, pose_problem(bench, DiscoveryConfig(), CONFIG, selection)
 
 
-def run_rounds(problems, config=CONFIG, deadline=None):
+def run_rounds(problems, stop=STOP):
     space, problem = problems
     runners = [
         Runner(Candidate(None, SIDES, draw=draw), start_refinement(problem, Start(None, np.array(SIDES), draw), {}))
         for draw in range(3)
     ]
-    return refine_by_rounds(space, problem, runners, config, SEARCH, deadline)
+    return refine_by_rounds(space, problem, runners, CONFIG, SEARCH, stop)
 
 
 def test_every_state_is_judged_and_the_better_tasks_go_on(problems):
@@ -69,8 +70,8 @@ def test_every_state_is_judged_and_the_better_tasks_go_on(problems):
 
 
 def test_a_run_that_time_stopped_is_replayed_by_its_meta_steps(problems):
-    stopped = run_rounds(problems, dataclasses.replace(CONFIG, meta_steps=None), time.monotonic())
-    replayed = run_rounds(problems, dataclasses.replace(CONFIG, meta_steps=1))
+    stopped = run_rounds(problems, Stop(None, 0.0))
+    replayed = run_rounds(problems, Stop(1))
     assert [each.meta_steps for each in stopped] == [1, 1, 1]
     for one, other in zip(stopped, replayed, strict=True):
         assert np.array_equal(one.own_margins, other.own_margins)

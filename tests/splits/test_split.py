@@ -114,6 +114,16 @@ def put(name, row, value):
         (lambda frame: frame.assign(id=np.arange(20)), "id 0 is no text"),
         (lambda frame: frame.assign(split=np.arange(20)), "unknown part 0"),
         (lambda frame: frame.assign(margin="strong"), "column 'margin' has values that are no numbers"),
+        (lambda frame: frame.assign(id="same"), "id 'same' stands twice"),
+        (put("id", 3, None), "a label, target or id is empty"),
+        (lambda frame: frame.assign(id=[b"x"] * 20), "id b'x' is no text"),
+        (lambda frame: frame.assign(id=[["x"]] * 20), "is no text"),
+        (lambda frame: frame.assign(label=frame["label"].astype("uint64") + 2**63), f"column 'label' has {2**63}"),
+        (lambda frame: frame.assign(label=1e300), "column 'label' has 1000000000000000052504"),
+        (lambda frame: frame.assign(index=frame["index"] + 1), "index is not 0..19 in order"),
+        (lambda frame: frame.iloc[::-1], "index is not 0..19 in order"),
+        (lambda frame: frame.assign(index=frame["index"] == 1), "column 'index' has False in row 0"),
+        (lambda frame: frame.iloc[:0], "it has no rows"),
     ],
 )
 def test_values_that_no_dataset_has_are_refused_in_a_line(split, tmp_path, change, message):
@@ -161,19 +171,31 @@ def test_a_file_that_is_no_split_is_refused(split, tmp_path):
             read_split(tmp_path / name)
 
 
+def test_two_columns_of_one_name_are_refused_in_a_line(split, tmp_path):
+    path = tmp_path / "split.parquet"
+    write_split(split, path)
+    table = pq.read_table(path)
+    pq.write_table(table.append_column("id", table["id"]), path)
+    with pytest.raises(SplitFileError, match="two columns are named 'id'; rename one") as caught:
+        read_split(path)
+    assert "\n" not in str(caught.value)
+
+
 def test_other_data_are_refused(split):
-    check_belongs(split, "f", "sha256:1", split.labels)
-    with pytest.raises(FingerprintError):
-        check_belongs(split, "f", "sha256:2", split.labels)
+    check_belongs(split, "f", "sha256:1", split.labels, split.ids)
+    with pytest.raises(FingerprintError, match="fingerprint sha256:1, this one sha256:2"):
+        check_belongs(split, "f", "sha256:2", split.labels, split.ids)
+    with pytest.raises(FingerprintError, match="the split has the label 0 in row 0, the dataset 1"):
+        check_belongs(split, "f", "sha256:1", 1 - split.labels, split.ids)
     with pytest.raises(RowsError, match="20 rows, the dataset 19"):
-        check_belongs(split, "f", "sha256:1", split.labels[1:])
+        check_belongs(split, "f", "sha256:1", split.labels[1:], split.ids[1:])
 
 
 def test_ids_are_compared_where_the_datasets_are_known(split):
     check_belongs(split, "f", "sha256:1", split.labels, split.ids)
     check_belongs(split, "f", "sha256:1", split.labels, list(split.ids))
     swapped = [*split.ids[:4], split.ids[5], split.ids[4], *split.ids[6:]]
-    with pytest.raises(FingerprintError, match="it has the id 'dir/4.png' in row 4, the dataset 'dir/5.png'"):
+    with pytest.raises(FingerprintError, match="the split has the id 'dir/4.png' in row 4, the dataset 'dir/5.png'"):
         check_belongs(split, "f", "sha256:1", split.labels, swapped)
 
 

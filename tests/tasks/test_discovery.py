@@ -11,10 +11,11 @@ from unrolled import BATCH, HELD_OUT, N_STEPS, POOL, SMOOTH, draw_first_rows, sh
 
 from splitgen import DiscoveryConfig, MemoryImages, discover_tasks, find_model, make_bench
 from splitgen.random import stream_seed
-from splitgen.tasks.discovery import choose_loop
-from splitgen.tasks.encoder import TaskEncoder, load_encoder, orthonormal_directions, score_margins
+from splitgen.tasks.encoder import TaskEncoder, load_encoder, score_margins
+from splitgen.tasks.heads import orthonormal_directions
 from splitgen.tasks.meta import draw_rows
-from splitgen.tasks.objectives import boundary_crowding, class_imbalance, divergence, soft_task_labels, uniformity
+from splitgen.tasks.problem import pose_problem
+from splitgen.tasks.terms import boundary_crowding, class_imbalance, divergence, soft_task_labels, uniformity
 
 
 def discover(dataset, config, model="conv", seed=0):
@@ -112,9 +113,9 @@ def test_a_users_network_with_dropout_can_be_the_target(digits, tmp_path, monkey
 
 
 def test_pool_and_held_out_rows_are_disjoint(digits):
-    config = DiscoveryConfig(batch_size=32).for_images(8)
-    settings = choose_loop(config, 32, config.inner_steps, config.pool_size)
-    rows = draw_rows(make_bench(digits, find_model("conv")), settings, torch.Generator().manual_seed(0))
+    bench = make_bench(digits, find_model("conv"))
+    settings = pose_problem(bench, DiscoveryConfig(batch_size=32)).discovery_loop
+    rows = draw_rows(bench, settings, torch.Generator().manual_seed(0))
     assert not torch.isin(rows.pool, rows.held_out).any()
     assert rows.batches.shape == (80, 32)
     assert int(rows.batches.max()) < len(rows.pool)

@@ -20,7 +20,7 @@ from splitgen.tasks.inner_loop import (
     train_inner,
     use_batch_statistics,
 )
-from splitgen.tasks.objectives import divergence, soft_cross_entropy, soft_task_labels
+from splitgen.tasks.terms import divergence, soft_cross_entropy, soft_task_labels
 
 DEFAULT_EPSILON = 0.005
 

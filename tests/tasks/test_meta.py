@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from splitgen import DiscoveryConfig, MemoryImages, find_model, make_bench
-from splitgen.tasks.discovery import choose_loop
+from splitgen import DiscoveryConfig, MemoryImages, RefinementConfig, discover_tasks, find_model, make_bench
+from splitgen.settings.stop import Stop
 from splitgen.tasks.encoder import build_encoder
 from splitgen.tasks.meta import LoopSettings, View, draw_rows, init_task, run_steps, take_step
-from splitgen.tasks.objectives import soft_task_labels
+from splitgen.tasks.objectives.registry import OBJECTIVES
+from splitgen.tasks.problem import pose_problem
+from splitgen.tasks.terms import soft_task_labels
 
 CONFIG = DiscoveryConfig(n_tasks=1, dim=1, encoder_width=8)
 SETTINGS = LoopSettings(
@@ -88,7 +90,7 @@ def weights(encoder):
 @pytest.mark.parametrize("sees_twice", [False, True])
 def test_an_objective_from_outside_lowers_its_own_value(bench, sees_twice):
     task = start(bench, Certainty(bench, sees_twice))
-    assert run_steps(bench, SETTINGS, [task], 30) == "meta-steps"
+    assert run_steps(bench, SETTINGS, [task], Stop(30)) == "meta-steps"
     assert len(task.history) == 30
     assert np.mean(task.history[-5:]) < np.mean(task.history[:5]) - 0.02
 
@@ -102,7 +104,7 @@ def test_the_other_way_round_it_rises(bench):
 
     up, down = start(bench, Doubt(bench)), start(bench, Certainty(bench))
     for task in (up, down):
-        run_steps(bench, SETTINGS, [task], 30)
+        run_steps(bench, SETTINGS, [task], Stop(30))
     assert up.history[0] == pytest.approx(-down.history[0])
     assert -np.mean(up.history[-5:]) > np.mean(down.history[-5:]) + 0.02
 
@@ -128,7 +130,7 @@ def test_what_the_objective_says_directly_moves_the_encoder_too(bench, sign):
                 return float(self.direct((), view))
 
     task = start(bench, Brightness(bench))
-    run_steps(bench, SETTINGS, [task], 30)
+    run_steps(bench, SETTINGS, [task], Stop(30))
     assert task.history[-1] < -0.9
 
 
@@ -156,7 +158,7 @@ def test_a_penalty_is_kept_low_by_its_weight(bench):
     found = []
     for weight in (0.0, 10.0):
         task = start(bench, Crowding(bench))
-        run_steps(bench, replace(SETTINGS, crowding_weight=weight), [task], 20)
+        run_steps(bench, replace(SETTINGS, crowding_weight=weight), [task], Stop(20))
         found.append(task.history)
     assert found[0][0] == found[1][0]
     assert np.mean(found[1][-5:]) < np.mean(found[0][-5:]) - 0.01
@@ -165,12 +167,12 @@ def test_a_penalty_is_kept_low_by_its_weight(bench):
 def test_tasks_side_by_side_are_as_each_alone_and_the_average_lags_the_encoder(bench):
     together = [start(bench, Certainty(bench), seed) for seed in (0, 1)]
     steps = []
-    run_steps(bench, SETTINGS, together, 3, on_step=steps.append)
+    run_steps(bench, SETTINGS, together, Stop(3), on_step=steps.append)
     assert [len(step) for step in steps] == [2, 2, 2]
     assert steps == [list(pair) for pair in zip(*(task.history for task in together), strict=True)]
     for seed, task in enumerate(together):
         alone = start(bench, Certainty(bench), seed)
-        run_steps(bench, SETTINGS, [alone], 3)
+        run_steps(bench, SETTINGS, [alone], Stop(3))
         assert alone.history == task.history
         assert torch.equal(weights(alone.encoder), weights(task.encoder))
         assert not torch.equal(weights(task.average.module), weights(task.encoder))
@@ -178,9 +180,9 @@ def test_tasks_side_by_side_are_as_each_alone_and_the_average_lags_the_encoder(b
 
 def test_it_goes_on_from_where_it_stopped(bench):
     whole, parts = start(bench, Certainty(bench)), start(bench, Certainty(bench))
-    run_steps(bench, SETTINGS, [whole], 4)
+    run_steps(bench, SETTINGS, [whole], Stop(4))
     for mark in (1, 1, 3, 4):
-        run_steps(bench, SETTINGS, [parts], mark)
+        run_steps(bench, SETTINGS, [parts], Stop(mark))
         assert len(parts.history) == mark
     assert parts.history == whole.history
     assert torch.equal(weights(parts.average.module), weights(whole.average.module))
@@ -189,17 +191,17 @@ def test_it_goes_on_from_where_it_stopped(bench):
 @pytest.mark.parametrize("meta_steps", [50, None])
 def test_a_deadline_that_is_past_stops_after_one_step(bench, meta_steps):
     tasks = [start(bench, Certainty(bench), seed) for seed in (0, 1)]
-    assert run_steps(bench, SETTINGS, tasks, meta_steps, time.monotonic() - 1) == "budget"
+    assert run_steps(bench, SETTINGS, tasks, Stop(meta_steps, -1.0)) == "budget"
     assert [len(task.history) for task in tasks] == [1, 1]
 
 
 def test_a_deadline_stops_between_steps_and_a_far_one_does_not(bench):
     task, seen = start(bench, Certainty(bench)), []
     began = time.monotonic()
-    assert run_steps(bench, SETTINGS, [task], None, began + 1.0, seen.append) == "budget"
+    assert run_steps(bench, SETTINGS, [task], Stop(None, 1.0), seen.append) == "budget"
     assert len(task.history) == len(seen) >= 1
     assert time.monotonic() >= began + 1.0
-    assert run_steps(bench, SETTINGS, [start(bench, Certainty(bench))], 1, time.monotonic() + 600) == "meta-steps"
+    assert run_steps(bench, SETTINGS, [start(bench, Certainty(bench))], Stop(1, 600.0)) == "meta-steps"
 
 
 def test_pool_and_held_out_are_disjoint_and_every_pass_is_a_new_order_of_the_pool(bench):
@@ -242,8 +244,7 @@ def test_every_row_comes_into_the_pool_and_is_held_out_alike(bench):
 def test_few_rows_are_parted_into_a_quarter_held_out_and_the_pool(digits, bench):
     few = replace(digits, images=MemoryImages(digits.images.pixels[:100]), labels=digits.labels[:100])
     small = make_bench(few, bench.model)
-    config = DiscoveryConfig().for_images(8)
-    settings = choose_loop(config, 32, config.inner_steps, config.pool_size)
+    settings = pose_problem(bench, DiscoveryConfig(batch_size=32)).discovery_loop
     rows = draw_rows(small, settings, torch.Generator().manual_seed(0))
     assert (len(rows.pool), len(rows.held_out)) == (75, 25)
     assert torch.cat([rows.pool, rows.held_out]).sort().values.tolist() == list(range(100))
@@ -252,8 +253,20 @@ def test_few_rows_are_parted_into_a_quarter_held_out_and_the_pool(digits, bench)
 
 
 def test_the_loops_settings_are_those_of_discovery_with_the_stages_own(bench):
-    config = DiscoveryConfig(uniformity_weight=2.0, crowding_weight=3.0, held_out_size=77, epsilon=0.01)
-    settings = choose_loop(config, 11, 12, 13)
-    assert (settings.batch_size, settings.inner_steps, settings.pool_size) == (11, 12, 13)
-    assert (settings.uniformity_weight, settings.crowding_weight, settings.held_out_size) == (2.0, 3.0, 77)
-    assert settings.epsilon == 0.01
+    config = DiscoveryConfig(
+        uniformity_weight=2.0, crowding_weight=3.0, held_out_size=77, epsilon=0.01, batch_size=21, inner_steps=22
+    )
+    problem = pose_problem(bench, config, RefinementConfig(batch_size=11, inner_steps=12, pool_size=13))
+    for settings in (problem.discovery_loop, problem.refinement_loop):
+        assert (settings.uniformity_weight, settings.crowding_weight, settings.held_out_size) == (2.0, 3.0, 77)
+        assert settings.epsilon == 0.01
+    found = [(s.batch_size, s.inner_steps, s.pool_size) for s in (problem.discovery_loop, problem.refinement_loop)]
+    assert found == [(21, 22, 1024), (11, 12, 13)]
+
+
+def test_an_objective_from_outside_is_one_entry_and_discovery_goes_by_it(bench, monkeypatch):
+    monkeypatch.setitem(OBJECTIVES, "certainty", lambda problem, class_sides: Certainty(problem.bench))
+    found = discover_tasks(bench, replace(CONFIG, meta_steps=3, inner_steps=10, batch_size=32), objective="certainty")
+    assert len(found.history) == 3
+    assert all(0 < entropy <= np.log(2) for entropy in found.history)  # what this objective measures, in nats
+    assert found.margins.shape == (bench.n_points, 1)

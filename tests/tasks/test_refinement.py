@@ -22,23 +22,19 @@ from splitgen import (
 from splitgen.errors import SettingError
 from splitgen.models.registry import build_network
 from splitgen.random import stream_seed
+from splitgen.settings.stop import Stop
 from splitgen.tasks.encoder import AVERAGING, average_weights, build_encoder, load_encoder
 from splitgen.tasks.inner_loop import InnerData, meta_gradient
-from splitgen.tasks.meta import run_steps
-from splitgen.tasks.objectives import (
+from splitgen.tasks.meta import run_steps, snapshot_margins
+from splitgen.tasks.objectives.failure import assign_sides, weigh_rows
+from splitgen.tasks.problem import pose_problem
+from splitgen.tasks.refinement import Start, start_refinement
+from splitgen.tasks.terms import (
     boundary_crowding,
     class_imbalance,
     side_log_probs,
     soft_cross_entropy,
     soft_task_labels,
-)
-from splitgen.tasks.refinement import (
-    Start,
-    assign_sides,
-    pose_refinement,
-    snapshot_refinement,
-    start_refinement,
-    weigh_rows,
 )
 
 SIDES = np.where(np.arange(10) < 5, 1, -1)
@@ -71,7 +67,7 @@ def test_the_failure_falls_and_every_class_stays_halved(digits, discovered):
     (refined,) = refine(digits, discovered, 20)
     failures = [step.failure for step in refined.history]
     assert np.mean(failures[-5:]) < np.mean(failures[:5])
-    assert (refined.meta_steps, refined.margins.shape) == (20, (1797,))
+    assert (refined.meta_steps, refined.margins.shape) == (20, (1797, 1))
     for c in range(10):
         assert 0.2 < (refined.margins[digits.labels == c] > 0).mean() < 0.8
 
@@ -84,9 +80,9 @@ def test_the_encoder_moves_down_the_failure_with_the_training_on_the_target_in_i
     )
     refinement = RefinementConfig(inner_steps=N_STEPS, batch_size=BATCH, pool_size=POOL)
     bench = make_bench(digits, SMOOTH, seed=4)
-    problem = pose_refinement(bench, config, refinement)
+    problem = pose_problem(bench, config, refinement)
     task = start_refinement(problem, START[0], discovered.encoder_state)
-    run_steps(bench, problem.loop, [task], 1)
+    run_steps(bench, problem.refinement_loop, [task], Stop(1))
     after = dict(task.encoder.named_parameters())
 
     labels, sides = torch.from_numpy(digits.labels), torch.from_numpy(SIDES)
@@ -149,9 +145,9 @@ def test_side_log_probs_add_up_the_classes_of_a_side():
 
 
 def test_sides_of_rows_and_of_outputs_are_those_of_the_classes():
-    sided = assign_sides(torch.tensor([0, 1, 0]), torch.tensor([2, 0, 1]), torch.tensor([1, -1, -1]))
-    assert sided.row_sides.tolist() == [-1, 1, -1]
-    assert sided.output_sides.tolist() == [-1, 1]
+    rows, outputs = assign_sides(torch.tensor([0, 1, 0]), torch.tensor([2, 0, 1]), torch.tensor([1, -1, -1]))
+    assert rows.tolist() == [-1, 1, -1]
+    assert outputs.tolist() == [-1, 1]
 
 
 def test_rows_weigh_in_train_and_test_by_the_quantiles_of_the_sizes(digits):
@@ -159,7 +155,7 @@ def test_rows_weigh_in_train_and_test_by_the_quantiles_of_the_sizes(digits):
 
     def weights(test, reserve):
         sizes = SelectionConfig("label", test, reserve)
-        problem = pose_refinement(bench_of(digits), CONFIG, selection=sizes)
+        problem = pose_problem(bench_of(digits), CONFIG, selection=sizes)
         return weigh_rows(scores, problem)
 
     train, test = weights(0.5, 0.0)
@@ -177,22 +173,22 @@ def test_rows_weigh_in_train_and_test_by_the_quantiles_of_the_sizes(digits):
 
 
 def test_a_snapshot_leaves_the_refinement_as_it_was(digits, discovered):
-    problem = pose_refinement(bench_of(digits), CONFIG, RefinementConfig(inner_steps=10))
+    problem = pose_problem(bench_of(digits), CONFIG, RefinementConfig(inner_steps=10))
     states = []
     for looks in (False, True):
         task = start_refinement(problem, START[0], discovered.encoder_state)
         for step in (1, 2, 3):
-            run_steps(problem.bench, problem.loop, [task], step)
+            run_steps(problem.bench, problem.refinement_loop, [task], Stop(step))
             if looks:
-                snapshot_refinement(problem, task)
-        states.append((task.history, snapshot_refinement(problem, task).margins))
+                snapshot_margins(problem.bench, task)
+        states.append((task.history, snapshot_margins(problem.bench, task)[0]))
     assert states[0][0] == states[1][0]
     assert np.array_equal(states[0][1], states[1][1])
 
 
 def test_a_network_lives_for_its_lifetime_and_learns_on(digits, discovered):
     problems = [
-        pose_refinement(bench_of(digits), CONFIG, RefinementConfig(inner_steps=20, lifetime=lifetime))
+        pose_problem(bench_of(digits), CONFIG, RefinementConfig(inner_steps=20, lifetime=lifetime))
         for lifetime in (1, 3)
     ]
     networks = []
@@ -200,7 +196,7 @@ def test_a_network_lives_for_its_lifetime_and_learns_on(digits, discovered):
         task = start_refinement(problem, START[0], discovered.encoder_state)
         seen = []
         for step in (1, 2, 3, 4):
-            run_steps(problem.bench, problem.loop, [task], step)
+            run_steps(problem.bench, problem.refinement_loop, [task], Stop(step))
             seen.append(task.networks[0])
         networks.append(seen)
     fresh, lasting = networks

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from splitgen.cli.opening import open_new_run
-from splitgen.cli.options import parse_budget
 from splitgen.cli.output import print_json
 from splitgen.cli.parameters import EVERYTHING, OF_RUN, Given, takes
 
@@ -24,5 +23,5 @@ def compare(
     run = open_new_run("compare", given)
     from splitgen.runs.compare import compare as compare_splitters
 
-    compare_splitters(run, parse_budget(given["budget"]), splits or [])
+    compare_splitters(run, splits or [])
     print_json(given["as_json"], run.record)

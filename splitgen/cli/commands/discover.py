@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from splitgen.cli.opening import open_new_run
-from splitgen.cli.options import parse_budget
 from splitgen.cli.output import print_json
 from splitgen.cli.parameters import OF_RUN, Given, takes
 
@@ -17,5 +16,5 @@ def discover(given: Given) -> None:
     run = open_new_run("discover", given)
     from splitgen.runs import stages
 
-    stages.discover(run, parse_budget(given["budget"]))
+    stages.discover(run)
     print_json(given["as_json"], run.record)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from splitgen.cli.opening import open_new_run
-from splitgen.cli.options import parse_budget
 from splitgen.cli.output import print_json
 from splitgen.cli.parameters import EVERYTHING, OF_RUN, Given, takes
 
@@ -14,5 +13,5 @@ def make(given: Given) -> None:
     run = open_new_run("make", given)
     from splitgen.runs import stages
 
-    stages.make(run, parse_budget(given["budget"]))
+    stages.make(run)
     print_json(given["as_json"], run.record)

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from splitgen.cli.opening import open_new_run
-from splitgen.cli.options import parse_budget
 from splitgen.cli.output import print_json
 from splitgen.cli.parameters import OF_RUN, Given, takes
 
@@ -31,8 +30,8 @@ def split(
     from splitgen.tasks.tasks_file import read_tasks
 
     recorded = read_tasks(tasks_path).metadata
-    run = open_new_run("split", given, below=recall_settings(tasks_path, recorded))
+    run = open_new_run("split", {**given, "budget": budget}, below=recall_settings(tasks_path, recorded))
     from splitgen.runs import stages
 
-    stages.resplit(run, tasks_path, parse_budget(budget))
+    stages.resplit(run, tasks_path)
     print_json(given["as_json"], run.record)

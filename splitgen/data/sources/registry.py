@@ -12,12 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from splitgen.data.dataset import ImageDataset
-from splitgen.data.metadata import Groups, code_column, read_metadata
+from splitgen.data.duplicates import group_duplicates
+from splitgen.data.metadata import Groups, code_column, join_metadata
+from splitgen.data.sources.csv import load_csv
 from splitgen.data.sources.digits import load_digits
 from splitgen.data.sources.folder import load_folder
+from splitgen.data.sources.hf import load_hf
 from splitgen.data.sources.idx import load_idx
+from splitgen.data.sources.jsonl import load_jsonl
 from splitgen.data.sources.npz import load_npz
+from splitgen.data.sources.parquet import load_parquet
+from splitgen.data.sources.tiny_imagenet import load_tiny_imagenet
 from splitgen.data.sources.torchvision import load_torchvision
+from splitgen.data.sources.webdataset import load_webdataset
 from splitgen.data.torch_dataset import hold_torch_dataset
 from splitgen.errors import SourceError
 from splitgen.settings.stages import DataConfig
@@ -27,7 +34,13 @@ SOURCES: dict[str, Callable[[str, DataConfig], ImageDataset]] = {
     "idx": load_idx,
     "npz": load_npz,
     "folder": load_folder,
+    "parquet": load_parquet,
+    "csv": load_csv,
+    "jsonl": load_jsonl,
+    "webdataset": load_webdataset,
+    "hf": load_hf,
     "torchvision": load_torchvision,
+    "tinyimagenet": load_tiny_imagenet,
 }
 
 
@@ -43,12 +56,16 @@ def open_dataset(given: DataConfig | str | Any) -> ImageDataset:
     kind, colon, argument = config.dataset.partition(":")
     needs_argument = kind != "digits"
     if kind not in SOURCES or needs_argument != bool(argument) or (colon and not argument):
-        allowed = "digits, idx:FOLDER, torchvision:NAME, folder:PATH or npz:FILE"
+        allowed = (
+            "digits, idx:FOLDER, torchvision:NAME, folder:PATH, npz:FILE, parquet:PATH, hf:PATH_OR_NAME, csv:FILE, "
+            "jsonl:FILE, webdataset:SHARDS or tinyimagenet:PATH"
+        )
         raise SourceError(config.dataset, "unknown dataset", f"use {allowed}")
     dataset = SOURCES[kind](argument, config)
-    if config.metadata is None:
-        return dataset
-    path, column = Path(config.metadata), config.group_column
-    metadata = read_metadata(path, dataset.ids)
-    groups = None if column is None else Groups(column, code_column(metadata, path, column))
-    return replace(dataset, metadata=metadata, groups=groups)
+    if config.metadata is not None:
+        path, column = Path(config.metadata), config.group_column
+        metadata = join_metadata(path, dataset.ids)
+        groups = None if column is None else Groups(column, code_column(metadata.frame, path, column))
+        notes = (*dataset.notes, *metadata.notes)
+        dataset = replace(dataset, metadata=metadata.frame, groups=groups, notes=notes)
+    return group_duplicates(dataset, config)

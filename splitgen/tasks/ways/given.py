@@ -8,10 +8,11 @@ import pandas as pd
 from splitgen.data.metadata import read_metadata
 from splitgen.errors import MetadataError, SettingError
 from splitgen.models.bench import Bench
+from splitgen.tables.keys import INDEX_COLUMN
 from splitgen.tasks.found import FoundTasks
 from splitgen.tasks.ways.request import WayRequest
 
-INDEX_COLUMN = "index"  # positions, which say nothing about the datapoints
+LARGEST = 1e37  # of a number that margins, which are float32, are made of
 
 
 def given_tasks(bench: Bench, request: WayRequest) -> FoundTasks:
@@ -43,6 +44,6 @@ def read_margins(path: str, name: str, column: pd.Series) -> np.ndarray:
         problem = f"column '{name}' has {len(values)} different values"
         raise MetadataError(path, problem, "a task has two, or numbers as margins")
     numbers = column.to_numpy(np.float64)
-    if not np.isfinite(numbers).all():
-        raise MetadataError(path, f"column '{name}' has infinite values", "give finite numbers")
+    if not (np.abs(numbers) <= LARGEST).all():
+        raise MetadataError(path, f"column '{name}' has values that are infinite or beyond {LARGEST:g}", "scale them")
     return np.asarray(numbers - np.median(numbers))

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from splitgen.errors import SettingError
 from splitgen.models.bench import Bench
+from splitgen.splits.provenance import DISCOVERED
 from splitgen.tasks.discovery import discover_tasks
 from splitgen.tasks.found import FoundTasks
 from splitgen.tasks.ways import baselines
 from splitgen.tasks.ways.given import given_tasks
 from splitgen.tasks.ways.request import Way, WayRequest
 
-DISCOVERED, GIVEN = "discovered", "given"  # the former as `splits.provenance` has it
+GIVEN = "given"
 
 
 def discovered(bench: Bench, request: WayRequest) -> FoundTasks:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from splitgen.models.bench import Bench
 from splitgen.settings.stages import DiscoveryConfig
-from splitgen.tasks.discovery import MetaStep
 from splitgen.tasks.found import FoundTasks
+from splitgen.tasks.objectives.agreement import MetaStep
 
 
 @dataclass(frozen=True)

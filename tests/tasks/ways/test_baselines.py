@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from splitgen import Bench, Target, TrainingConfig, find_model, make_bench
+from splitgen.splits.provenance import DISCOVERED
 from splitgen.tasks.ways.baselines import (
     clusters_within_class,
     flatten_pixels,
@@ -15,7 +16,7 @@ from splitgen.tasks.ways.baselines import (
     partition_margins,
     principal_components,
 )
-from splitgen.tasks.ways.registry import DISCOVERED, GIVEN, WAYS
+from splitgen.tasks.ways.registry import GIVEN, WAYS
 from splitgen.tasks.ways.request import WayRequest
 
 CHEAP = [name for name in WAYS if name not in (DISCOVERED, GIVEN)]

@@ -1,0 +1,48 @@
+"""Names of files: those that must not be, and how they are told."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from splitgen.errors import SourceError
+
+MOST_NAMES = 3  # in a line
+
+
+def show_path(path: str) -> str:
+    """A path for messages: bytes that are no UTF-8 as escapes."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def check_names(source: str, names: Iterable[str]) -> None:
+    """Raise `SourceError` for names of files that cannot be ids of rows.
+
+    Those that are no UTF-8 cannot be written to Parquet; two that differ in Unicode normal form alone look the same,
+    and tables of others do not keep them apart.
+    """
+    unusual = [name for name in names if not name.isascii()]
+    broken = [name for name in unusual if not is_unicode(name)]
+    if broken:
+        shown = f"{len(broken)} file names are not UTF-8 (first: '{show_path(broken[0])}')"
+        raise SourceError(source, shown, "rename them: ids are written as UTF-8")
+    first: dict[str, str] = {}
+    for name in unusual:
+        other = first.setdefault(unicodedata.normalize("NFC", name), name)
+        if other != name:
+            shown = f"'{name}' stands twice, in two Unicode normal forms of one name"
+            raise SourceError(source, shown, "rename one of them")
+
+
+def is_unicode(name: str) -> bool:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def tell_names(names: Sequence[str]) -> str:
+    """Names in quotes, of many the first and how many more."""
+    shown = ", ".join(f"'{show_path(name)}'" for name in names[:MOST_NAMES])
+    return shown if len(names) <= MOST_NAMES else f"{shown} and {len(names) - MOST_NAMES} more"

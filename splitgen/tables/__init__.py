@@ -1,0 +1,1 @@
+"""Tables as people have them, read so that no value becomes another, and the column that names their rows."""
