@@ -21,6 +21,14 @@ class SourceError(SplitgenError):
         super().__init__(f"dataset '{source}': {problem}; {remedy}")
 
 
+class CacheError(SplitgenError):
+    """The folder of decoded images cannot be used."""
+
+    def __init__(self, path: str, problem: str, remedy: str) -> None:
+        self.path, self.problem, self.remedy = path, problem, remedy
+        super().__init__(f"cache folder '{path}': {problem}; {remedy}")
+
+
 class MetadataError(SplitgenError):
     """A table about the datapoints cannot be read, or does not fit the dataset."""
 

@@ -11,7 +11,7 @@ from splitgen.data.dataset import ImageDataset
 from splitgen.data.sources.registry import open_dataset
 from splitgen.models.bench import make_bench
 from splitgen.models.registry import choose_model, find_model
-from splitgen.screen.console import Screen, tell_unknown
+from splitgen.screen.console import OpeningBar, Screen, tell_unknown
 from splitgen.settings.layers import build_config, drop_unknown, merge_settings
 from splitgen.settings.stages import RunConfig
 from splitgen.splits.grouping import check_groups_known
@@ -53,5 +53,6 @@ class Trainer:
 
     def open(self, config: RunConfig) -> ImageDataset:
         if config.data not in self.datasets:
-            self.datasets[config.data] = open_dataset(config.data)
+            with OpeningBar(self.screen, "decode") as on_progress:
+                self.datasets[config.data] = open_dataset(config.data, on_progress=on_progress)
         return self.datasets[config.data]

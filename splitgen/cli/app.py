@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperCommand
 
 from splitgen._version import __version__
+from splitgen.cli.commands.cache import cache
 from splitgen.cli.commands.check import check
 from splitgen.cli.commands.compare import compare
 from splitgen.cli.commands.discover import discover
@@ -31,6 +32,7 @@ COMMANDS = {
     "report": report,
     "show": show,
     "settings": print_settings,
+    "cache": cache,
     "export": export,
     "import": import_,
     "check": check,

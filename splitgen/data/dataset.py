@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +12,7 @@ import pandas as pd
 import torch
 
 from splitgen.data.arrays import LAST, PLAIN, find_channels
+from splitgen.data.fingerprint import compute_fingerprint
 from splitgen.data.images import Images, MemoryImages, PixelStatistics, stream_chunks
 from splitgen.data.metadata import Groups
 from splitgen.errors import SourceError
@@ -114,7 +114,8 @@ def make_dataset(
     images: torch.Tensor | Images,
     labels: np.ndarray,
     *,
-    raw: Iterable[bytes | memoryview],
+    raw: Iterable[bytes | memoryview] = (),
+    fingerprint: str | None = None,
     own_test: OwnTest | None = None,
     ids: Sequence[str] | None = None,
     class_names: Sequence[str] | None = None,
@@ -125,7 +126,7 @@ def make_dataset(
     images: uint8 or float tensor [N, channels, height, width], or where else they come from.
     labels: array [N]; whole numbers, else `SourceError`. They are kept as they are when they are
         0..C-1; a gap in them is refused rather than closed, since labels are never changed.
-    raw: the source's own bytes, for the fingerprint.
+    raw: the source's own bytes, for the fingerprint. fingerprint: where it is known already.
     Raises `SourceError` for no rows, other lengths, labels that are not whole numbers, NaN or
     infinite pixels, fewer than two classes, a class with under `MIN_ROWS_PER_CLASS` rows, or an own
     test set of other classes or other images.
@@ -139,7 +140,7 @@ def make_dataset(
     check_classes(source, labels, names)
     own_test = None if own_test is None else check_own_test(source, own_test, images, names)
     row_ids = tuple(ids) if ids is not None else tuple(str(i) for i in range(len(labels)))
-    fingerprint = compute_fingerprint(raw, row_ids, labels)
+    fingerprint = compute_fingerprint(raw, row_ids, labels) if fingerprint is None else fingerprint
     return ImageDataset(source, images, labels, row_ids, names, fingerprint, own_test, notes=tuple(notes))
 
 
@@ -232,17 +233,3 @@ def check_own_test(source: str, own_test: OwnTest, train_images: Images, class_n
         problem = f"its images are {images.shape}, those of the train part {train_images.shape}"
         raise SourceError(part, problem, "give both in one shape")
     return OwnTest(images, labels)
-
-
-def compute_fingerprint(raw: Iterable[bytes | memoryview], ids: Sequence[str], labels: np.ndarray) -> str:
-    """SHA-256 over the source's bytes, then ids, then labels, each with its length in front."""
-    digest = hashlib.sha256()
-    for part in raw:
-        digest.update(len(part).to_bytes(8, "little"))
-        digest.update(part)
-    for key in ids:
-        encoded = key.encode("utf-8", "surrogateescape")
-        digest.update(len(encoded).to_bytes(8, "little"))
-        digest.update(encoded)
-    digest.update(np.ascontiguousarray(labels, dtype="<i8").tobytes())
-    return f"sha256:{digest.hexdigest()}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -11,7 +10,6 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from splitgen.data.dataset import ImageDataset
-from splitgen.data.listing import Pictures
 from splitgen.data.metadata import Groups
 from splitgen.settings.stages import DataConfig
 
@@ -86,19 +84,6 @@ def join_groups(groups: Groups | None, duplicates: np.ndarray | None) -> Groups 
     n_joined, joined = connected_components(coo_array(edges, shape=(n_nodes, n_nodes)), directed=False)
     codes = groups.codes if n_joined == n_groups else joined[groups.codes].astype(np.int64)
     return replace(groups, codes=codes, duplicates=True)
-
-
-def with_digests(dataset: ImageDataset, pictures: Pictures, config: DataConfig) -> ImageDataset:
-    """The dataset with the digest of each row's bytes, where duplicates are looked for and they are not known yet."""
-    if config.duplicates == "ignore" or dataset.digests is not None or len(dataset) != len(pictures):
-        return dataset
-    return replace(dataset, digests=np.stack([digest_image(pictures.read(row)) for row in range(len(pictures))]))
-
-
-def digest_image(item: object) -> np.ndarray:
-    """SHA-256 of what a source holds of an image, uint8 [32]."""
-    raw = item if isinstance(item, bytes) else np.ascontiguousarray(np.asarray(item)).tobytes()
-    return np.frombuffer(hashlib.sha256(raw).digest(), np.uint8)
 
 
 def group_duplicates(dataset: ImageDataset, config: DataConfig) -> ImageDataset:

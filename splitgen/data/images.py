@@ -1,11 +1,13 @@
 """Where pixels come from: the one seam between the stages and how images are held.
 
-A stage asks for the rows that it works on, and never for all of them. Whether these lie in memory, or are made one by
-one by a user's own dataset, is known here alone.
+A stage asks for the rows that it works on, and never for all of them. Whether these lie in memory, are read from a file
+that is mapped, or are made one by one by a user's own dataset, is known here alone.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +23,8 @@ from splitgen.errors import SourceError
 
 CHUNK = 1000  # images at a time, where all of them are looked at
 STD_FLOOR = 1e-6
+FLOAT_BYTES = 4
+MEMORY_BYTES = 2**30  # of all images as floats, up to which they are held in memory, normalised: CIFAR-10 takes 0.6 GiB
 NORMALIZING = threading.Lock()  # trainings side by side must not each make a copy of all images
 
 IMAGE_KEYS, LABEL_KEYS = ("image", "img"), ("label", "labels", "target")  # of records, as datasets of the hub have them
@@ -80,9 +84,67 @@ class MemoryImages:
         return self.pixels[rows]
 
     def statistics(self) -> PixelStatistics:
+        if not fits_in_memory(self):
+            return stream_statistics(self)
         pixels = self.pixels.to(torch.float32)
         mean, std = pixels.mean(dim=(0, 2, 3)), pixels.std(dim=(0, 2, 3))
         return PixelStatistics(mean, std, float(pixels.min()), float(pixels.max()))
+
+
+@dataclass(frozen=True)
+class MappedImages:
+    """Images in a file that is mapped into memory: what is asked for is read, and the rest need not fit.
+
+    pixels: uint8 [M, channels, height, width]. rows: int64 [N], those that are the images; None for all.
+    """
+
+    pixels: np.ndarray
+    rows: np.ndarray | None = None
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        channels, height, width = self.pixels.shape[1:]
+        return channels, height, width
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return torch.uint8
+
+    def __len__(self) -> int:
+        return len(self.pixels if self.rows is None else self.rows)
+
+    def take(self, rows: Rows) -> torch.Tensor:
+        places = np.asarray(rows, dtype=np.int64)
+        return torch.from_numpy(np.asarray(self.pixels[places if self.rows is None else self.rows[places]]))
+
+    def statistics(self) -> PixelStatistics:
+        return stream_statistics(self)
+
+
+def hold_mapped(pixels: np.ndarray, rows: np.ndarray | None = None) -> Images:
+    """Images of a mapped file, uint8 [M, channels, height, width], or some rows of it: in memory where they fit, so
+    that what becomes of them is the same, to the last byte, as of a source that has them in memory."""
+    return hold_small(MappedImages(pixels, rows))
+
+
+def hold_small(images: Images) -> Images:
+    """The images in one tensor, asked for once and in order, where they fit into memory; else as they are."""
+    if not fits_in_memory(images):
+        return images
+    held = torch.empty(len(images), *images.shape, dtype=images.dtype)
+    for at, part in enumerate(stream_chunks(images)):
+        held[at * CHUNK : at * CHUNK + len(part)] = part
+    return MemoryImages(held)
+
+
+def fits_in_memory(images: Images | NormalizedImages) -> bool:
+    """Whether all of the images, as the floats that networks see, are small enough to be held."""
+    return len(images) <= count_fitting(images)
+
+
+def count_fitting(images: Images | NormalizedImages) -> int:
+    """How many images of their shape would be."""
+    return MEMORY_BYTES // max(1, math.prod(images.shape) * FLOAT_BYTES)
 
 
 class DatasetImages:
@@ -189,8 +251,27 @@ def stream_chunks(images: Images) -> Iterator[torch.Tensor]:
 
 
 def stream_statistics(images: Images) -> PixelStatistics:
-    """Mean and standard deviation of each channel in one pass, without holding more than a chunk (Chan et al.,
-    "Algorithms for Computing the Sample Variance", 1983)."""
+    """Mean and standard deviation of each channel in one pass, without holding more than a chunk."""
+    return count_bytes(images) if images.dtype == torch.uint8 else add_up(images)
+
+
+def count_bytes(images: Images) -> PixelStatistics:
+    """Those of bytes, exactly, by how often each value occurs."""
+    counts, values = np.zeros((images.shape[0], 256), np.int64), np.arange(256)
+    for chunk in stream_chunks(images):
+        for channel, pixels in enumerate(chunk.transpose(0, 1)):
+            counts[channel] += np.bincount(pixels.flatten().numpy(), minlength=256)
+    totals = counts.sum(axis=1)
+    means = counts @ values / totals
+    squares = (counts * (values - means[:, None]) ** 2).sum(axis=1)
+    stds = np.sqrt(squares / np.maximum(1, totals - 1))
+    present = np.flatnonzero(counts.any(axis=0))
+    mean, std = (torch.from_numpy(each).float() for each in (means, stds))
+    return PixelStatistics(mean, std, float(present[0]), float(present[-1]))
+
+
+def add_up(images: Images) -> PixelStatistics:
+    """Those of floats (Chan et al., "Algorithms for Computing the Sample Variance", 1983)."""
     count, mean, squares = 0, torch.zeros(images.shape[0], dtype=torch.float64), torch.zeros(images.shape[0]).double()
     low, high = float("inf"), float("-inf")
     for chunk in stream_chunks(images):
@@ -224,13 +305,13 @@ class NormalizedImages:
 
     def take(self, rows: torch.Tensor) -> torch.Tensor:
         """Of some rows, [n, channels, height, width]."""
-        if isinstance(self.images, MemoryImages):
+        if self.is_held:
             return self.in_memory[rows]
         return self.normalize(self.images.take(rows.cpu()))
 
     def chunks(self, size: int) -> Iterator[torch.Tensor]:
         """All of them in order, so many at a time."""
-        if isinstance(self.images, MemoryImages):
+        if self.is_held:
             yield from torch.split(self.in_memory, size)
         else:
             for rows in torch.split(torch.arange(len(self.images)), size):
@@ -244,6 +325,11 @@ class NormalizedImages:
         return shifted.contiguous(memory_format=torch.channels_last)
 
     @property
+    def is_held(self) -> bool:
+        """Whether all of the images are kept as floats: those that lie in memory and are not too many."""
+        return isinstance(self.images, MemoryImages) and fits_in_memory(self.images)
+
+    @property
     def in_memory(self) -> torch.Tensor:
         """All of images that lie in memory anyway: as floats they are normalised once, and not at each batch."""
         with NORMALIZING:
@@ -251,5 +337,9 @@ class NormalizedImages:
 
     @cached_property
     def made_in_memory(self) -> torch.Tensor:
-        assert isinstance(self.images, MemoryImages)
-        return self.normalize(self.images.pixels)
+        parts = (self.normalize(part) for part in stream_chunks(self.images))
+        first = next(parts)
+        held = torch.empty_strided((len(self), *self.shape), first.stride(), device=self.device)
+        for at, part in enumerate(itertools.chain([first], parts)):
+            held[at * CHUNK : at * CHUNK + len(part)] = part
+        return held

@@ -2,24 +2,26 @@
 
 A source of files, of rows of a table or of members of an archive gives a `Listing`; `decode_listing` makes the dataset
 of it: all images at one size, decoded once.
+
+Worker processes load this module, and those that `Pictures` are defined in: without torch, whose start takes seconds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
 
-from splitgen.data.dataset import ImageDataset, OwnTest, make_dataset
-from splitgen.data.decode import DecodeError, Encoded, Preprocessing, choose_span, decode_image, look_at
-from splitgen.data.images import MemoryImages
+from splitgen.data.decode import Encoded, Preprocessing
+from splitgen.data.oddities import tell_oddities, tell_unreadable
+from splitgen.data.sizing import tell_reduction
 from splitgen.errors import SourceError
 from splitgen.settings.stages import DataConfig
 
-DEFAULT_SIZE = 32
+if TYPE_CHECKING:
+    from splitgen.data.dataset import ImageDataset
+    from splitgen.data.images import Images
 
 
 class Pictures(Protocol):
@@ -56,40 +58,71 @@ class Listing:
     own_test: Listing | None = None
 
 
+@dataclass(frozen=True)
+class Part:
+    """A listing's images, decoded, without those that cannot be read.
+
+    images: M of them. rows: int64 [M], their positions in the listing. digests: uint8 [M, 32], SHA-256 of each one's
+    bytes in the source. fingerprint: of the images with their ids and labels; "" where none was asked for.
+    """
+
+    images: Images
+    rows: np.ndarray
+    digests: np.ndarray
+    fingerprint: str
+    preprocessing: Preprocessing
+    notes: tuple[str, ...]
+
+
 def decode_listing(listing: Listing, config: DataConfig) -> ImageDataset:
-    """The dataset of a listing, decoded as the settings say. Raises `SourceError` for images that cannot be read."""
-    sights = [look_at(listing.pictures.read(row)) for row in range(len(listing.pictures))]
-    channels = max(sight.channels for sight in sights)
-    size = config.image_size or DEFAULT_SIZE
-    preprocessing = Preprocessing(size, channels, config.resize, config.background, *choose_span(sights))
-    own = listing.own_test
-    own_test = None if own is None else OwnTest(MemoryImages(decode_all(own, preprocessing)), own.labels)
-    return make_dataset(
+    """The dataset of a listing, decoded as the settings say, or read from the cache.
+
+    Raises `SourceError` for labels that cannot be and, unless they are to be skipped, for images that cannot be read,
+    all of them in one; `CacheError` for a cache folder that cannot be used or is full.
+    """
+    from splitgen.data.dataset import OwnTest, check_classes, check_labels, make_dataset
+
+    labels = check_labels(listing.source, np.asarray(listing.labels), len(listing.pictures), len(listing.class_names))
+    check_classes(listing.source, labels, listing.class_names)  # before an hour of decoding, and after it again
+    part = decode_part(listing, config)
+    own, own_test = listing.own_test, None
+    own_notes: tuple[str, ...] = ()
+    if own is not None:
+        own_part = decode_part(own, config, part.preprocessing)
+        own_test = OwnTest(own_part.images, np.asarray(own.labels)[own_part.rows])
+        own_notes = tuple(f"its own test part: {note}" for note in own_part.notes)
+    dataset = make_dataset(
         listing.source,
-        decode_all(listing, preprocessing),
-        listing.labels,
-        raw=stream_raw(listing.pictures),
+        part.images,
+        labels[part.rows],
+        fingerprint=part.fingerprint,
         own_test=own_test,
-        ids=listing.ids,
+        ids=[listing.ids[row] for row in part.rows],
         class_names=listing.class_names,
-        notes=listing.notes,
+        notes=(*listing.notes, *part.notes, *own_notes),
     )
+    return replace(dataset, digests=part.digests)
 
 
-def decode_all(listing: Listing, preprocessing: Preprocessing) -> torch.Tensor:
-    """All images, uint8 [N, channels, size, size]."""
-    images = []
-    for row in range(len(listing.pictures)):
-        try:
-            images.append(decode_image(listing.pictures.read(row), preprocessing))
-        except DecodeError as error:
-            problem = f"'{listing.pictures.name(row)}' {error}"
-            raise SourceError(listing.source, problem, "repair it or take it out") from error
-    return torch.from_numpy(np.stack(images))
+def decode_part(listing: Listing, config: DataConfig, preprocessing: Preprocessing | None = None) -> Part:
+    """The images of a listing. preprocessing: that of the train part, by which a test part is decoded, too."""
+    from splitgen.data.decoding import Job, decode_pictures
+    from splitgen.data.images import hold_mapped
 
-
-def stream_raw(pictures: Pictures) -> Iterator[bytes]:
-    """What the fingerprint is of: the bytes of each file, or the pixels of an image that a library has decoded."""
-    for row in range(len(pictures)):
-        item = pictures.read(row)
-        yield item if isinstance(item, bytes) else np.asarray(item).tobytes()
+    identity = (listing.ids, np.asarray(listing.labels)) if preprocessing is None else (None, None)
+    decoded = decode_pictures(Job(listing.source, listing.pictures, config, preprocessing, *identity))
+    records, name, notes = decoded.records, listing.pictures.name, list(decoded.notes)
+    if decoded.problems and not config.skip_unreadable:
+        told = f"{len(decoded.problems)} of {len(records)} images cannot be used: "
+        remedy = "repair them or take them out, or give --skip-unreadable"
+        raise SourceError(listing.source, told + tell_unreadable(decoded.problems, name), remedy)
+    if decoded.problems:
+        first = min(decoded.problems)
+        shown = f"first: '{name(first)}' {decoded.problems[first]}"
+        notes.append(f"{len(decoded.problems)} images are left out, as they cannot be read ({shown})")
+    rows = np.flatnonzero(~np.isin(np.arange(len(records)), list(decoded.problems)))
+    if preprocessing is None:
+        notes += tell_reduction(records[rows], decoded.preprocessing.size, config)
+    notes += tell_oddities(records, name)
+    images = hold_mapped(decoded.pixels, rows if decoded.problems else None)
+    return Part(images, rows, records["digest"][rows], decoded.fingerprint, decoded.preprocessing, tuple(notes))

@@ -1,4 +1,5 @@
-"""A user's own torch dataset behind the seam: its images are asked for when they are needed, and never held.
+"""A user's own torch dataset behind the seam: its images are held where they fit into memory, and else asked for when
+they are needed.
 
 Pictures (PIL) of several sizes, or ones that are to have another, are decoded once as those of files are.
 """
@@ -15,7 +16,7 @@ from torch.utils.data import IterableDataset
 
 from splitgen.data.dataset import ImageDataset, check_classes, check_labels, make_dataset, tell_gap
 from splitgen.data.decode import Encoded
-from splitgen.data.images import DatasetImages, stream_chunks, take_pair
+from splitgen.data.images import DatasetImages, Images, hold_small, stream_chunks, take_pair
 from splitgen.data.listing import Listing, decode_listing
 from splitgen.data.torch_items import find_class_names, find_ids, list_labels
 from splitgen.errors import SourceError
@@ -72,7 +73,8 @@ def hold_torch_dataset(
 
     Labels are its `targets` or `labels` where it lists them, else those of its items; class names its `classes` or
     `class_to_idx`; ids its `ids`, or the paths of its `samples`, else the positions. The fingerprint is of the pixels
-    that it gives. config: for pictures of several sizes. make: gives the dataset again, in another process.
+    that it gives. Images that fit into memory are asked for once, so that they give the same results as from any other
+    source. config: for pictures of several sizes. make: gives the dataset again, in another process.
     Raises `SourceError`.
     """
     source = source or f"dataset:{type(dataset).__name__}"
@@ -84,7 +86,7 @@ def hold_torch_dataset(
         row_ids = tuple(str(row) for row in range(len(dataset))) if ids is None else ids
         pictures = ItemPictures(dataset, source, ids, make)
         return decode_listing(Listing(source, pictures, labels, row_ids, class_names), config or DataConfig())
-    images = DatasetImages(dataset, source)
+    images = hold_small(DatasetImages(dataset, source))
     labels = np.asarray(list_labels(dataset, source))
     return make_dataset(source, images, labels, raw=stream_bytes(images), ids=ids, class_names=names)
 
@@ -145,7 +147,7 @@ def gives_pictures(dataset: Any, source: str, config: DataConfig | None) -> bool
     return any(isinstance(each, Image.Image) and (each.size, each.mode) != (first.size, first.mode) for each in kinds)
 
 
-def stream_bytes(images: DatasetImages) -> Iterator[bytes]:
+def stream_bytes(images: Images) -> Iterator[bytes]:
     """The pixels of each image in order."""
     for chunk in stream_chunks(images):
         for image in chunk:

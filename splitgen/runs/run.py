@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from splitgen._version import __version__
+from splitgen.claims import FolderClaim
 from splitgen.data.class_names import tell_numbering
 from splitgen.data.dataset import ImageDataset, describe_dataset
 from splitgen.data.sources.registry import open_dataset
@@ -22,13 +23,12 @@ from splitgen.data.target import tell_target
 from splitgen.errors import RunFolderError
 from splitgen.models.bench import Bench, make_bench
 from splitgen.models.registry import ModelFactory
-from splitgen.screen.console import Screen
+from splitgen.screen.console import OpeningBar, Screen
 from splitgen.settings.stages import RunConfig
 from splitgen.settings.stop import Stop
 from splitgen.splits.provenance import DISCOVERED
 from splitgen.splits.selection import count_parts
 from splitgen.splits.split import Split
-from splitgen.store.folder_claim import FolderClaim
 from splitgen.store.store import Store
 from splitgen.tasks.tasks_file import SavedTasks
 from splitgen.tasks.ways.registry import GIVEN, WAYS
@@ -103,7 +103,10 @@ def open_run(
     """
     if out is not None:
         check_out(out)
-    dataset = open_dataset(config.data) if dataset is None else dataset
+    start = time.monotonic()
+    with OpeningBar(screen, "decode") as on_progress:
+        dataset = open_dataset(config.data, on_progress=on_progress) if dataset is None else dataset
+    opened = time.monotonic()
     config = resolve_settings(config, dataset, is_timed=budget_seconds is not None)
     bench = make_bench(dataset, model, config.selection.target, config.training, seed=config.seed, device=device)
     count_parts(dataset.class_counts, config.selection, dataset.class_names)
@@ -117,6 +120,7 @@ def open_run(
         out, claim = claim_next(DEFAULT_PARENT, short_name(config.data.dataset))
     run = Run(config, screen, bench, out, way, labels, budget_seconds, claim=claim)
     run.record.update(command=command, config=dataclasses.asdict(config), environment=describe_environment(device))
+    run.record["seconds"] = {"open": round(opened - start, 3)}
     run.record["dataset"] = describe_dataset(dataset)
     shape = "x".join(str(n) for n in dataset.images.shape)
     held = f"{dataset.n_channels} features" if dataset.holds_features else f"images {shape}"

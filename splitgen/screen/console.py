@@ -129,6 +129,28 @@ class Screen:
         self.note(f"{title:<12} done in {time.monotonic() - start:.1f} s")
 
 
+class OpeningBar:
+    """Progress of a work of which is not known whether there is any: a bar as soon as it is told of any."""
+
+    def __init__(self, screen: Screen, title: str) -> None:
+        self.screen, self.title = screen, title
+        self.shown = contextlib.ExitStack()
+        self.bar: Stopwatch | None = None
+
+    def __enter__(self) -> OpeningBar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shown.close()
+
+    def __call__(self, done: int, total: int) -> None:
+        """So many are done, of so many; where these are others than before, or fewer, another work has begun."""
+        if self.bar is None or total != self.bar.total or done < self.bar.done:
+            self.shown.close()
+            self.bar = self.shown.enter_context(self.screen.progress(self.title, total))
+        self.bar.advance(done - self.bar.done, f"{done:,} of {total:,}")
+
+
 def tell_unknown(screen: Screen, names: Sequence[str]) -> None:
     """A note on recorded settings that this version does not know."""
     if names:

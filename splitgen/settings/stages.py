@@ -17,6 +17,7 @@ from splitgen.settings.presets import (
     DISCOVERY_DEFAULTS,
     FEW_POINTS,
     MAX_EPOCHS,
+    MAX_IMAGE_SIZE,
     MIN_EPOCHS,
     REFINEMENT_DEFAULTS,
     SHARPENING_ROUNDS,
@@ -92,6 +93,8 @@ class DataConfig:
 
     def faults(self) -> Iterator[str]:
         yield from least_faults(self, 1, "image_size")
+        if self.image_size is not None and self.image_size > MAX_IMAGE_SIZE:
+            yield fault("image_size", self.image_size, f"at most {MAX_IMAGE_SIZE}")
         yield from choice_faults(self, "resize", ("crop", "pad", "squash"))
         yield from colour_faults(self, "background")
         yield from choice_faults(self, "duplicates", ("group", "ignore"))

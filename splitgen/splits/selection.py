@@ -53,28 +53,40 @@ def select_split(
     config = config or SelectionConfig()
     check(config)
     counts = count_parts(np.bincount(labels), config, class_names)
-    keys = np.asarray(ids, dtype=str)
-    places = rank_within_class(scores, labels, keys)
+    places = rank_within_class(scores, labels, ids)
     if groups is None:
-        parts = take_places(places, labels, keys, counts, seed)
+        parts = take_places(places, labels, ids, counts, seed)
     else:
         ranks = 1 - (places + 0.5) / np.bincount(labels)[labels]
         codes = np.unique(groups, return_inverse=True)[1]
-        order = order_groups(codes, keys, seed) if counts["validation"].any() else np.arange(0)
+        order = order_groups(codes, ids, seed) if counts["validation"].any() else np.arange(0)
         parts = share_groups(ranks, order, codes, labels, counts, class_names)
     return describe_selection(parts, scores, labels, places)
 
 
-def rank_within_class(scores: np.ndarray, labels: np.ndarray, keys: np.ndarray) -> np.ndarray:
-    """Place of every row in its class, int64 [N]: 0 is the highest score; ties go by key."""
-    order = np.lexsort((keys, -scores, labels))
+def rank_within_class(scores: np.ndarray, labels: np.ndarray, keys: Sequence[str]) -> np.ndarray:
+    """Place of every row in its class, int64 [N]: 0 is the highest score; ties go by key.
+
+    Only the keys of ties are looked at: an array of all of them is as wide as the longest.
+    """
+    order = np.lexsort((-scores, labels))
+    for start, stop in find_ties(labels[order], scores[order]):
+        order[start:stop] = sorted(order[start:stop].tolist(), key=lambda row: str(keys[row]))
     places = np.empty(len(labels), dtype=np.int64)
     places[order] = count_earlier(labels[order])
     return places
 
 
+def find_ties(labels: np.ndarray, scores: np.ndarray) -> list[tuple[int, int]]:
+    """Begin and end of each run of two rows or more with one label and one score. labels, scores: [N], sorted."""
+    equal = (scores[1:] == scores[:-1]) | (np.isnan(scores[1:]) & np.isnan(scores[:-1]))
+    tied = np.concatenate([[False], equal & (labels[1:] == labels[:-1]), [False]])
+    starts = np.flatnonzero(~tied[:-1] & tied[1:])
+    return list(zip(starts.tolist(), (np.flatnonzero(tied[:-1] & ~tied[1:]) + 1).tolist(), strict=True))
+
+
 def take_places(
-    places: np.ndarray, labels: np.ndarray, keys: np.ndarray, counts: Mapping[str, np.ndarray], seed: int
+    places: np.ndarray, labels: np.ndarray, keys: Sequence[str], counts: Mapping[str, np.ndarray], seed: int
 ) -> np.ndarray:
     """The part of every row by its place, with exact class counts."""
     sizes = np.bincount(labels)
@@ -89,11 +101,13 @@ def take_places(
     return parts
 
 
-def order_groups(groups: np.ndarray, keys: np.ndarray, seed: int) -> np.ndarray:
-    """Group numbers [G] in a random order that depends on the seed and each group's first key alone."""
-    order = np.lexsort((keys, groups))
-    first = keys[order[np.unique(groups[order], return_index=True)[1]]]
-    return draw_by_id(np.arange(len(first)), first, len(first), seed)
+def order_groups(groups: np.ndarray, keys: Sequence[str], seed: int) -> np.ndarray:
+    """Group numbers [G] in a random order that depends on the seed and each group's first key alone. groups: [N], each
+    of 0..G-1."""
+    first: dict[int, str] = {}
+    for group, key in zip(groups.tolist(), map(str, keys), strict=True):
+        first[group] = min(key, first.get(group, key))
+    return draw_by_id(np.arange(len(first)), [first[group] for group in range(len(first))], len(first), seed)
 
 
 def describe_selection(parts: np.ndarray, scores: np.ndarray, labels: np.ndarray, places: np.ndarray) -> Selection:
@@ -145,11 +159,13 @@ def largest_remainder(class_counts: np.ndarray, fraction: float, capacity: np.nd
     return counts
 
 
-def draw_by_id(rows: np.ndarray, keys: np.ndarray, n_drawn: int, seed: int) -> np.ndarray:
+def draw_by_id(rows: np.ndarray, keys: Sequence[str], n_drawn: int, seed: int) -> np.ndarray:
     """n_drawn of the rows at random: the lowest SHA-256 of seed and id."""
     if n_drawn == 0:
         return rows[:0]
-    digests = [hashlib.sha256(f"{seed}/validation/{key}".encode()).digest() for key in keys[rows]]
+    digests = [
+        hashlib.sha256(f"{seed}/validation/{key}".encode()).digest() for key in (keys[row] for row in rows.tolist())
+    ]
     order = sorted(range(len(rows)), key=digests.__getitem__)
     drawn: np.ndarray = rows[order[:n_drawn]]
     return drawn

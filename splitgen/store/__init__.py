@@ -1,1 +1,1 @@
-"""The run folder: states by key, who may write, and what an earlier run recorded."""
+"""The run folder: states by key, and what an earlier run recorded."""

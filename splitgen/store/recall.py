@@ -12,8 +12,9 @@ from splitgen.errors import RunFolderError
 from splitgen.settings.layers import Settings
 from splitgen.splits.split import find_index_file, read_split
 
-# Of the data: what only the user allows, and on each call. A file, maybe another person's, allows nothing.
-PERMISSIONS = ("follow_links", "download")
+# Of the data: what only the user allows, and on each call. A file, maybe another person's, allows nothing; nor does it
+# name a folder to write into.
+PERMISSIONS = ("follow_links", "download", "cache")
 
 
 def recall_settings(path: Path, recorded: Mapping[str, Any]) -> Settings:

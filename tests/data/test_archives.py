@@ -18,8 +18,9 @@ from PIL import Image
 
 from splitgen import DataConfig, open_dataset, read_foreign_split
 from splitgen.archives import PACKING, ArchiveError, check_memory, check_packing, physical_memory, tell_size
-from splitgen.errors import RowsError, SourceError, SplitFileError
+from splitgen.errors import RowsError, SettingError, SourceError, SplitFileError
 from splitgen.parquet import read_parquet
+from splitgen.settings.faults import check
 
 BOMB = 300 * 2**20  # bytes, above the size up to which any packing will do
 LITTLE = 30 * 2**20  # bytes that a refusal may take
@@ -203,30 +204,37 @@ def test_idx_files_that_are_damaged_are_one_line(tmp_path, content, message):
     assert message in refuse(write_idx(tmp_path / "a", content))
 
 
-@pytest.mark.parametrize("mode", ["L", "RGB"])
-def test_an_image_with_more_pixels_than_is_safe_is_one_line(tmp_path, mode, monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 40)
-    for name in ("cat", "dog"):
-        (tmp_path / name).mkdir()
-        Image.new(mode, (9, 9)).save(tmp_path / name / "a.png")
-    assert "'a.png' has too many pixels (Pillow's limit is 80); scale it down" in refuse(f"folder:{tmp_path}")
+def fill_folder(root, mode="RGB", names=("cat", "dog")):
+    """Ten small images in each of the class folders."""
+    for name in names:
+        (root / name).mkdir()
+        for row in range(10):
+            Image.effect_noise((64, 64), 90).convert(mode).save(root / name / f"{row}.png")
+    return root / names[0] / "3.png"
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
-def test_an_image_that_breaks_while_it_is_decoded_is_one_line(tmp_path, mode):
-    (tmp_path / "cat").mkdir()
-    path = tmp_path / "cat" / "a.png"
-    Image.effect_noise((64, 64), 90).convert(mode).save(path)
+def test_an_image_with_more_pixels_than_is_safe_is_one_line(tmp_path, mode):
+    bomb = fill_folder(tmp_path, mode)
+    Image.new(mode, (10_001, 10_000)).save(bomb)
+    assert "'cat/3.png' has 10,001 x 10,000 pixels, the limit is 100,000,000 in all" in refuse(f"folder:{tmp_path}")
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_images_that_break_while_they_are_decoded_are_one_line_that_names_them(tmp_path, mode):
+    path = fill_folder(tmp_path, mode)
     content = path.read_bytes()
     for spoiled in (content[: len(content) // 2], content.replace(b"IDAT", b"IxxT"), content[:40]):
         path.write_bytes(spoiled)
-        assert "'a.png' is not a readable image" in refuse(f"folder:{tmp_path}")
+        told = refuse(f"folder:{tmp_path}")
+        assert "1 of 20 images cannot be used: 'cat/3.png'" in told
+        assert "--skip-unreadable" in told
 
 
 def test_images_that_are_to_be_made_too_large_for_the_machine_are_refused(tmp_path):
-    (tmp_path / "cat").mkdir()
-    Image.new("L", (8, 8)).save(tmp_path / "cat" / "a.png")
-    assert "or a smaller --image-size" in refuse(f"folder:{tmp_path}", image_size=10**6)
+    fill_folder(tmp_path)
+    with pytest.raises(SettingError, match="image_size must be at most 8192, got 1000000"):
+        check(DataConfig(f"folder:{tmp_path}", image_size=10**6))
 
 
 def test_imported_splits_cannot_ask_for_gigabytes(digits, tmp_path):

@@ -1,4 +1,5 @@
-"""A user's own torch dataset runs through the stages as the same images in memory do, a batch at a time."""
+"""A user's own torch dataset runs through the stages as the same images in memory do: held where it fits into memory,
+else a batch at a time."""
 
 from __future__ import annotations
 
@@ -71,13 +72,33 @@ def run_stages(dataset):
     return found, parts, verify_split(bench, split, VerificationConfig(seeds=2))
 
 
-def test_all_stages_agree_with_those_of_the_images_in_memory_up_to_rounding(digits):
+@pytest.fixture
+def no_room(monkeypatch) -> None:
+    """Nothing fits into memory."""
+    monkeypatch.setattr(seam, "MEMORY_BYTES", 0)
+
+
+def test_images_that_fit_are_asked_for_once_and_give_the_very_same_split(digits):
+    mine = Listed(digits)
+    given = open_dataset(mine)
+    asked = mine.asked.copy()
+    assert (asked == 1).mean() > 0.99  # a few are asked for again, and compared
+    (expected, parts, judged), (found, own_parts, own_judged) = run_stages(digits), run_stages(given)
+    assert np.array_equal(mine.asked, asked)
+    assert np.array_equal(found.margins, expected.margins)
+    assert np.array_equal(own_parts, parts)
+    assert own_judged.figures == judged.figures
+
+
+def test_all_stages_agree_with_those_of_the_images_in_memory_up_to_rounding(digits, monkeypatch):
+    expected_run = run_stages(digits)
+    monkeypatch.setattr(seam, "MEMORY_BYTES", 0)
     given = open_dataset(Digits(digits))
     assert isinstance(given.images, DatasetImages)
     assert (given.source, given.n_points, given.n_classes) == ("dataset:Digits", 1797, 10)
     assert np.array_equal(given.labels, digits.labels)
     assert given.ids == digits.ids
-    (expected, parts, judged), (found, own_parts, own_judged) = run_stages(digits), run_stages(given)
+    (expected, parts, judged), (found, own_parts, own_judged) = expected_run, run_stages(given)
     assert np.abs(found.margins - expected.margins).max() < 0.01
     assert np.corrcoef(found.margins[:, 0], expected.margins[:, 0])[0, 1] > 0.9999
     for one, other in zip(found.history, expected.history, strict=True):
@@ -100,7 +121,7 @@ def small_chunks(monkeypatch) -> int:
     return 300
 
 
-def test_no_stage_asks_for_more_rows_than_a_chunk_or_holds_all_of_them(digits, small_chunks, monkeypatch):
+def test_no_stage_asks_for_more_rows_than_a_chunk_or_holds_all_of_them(digits, no_room, small_chunks, monkeypatch):
     requests, held = [], {"now": 0, "most": 0}
     take, normalize = DatasetImages.take, NormalizedImages.normalize
 
@@ -128,7 +149,7 @@ def test_no_stage_asks_for_more_rows_than_a_chunk_or_holds_all_of_them(digits, s
     assert held["now"] == 0
 
 
-def test_an_item_is_asked_for_when_its_row_is(digits):
+def test_an_item_is_asked_for_when_its_row_is(digits, no_room):
     mine = Digits(digits)
     given = open_dataset(mine)
     mine.asked[:] = 0
@@ -264,7 +285,7 @@ def test_the_fingerprint_does_not_depend_on_how_many_images_are_looked_at_at_a_t
     assert open_dataset(Digits(digits)).fingerprint == before
 
 
-def test_evidence_for_explanations_is_gathered_a_chunk_at_a_time(digits, monkeypatch):
+def test_evidence_for_explanations_is_gathered_a_chunk_at_a_time(digits, no_room, monkeypatch):
     given, requests, take = open_dataset(Digits(digits)), [], DatasetImages.take
 
     def count(self, rows):

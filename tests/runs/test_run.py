@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from splitgen import read_tasks
+from splitgen.claims import FolderClaim
 from splitgen.errors import RunFolderError
 from splitgen.runs.run import claim_folder, claim_next
-from splitgen.store.folder_claim import FolderClaim
 
 FAST = ["--threads", "1", "--meta-steps", "1", "--tasks", "1", "--epochs", "1"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -11,7 +11,6 @@ from unicodedata import normalize
 import numpy as np
 
 from splitgen.data.dataset import ImageDataset
-from splitgen.data.duplicates import with_digests
 from splitgen.data.listing import Listing, decode_listing
 from splitgen.data.names import check_names, tell_names
 from splitgen.data.part_names import TRAIN, find_meaning, find_part, list_own_tests, refuse_part
@@ -51,8 +50,7 @@ def load_folder(argument: str, config: DataConfig) -> ImageDataset:
         raise SourceError(f"folder:{argument}", problem, "give PATH with one folder a class")
     if is_tiny_imagenet(root):
         return load_tiny_imagenet(argument, config)
-    listing = list_folder(argument, config)
-    return with_digests(decode_listing(listing, config), listing.pictures, config)
+    return decode_listing(list_folder(argument, config), config)
 
 
 def list_folder(argument: str, config: DataConfig) -> Listing:

@@ -15,6 +15,7 @@ from typing import Any
 from splitgen.data.dataset import ImageDataset
 from splitgen.data.duplicates import group_duplicates
 from splitgen.data.metadata import Groups, code_column, join_metadata
+from splitgen.data.progress import OnProgress, listening
 from splitgen.data.sources.csv import load_csv
 from splitgen.data.sources.digits import load_digits
 from splitgen.data.sources.features import load_features
@@ -61,16 +62,19 @@ ARGUMENTS = {  # of the others ":FILE"
 RECORDED = "recorded"  # stands in front of a spec that is code, and comes from a file
 
 
-def open_dataset(given: DataConfig | str | Any) -> ImageDataset:
+def open_dataset(given: DataConfig | str | Any, *, on_progress: OnProgress | None = None) -> ImageDataset:
     """A dataset, with its groups.
 
     given: settings, a spec such as "digits" or "folder:PATH", or a torch dataset of pairs (image, class), whose images
-        are asked for when they are needed. Raises `SourceError` and `MetadataError`.
+        are held where they fit into memory, else asked for when they are needed.
+    on_progress: called with how many images are decoded, and of how many.
+    Raises `SourceError`, `CacheError` and `MetadataError`.
     """
     if not isinstance(given, DataConfig | str):
         return hold_torch_dataset(given)
     config = DataConfig(given) if isinstance(given, str) else given
-    dataset = open_source(config)
+    with listening(on_progress):
+        dataset = open_source(config)
     if config.metadata is not None:
         path, column = Path(config.metadata), config.group_column
         metadata = join_metadata(path, dataset.ids)

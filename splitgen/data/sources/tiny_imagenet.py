@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from splitgen.data.dataset import ImageDataset
-from splitgen.data.duplicates import with_digests
 from splitgen.data.listing import Listing, decode_listing
 from splitgen.data.names import check_names, tell_names
 from splitgen.data.part_names import TRAIN, VAL, find_meaning
@@ -51,7 +50,7 @@ def load_tiny_imagenet(argument: str, config: DataConfig) -> ImageDataset:
     check_names(source, listing.ids)
     notes = [tell_layout(part), *filter(None, [walk.tally.tell()])]
     listing = replace(listing, class_names=name_classes(source, root, wnids), notes=tuple(notes))
-    return with_digests(decode_listing(listing, config), listing.pictures, config)
+    return decode_listing(listing, config)
 
 
 def tell_layout(part: str) -> str:

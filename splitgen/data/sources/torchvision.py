@@ -12,7 +12,6 @@ import numpy as np
 
 from splitgen.data.arrays import to_channels_first
 from splitgen.data.dataset import ImageDataset, OwnTest, check_classes, check_labels, make_dataset
-from splitgen.data.duplicates import with_digests
 from splitgen.data.images import MemoryImages
 from splitgen.data.listing import Listing, Pictures, decode_listing
 from splitgen.data.pictures import FilePictures
@@ -70,9 +69,7 @@ def load_torchvision(argument: str, config: DataConfig) -> ImageDataset:
         return hold_arrays(kind.source, part, own, labels, classes, notes)
     own_test = None if own is None else list_part(kind.source, *own, classes)
     every = np.arange(len(labels))
-    listing = list_part(kind.source, part, every, labels, classes, notes, own_test)
-    dataset = decode_listing(listing, config)
-    return dataset if part.rows.paths is None else with_digests(dataset, listing.pictures, config)
+    return decode_listing(list_part(kind.source, part, every, labels, classes, notes, own_test), config)
 
 
 def check_root(kind: Kind, config: DataConfig) -> None:

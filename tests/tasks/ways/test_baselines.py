@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from splitgen import Bench, Target, TrainingConfig, find_model, make_bench
+from splitgen.data import images as seam
+from splitgen.errors import SettingError
 from splitgen.splits.provenance import DISCOVERED
+from splitgen.tasks.ways import baselines
 from splitgen.tasks.ways.baselines import (
     clusters_within_class,
     flatten_pixels,
@@ -41,12 +44,30 @@ def test_a_way_gives_finite_margins_that_differ_and_the_seed_fixes_them(digits, 
 
 def test_principal_components_are_those_of_a_singular_value_decomposition(digits):
     bench = bench_of(digits)
-    pixels = flatten_pixels(bench)
+    pixels = flatten_pixels(bench, "a way")
     centred = pixels - pixels.mean(axis=0)
     _, _, directions = np.linalg.svd(centred, full_matrices=False)
     slow = centred @ directions[:2].T
     for found, expected in zip(principal_components(bench, REQUEST).margins.T, slow.T, strict=False):
         assert abs(np.corrcoef(found, expected)[0, 1]) > 0.999
+
+
+@pytest.mark.parametrize("name", ["principal components", "clusters within class"])
+def test_a_way_fitted_on_a_part_of_the_images_gives_nearly_the_same_as_on_all(name, digits, monkeypatch):
+    """As for images that do not fit into memory, which are looked at a chunk at a time."""
+    expected = WAYS[name](bench_of(digits), REQUEST).margins
+    monkeypatch.setattr(seam, "MEMORY_BYTES", 1700 * 64 * 4)
+    monkeypatch.setattr(baselines, "FITTED_SHARE", 0.9)
+    monkeypatch.setattr(baselines, "CHUNK", 500)
+    found = WAYS[name](bench_of(digits), REQUEST).margins
+    assert found.shape == expected.shape
+    assert abs(np.corrcoef(found[:, 0], expected[:, 0])[0, 1]) > 0.9
+
+
+def test_a_way_that_needs_all_pixels_says_so_where_they_do_not_fit(digits, monkeypatch):
+    monkeypatch.setattr(seam, "MEMORY_BYTES", 1700 * 64 * 4)
+    with pytest.raises(SettingError, match="the way 'mine' works on all pixels at once, of at most 1700 such images"):
+        flatten_pixels(bench_of(digits), "mine")
 
 
 def test_clusters_are_margins_within_each_class_with_the_larger_one_positive(digits):

@@ -1,0 +1,161 @@
+"""Worker processes that read and decode images, a chunk at a time.
+
+They are started as commands of their own, with pipes, and not by multiprocessing: a script that opens a dataset at its
+top level must not be run again by every worker, torch's threads must not be forked, and a worker whose parent ends,
+however it ends, reads the end of its input and ends, too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import queue
+import signal
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from splitgen.data.chunks import Chunk, Order, read_chunk
+
+if TYPE_CHECKING:
+    from splitgen.data.listing import Pictures
+
+WAITING = 3  # chunks a worker that may lie undone or unfetched: more only fill memory
+START = "import sys; sys.path[:] = {path!r}; from splitgen.data.workers import serve; serve()"
+
+
+class WorkerError(RuntimeError):
+    """A worker process has ended by itself. exit_code: negative for a signal; rows: those that it worked on."""
+
+    def __init__(self, exit_code: int, rows: range) -> None:
+        self.exit_code, self.rows = exit_code, rows
+        super().__init__(f"a worker process ended with {exit_code} at the rows {rows.start} to {rows.stop - 1}")
+
+
+def count_cpus() -> int:
+    """How many this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on Linux
+        return os.cpu_count() or 1
+
+
+class Worker:
+    """One process, which answers an order with a chunk."""
+
+    def __init__(self, pictures: bytes) -> None:
+        options = ["-X", "utf8"] if sys.flags.utf8_mode else []
+        command = [sys.executable, *options, "-c", START.format(path=sys.path)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.pictures: bytes | None = pictures
+
+    def ask(self, order: Order) -> Chunk | None:
+        """What became of an order; None where the worker could not do it, and said so. Raises `WorkerError`."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        try:
+            if self.pictures is not None:
+                pickle.dump(self.pictures, self.process.stdin)
+                self.pictures = None
+            pickle.dump(order, self.process.stdin)
+            self.process.stdin.flush()
+            answer: Chunk | None = pickle.load(self.process.stdout)
+        except (EOFError, OSError, pickle.UnpicklingError) as error:
+            raise WorkerError(self.process.wait(), order.rows) from error
+        return answer
+
+    def stop(self) -> None:
+        """End the process now."""
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):  # what was not sent is not wanted any more
+                    pipe.close()
+
+
+def map_orders(pictures: Pictures, orders: Iterable[Order], n_workers: int) -> Generator[Chunk]:
+    """The chunks of orders in their order, by so many worker processes; by this one where that is one, or where the
+    pictures cannot be sent to another.
+
+    Raises `WorkerError` for a worker that ended, and what `pictures` raise.
+    """
+    sent = pickle_pictures(pictures) if n_workers > 1 else None
+    if sent is None or not sys.executable:
+        yield from (read_chunk(pictures, order) for order in orders)
+        return
+    workers = [Worker(sent) for _ in range(n_workers)]
+    idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
+    for worker in workers:
+        idle.put(worker)
+
+    def ask_idle(order: Order) -> tuple[Order, Chunk | None]:
+        worker = idle.get()
+        try:
+            return order, worker.ask(order)
+        finally:
+            idle.put(worker)
+
+    pool, waiting = ThreadPoolExecutor(n_workers), deque[Future[tuple[Order, Chunk | None]]]()
+    try:
+        for order in orders:
+            waiting.append(pool.submit(ask_idle, order))
+            if len(waiting) >= WAITING * n_workers:
+                yield finish(pictures, waiting.popleft())
+        while waiting:
+            yield finish(pictures, waiting.popleft())
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for worker in workers:
+            worker.stop()
+
+
+def finish(pictures: Pictures, future: Future[tuple[Order, Chunk | None]]) -> Chunk:
+    """The chunk of an order; what a worker could not do is done here, so that its error is raised as it is."""
+    order, chunk = future.result()
+    return read_chunk(pictures, order) if chunk is None else chunk
+
+
+def pickle_pictures(pictures: Pictures) -> bytes | None:
+    """As they are sent to a worker; None where they hold what cannot be sent, or come from the script itself, which
+    workers do not run."""
+    if type(pictures).__module__ == "__main__":
+        return None
+    try:
+        return pickle.dumps(pictures)
+    except Exception:  # whatever a source's own objects raise
+        return None
+
+
+def serve() -> None:
+    """Answer orders on standard input until it ends: what a worker process runs."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints is no answer
+    with contextlib.suppress(BrokenPipeError, EOFError):
+        pictures = load_pictures()
+        while True:
+            order = pickle.load(sys.stdin.buffer)
+            pickle.dump(answer_order(pictures, order), answers, protocol=pickle.HIGHEST_PROTOCOL)
+            answers.flush()
+    os._exit(0)  # a buffer that the parent does not read any more must not be written out
+
+
+def load_pictures() -> Any:
+    """The pictures that the parent sends; None where their class cannot be found here: the parent reads them then."""
+    sent = pickle.load(sys.stdin.buffer)
+    try:
+        return pickle.loads(sent)
+    except Exception:  # of whatever module they come from
+        return None
+
+
+def answer_order(pictures: Any, order: Order) -> Chunk | None:
+    try:
+        return None if pictures is None else read_chunk(pictures, order)
+    except Exception:  # the parent does the chunk again, and raises what it raises
+        return None
