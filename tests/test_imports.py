@@ -15,7 +15,7 @@ ROOT = Path(splitgen.__file__).parent
 # The house from the ground up: folders and files that stand alone, in floors. A part may import of the floors below,
 # and of its own floor itself alone.
 FLOORS = (
-    {"_version", "errors", "archives", "whole", "strata", "random", "parallel", "claims"},
+    {"_version", "errors", "archives", "whole", "strata", "random", "parallel", "claims", "plugins"},
     {"settings", "parquet", "ids"},
     {"tables"},
     {"data"},

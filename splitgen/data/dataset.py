@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from splitgen.data.arrays import LAST, PLAIN, find_channels
 from splitgen.data.fingerprint import compute_fingerprint
 from splitgen.data.images import Images, MemoryImages, PixelStatistics, stream_chunks
 from splitgen.data.metadata import Groups
@@ -81,6 +82,11 @@ class ImageDataset:
     def image_size(self) -> int:
         """The shorter side of an image, in pixels."""
         return min(self.images.shape[1:])
+
+    @property
+    def holds_features(self) -> bool:
+        """Whether a row is no image but a vector of features: a channel each, of one pixel."""
+        return self.images.shape[1:] == (1, 1)
 
     @property
     def class_counts(self) -> np.ndarray:
@@ -179,7 +185,7 @@ def hold_images(source: str, images: torch.Tensor | Images) -> Images:
         if len(shape) != 4:
             raise wrong_shape(source, shape)
         images = MemoryImages(images if images.dtype == torch.uint8 else images.to(torch.float32))
-    if images.shape[0] not in (1, 3, 4) or (len(images) and 0 in images.shape):
+    if (len(images) and 0 in images.shape) or has_channels_last(images.shape):
         raise wrong_shape(source, (len(images), *images.shape))
     if images.dtype != torch.uint8:
         bad = torch.cat([~torch.isfinite(chunk).flatten(1).all(dim=1) for chunk in stream_chunks(images)])
@@ -189,8 +195,14 @@ def hold_images(source: str, images: torch.Tensor | Images) -> Images:
     return images
 
 
+def has_channels_last(shape: tuple[int, int, int]) -> bool:
+    """Whether an image's shape, channels first, is rather [height, width, 1, 3 or 4]: taken as it stands, each row of
+    pixels would be a channel."""
+    return shape[0] not in PLAIN and find_channels(shape) == LAST and shape[2] in PLAIN
+
+
 def wrong_shape(source: str, shape: tuple[int, ...]) -> SourceError:
-    remedy = "give N x height x width (grey) or N x height x width x 3 (colour)"
+    remedy = "give [N, channels, height, width], with 1 channel for grey and 3 for colour"
     return SourceError(source, f"images have the shape {shape}", remedy)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from splitgen.data.arrays import LAST, find_channels
 from splitgen.errors import SourceError
 
 CHUNK = 1000  # images at a time, where all of them are looked at
@@ -25,6 +26,8 @@ STD_FLOOR = 1e-6
 FLOAT_BYTES = 4
 MEMORY_BYTES = 2**30  # of all images as floats, up to which they are held in memory, normalised: CIFAR-10 takes 0.6 GiB
 NORMALIZING = threading.Lock()  # trainings side by side must not each make a copy of all images
+
+IMAGE_KEYS, LABEL_KEYS = ("image", "img"), ("label", "labels", "target")  # of records, as datasets of the hub have them
 
 Rows = torch.Tensor | np.ndarray | Sequence[int]
 
@@ -188,8 +191,15 @@ class DatasetImages:
 
 
 def take_pair(dataset: Any, row: int, source: str) -> tuple[Any, Any]:
-    """Image and label of an item, or a `SourceError`."""
+    """Image and label of an item: of a pair, or of a record with one of `IMAGE_KEYS` and one of `LABEL_KEYS`. Raises
+    `SourceError` for what is neither."""
     item = dataset[row]
+    if isinstance(item, Mapping):
+        found = [next((key for key in keys if key in item), None) for keys in (IMAGE_KEYS, LABEL_KEYS)]
+        if None in found:
+            problem = f"item {row} has the keys {', '.join(map(str, item))}"
+            raise SourceError(source, problem, 'give pairs of image and class, or records {"image": ..., "label": ...}')
+        return item[found[0]], item[found[1]]
     if not isinstance(item, (tuple, list)) or len(item) < 2:
         problem = f"item {row} is no pair but {type(item).__name__}"
         raise SourceError(source, problem, "give pairs of image and class")
@@ -199,18 +209,31 @@ def take_pair(dataset: Any, row: int, source: str) -> tuple[Any, Any]:
 def to_pixels(item: Any, source: str, row: int) -> torch.Tensor:
     """An image as uint8 or float32 [channels, height, width], or a `SourceError`."""
     if isinstance(item, Image.Image):
-        item = picture_array(item)
+        item = hold_array(picture_array(item))
     if not torch.is_tensor(item):
         array = np.asarray(item)
         if array.dtype.kind not in "uif" or array.ndim not in (2, 3):
             problem = f"item {row} is no image but {type(item).__name__}"
             raise SourceError(source, problem, "give pairs of image (tensor, array or PIL) and class")
-        channels_last = array.ndim == 3 and array.shape[2] in (1, 3, 4) and array.shape[0] not in (1, 3, 4)
-        item = torch.from_numpy(np.array(array.transpose(2, 0, 1) if channels_last else array))
+        item = hold_array(array if array.ndim == 2 else put_channels_first(array, source, row))
     pixels: torch.Tensor = item[None] if item.ndim == 2 else item
     if pixels.ndim != 3:
         raise SourceError(source, f"image {row} has the shape {tuple(pixels.shape)}", "give [channels, height, width]")
     return pixels if pixels.dtype == torch.uint8 else pixels.to(torch.float32)
+
+
+def hold_array(array: np.ndarray) -> torch.Tensor:
+    """A copy of an array as uint8 or float32."""
+    return torch.from_numpy(np.array(array, dtype=np.uint8 if array.dtype == np.uint8 else np.float32, order="C"))
+
+
+def put_channels_first(array: np.ndarray, source: str, row: int) -> np.ndarray:
+    """An array [channels, height, width] of one with channels first or last; a `SourceError` where it can be both."""
+    place = find_channels(array.shape)
+    if place is None:
+        problem = f"image {row}, an array {array.shape}, may have its channels first or last"
+        raise SourceError(source, problem, "give a tensor, whose channels come first")
+    return array.transpose(2, 0, 1) if place == LAST else array
 
 
 def picture_array(picture: Image.Image) -> np.ndarray:

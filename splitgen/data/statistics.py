@@ -17,6 +17,7 @@ from torch.nn import functional
 from splitgen.data.canvas import EPSILON, Canvas
 from splitgen.data.regions import NINTHS, PLACES, WHOLE, Surface, find_region_words, measure_regions
 
+MIN_SIDE = 3  # pixels: smaller images have no statistics
 CHUNK_VALUES = 1_500_000  # pixels times channels that are measured at a time: few enough for a processor's cache
 
 
@@ -127,7 +128,7 @@ def measure_chunks(
 ) -> dict[str, np.ndarray]:
     """`measure_images` of images that come some at a time, twice. chunks: called with how many may come at a time.
     shape: channels, height, width."""
-    if min(shape[1:]) < 3:
+    if min(shape[1:]) < MIN_SIDE:
         return {}
     kept = 3 if shape[0] == 4 else shape[0]
     size = max(1, CHUNK_VALUES // math.prod((kept, *shape[1:])))

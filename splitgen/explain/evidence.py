@@ -14,6 +14,7 @@ from splitgen.data.dataset import ImageDataset
 from splitgen.data.images import CHUNK
 from splitgen.data.statistics import find_words, measure_chunks
 from splitgen.explain.attributes import CLASS, CLASS_NAME, IMAGE, Attribute, list_metadata
+from splitgen.explain.features import take_features
 from splitgen.random import stream_seed
 
 MAX_ROWS = 10_000  # drawn of a larger dataset: an AUC's standard error is then at most 0.006
@@ -25,12 +26,14 @@ class Evidence:
 
     rows: int64 [n], positions in the dataset, in random order. labels: int64 [n]. class_names: C.
     attributes: each with its values for the same rows.
+    features: float32 [up to n, D] of the first rows, where these are features and no images.
     """
 
     rows: np.ndarray
     labels: np.ndarray
     class_names: tuple[str, ...]
     attributes: tuple[Attribute, ...]
+    features: np.ndarray | None = None
 
     @cached_property
     def numbers(self) -> list[int]:
@@ -78,4 +81,4 @@ def gather_evidence(dataset: ImageDataset, seed: int = 0) -> Evidence:
         low, high = words or ("", "")
         attributes.append(Attribute(name, IMAGE, values if words else values.astype(object), low, high))
     attributes.append(Attribute(CLASS_NAME, CLASS, names[labels]))
-    return Evidence(rows, labels, dataset.class_names, tuple(attributes))
+    return Evidence(rows, labels, dataset.class_names, tuple(attributes), take_features(dataset, rows))

@@ -12,6 +12,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from splitgen.explain.attributes import CLASS, IMAGE, METADATA, Association, orient, score_oriented
 from splitgen.explain.evidence import Evidence
+from splitgen.explain.features import measure_linear, say_linear
 from splitgen.explain.ranking import (
     MIN_CLASS_ROWS,
     build_association,
@@ -35,7 +36,8 @@ class Explanation:
 
     associations: strongest first; of the image statistics the strongest alone.
     within_classes: the strongest of each class with enough datapoints on both sides.
-    joint_auc: of all image statistics together, cross-validated; None where there are none.
+    joint_auc: of all image statistics together, or of a linear classifier of features, cross-validated; None where
+        there are none.
     sentences: the reading in words.
     together: what a few attributes tell; None where there is no figure within class.
     """
@@ -61,11 +63,14 @@ def explain_task(evidence: Evidence, name: str, margins: np.ndarray) -> Explanat
     }
     within = read_classes(evidence, margins, order[0]) if order else []
     together = measure_together(evidence, margins, order[0]) if order else None
-    joint_auc = measure_joint(evidence, (margins > 0).astype(np.int64))
+    joint_auc, of_features = measure_joint(evidence, (margins > 0).astype(np.int64)), None
+    if evidence.features is not None:
+        of_features = measure_linear(evidence.features, margins)
     of_class = next((built[k] for k in shown if built[k].origin == CLASS), None)
-    sentences = tuple(say(name, [built[k] for k in said], of_class, within, together, joint_auc))
+    sentences = [*say(name, [built[k] for k in said], of_class, within, together, joint_auc), *say_linear(of_features)]
     associations = tuple(built[k] for k in shown)
-    return Explanation(name, len(margins), associations, tuple(within), joint_auc, sentences, together)
+    joint_auc = joint_auc if of_features is None else of_features
+    return Explanation(name, len(margins), associations, tuple(within), joint_auc, tuple(sentences), together)
 
 
 def read_classes(evidence: Evidence, margins: np.ndarray, leader: int) -> list[ClassReading]:

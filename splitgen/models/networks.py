@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+MAX_FLAT_SIDE = 32  # pixels a side that networks without convolutions see at most
 FULL_RESOLUTION_BELOW = 16  # pixels a side: the first layer keeps the resolution of such images
 
 
@@ -28,6 +29,25 @@ def conv_trunk(in_channels: int, image_size: int, width: int) -> nn.Sequential:
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
+def mlp_trunk(in_channels: int, image_size: int, width: int) -> nn.Sequential:
+    """Two hidden layers on the pixels, averaged down to at most 32 x 32, or on the features of one pixel: images to
+    [B, 4 * width] features."""
+    side = min(image_size, MAX_FLAT_SIDE)
+    layers: list[nn.Module] = [nn.AdaptiveAvgPool2d(side), nn.Flatten()]
+    size = in_channels * side * side
+    for hidden in (4 * width, 4 * width):
+        layers += [nn.Linear(size, hidden), nn.BatchNorm1d(hidden), nn.SiLU()]
+        size = hidden
+    return nn.Sequential(*layers)
+
+
+def linear(n_classes: int, in_channels: int, image_size: int) -> nn.Module:
+    """A linear probe: one layer on the features, or on the pixels, averaged down to at most 32 x 32. Logits
+    [B, n_classes]."""
+    side = min(image_size, MAX_FLAT_SIDE)
+    return nn.Sequential(nn.AdaptiveAvgPool2d(side), nn.Flatten(), nn.Linear(in_channels * side * side, n_classes))
+
+
 def conv_net(n_classes: int, in_channels: int, image_size: int, width: int = 16) -> nn.Module:
     """The default target model: `conv_trunk` and one linear layer. Logits [B, n_classes]."""
     return nn.Sequential(conv_trunk(in_channels, image_size, width), nn.Linear(4 * width, n_classes))
@@ -35,7 +55,7 @@ def conv_net(n_classes: int, in_channels: int, image_size: int, width: int = 16)
 
 def mlp(n_classes: int, in_channels: int, image_size: int, width: int = 256) -> nn.Module:
     """Two hidden layers on the pixels, averaged down to at most 32 x 32. Logits [B, n_classes]."""
-    side = min(image_size, 32)
+    side = min(image_size, MAX_FLAT_SIDE)
     return nn.Sequential(
         nn.AdaptiveAvgPool2d(side),
         nn.Flatten(),

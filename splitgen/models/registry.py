@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import importlib
-import os
-import sys
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,11 +14,13 @@ from torch.nn.parameter import UninitializedParameter
 
 from splitgen.errors import ModelError
 from splitgen.models import networks
+from splitgen.plugins import MODELS, PluginError, import_named, list_plugins, load_plugin, tell_raised
 from splitgen.random import seed_global
 
 BUILT_IN: dict[str, Callable[..., nn.Module]] = {
     "conv": networks.conv_net,
     "mlp": networks.mlp,
+    "linear": networks.linear,
     "resnet18": networks.resnet18,
     "resnet18-small": functools.partial(networks.resnet18, width=0.25),
 }
@@ -42,7 +42,8 @@ class ModelFactory:
 
 
 def find_model(name: str) -> ModelFactory:
-    """The factory of a model name that a user named.
+    """The factory of a model name that a user named: a built-in, an entry point of the group `splitgen.models`,
+    `torchvision:NAME` or `package.module:callable`.
 
     A user's callable is imported, and so executed: only ever because the user named it. For a name that was read from a
     file, call `choose_model`. Raises `ModelError` for a name that is not known or cannot be imported.
@@ -51,10 +52,16 @@ def find_model(name: str) -> ModelFactory:
         return ModelFactory(name, functools.partial(build_users, name, import_callable(name)))
     if name in BUILT_IN:
         return ModelFactory(name, BUILT_IN[name])
+    try:
+        plugin = load_plugin(MODELS, name)
+    except PluginError as error:
+        raise ModelError(name, error.problem, error.remedy) from error
+    if plugin is not None:
+        return ModelFactory(name, functools.partial(build_plugin, name, plugin))
     kind, _, rest = name.partition(":")
     if kind == "torchvision" and rest:
         return ModelFactory(name, functools.partial(build_torchvision, rest))
-    allowed = ", ".join(BUILT_IN)
+    allowed = ", ".join([*BUILT_IN, *(each for each in list_plugins(MODELS) if each not in BUILT_IN)])
     raise ModelError(name, "unknown", f"use one of {allowed}, torchvision:NAME or package.module:callable")
 
 
@@ -84,6 +91,9 @@ def build_torchvision(name: str, n_classes: int, in_channels: int, image_size: i
 
     if name not in models.list_models(module=models):  # those for other purposes would fetch the weights of a backbone
         raise ModelError(f"torchvision:{name}", "is no classifier", "see torchvision.models.list_models(module=models)")
+    if in_channels not in (1, 3, 4):
+        problem = f"takes images of 1, 3 or 4 channels, these have {in_channels}"
+        raise ModelError(f"torchvision:{name}", problem, f"use one of {', '.join(BUILT_IN)}")
     try:
         module: nn.Module = models.get_model(name, weights=None, num_classes=n_classes)
     except (ValueError, TypeError) as error:
@@ -100,15 +110,10 @@ class ToThreeChannels(nn.Module):
 
 def import_callable(name: str) -> Callable[..., nn.Module]:
     """The object that `package.module:callable` names; the working folder counts as a place of modules."""
-    module_name, _, attribute = name.partition(":")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
     try:
-        found: Any = importlib.import_module(module_name)
-        for part in attribute.split("."):
-            found = getattr(found, part)
-    except (Exception, SystemExit) as error:
-        raise ModelError(name, f"cannot be imported ({tell_raised(error)})", "give package.module:callable") from error
+        found: Any = import_named(name)
+    except PluginError as error:
+        raise ModelError(name, error.problem, error.remedy) from error
     if not callable(found):
         raise ModelError(name, "is not callable", "name a function or class that returns a torch module")
     users: Callable[..., nn.Module] = found
@@ -120,19 +125,28 @@ def build_users(
 ) -> nn.Module:
     """Call the user's factory with n_classes and in_channels."""
     del image_size  # not part of the user's interface
+    return call_factory(name, users, {"n_classes": n_classes, "in_channels": in_channels})
+
+
+def build_plugin(name: str, plugin: Any, n_classes: int, in_channels: int, image_size: int) -> nn.Module:
+    """Call the factory of an entry point with n_classes and in_channels, and with image_size where it takes it."""
+    given = {"n_classes": n_classes, "in_channels": in_channels}
     try:
-        module = users(n_classes=n_classes, in_channels=in_channels)
+        takes_size = "image_size" in inspect.signature(plugin).parameters
+    except (TypeError, ValueError):  # no function, or one that does not tell; the call will
+        takes_size = False
+    return call_factory(name, plugin, given | ({"image_size": image_size} if takes_size else {}))
+
+
+def call_factory(name: str, factory: Callable[..., nn.Module], given: dict[str, int]) -> nn.Module:
+    """The module that code of others makes. Raises `ModelError` for whatever else it does."""
+    try:
+        module = factory(**given)
     except (Exception, SystemExit) as error:
-        raise ModelError(name, tell_raised(error), "it is called with n_classes and in_channels") from error
+        raise ModelError(name, tell_raised(error), f"it is called with {' and '.join(given)}") from error
     if not isinstance(module, nn.Module):
         raise ModelError(name, f"returned {type(module).__name__}", "return a torch.nn.Module")
     return module
-
-
-def tell_raised(error: BaseException) -> str:
-    """What a model's own code raised, in one line."""
-    text = " ".join(str(error).split())
-    return text if isinstance(error, (ImportError, AttributeError, TypeError)) else f"{type(error).__name__}: {text}"
 
 
 def build_network(
@@ -178,8 +192,8 @@ def shared_error(model: ModelFactory) -> ModelError:
 def check_model(model: ModelFactory, n_classes: int, images: torch.Tensor) -> None:
     """Build the model twice and run two images [2, channels, height, width] through it.
 
-    Raises `ModelError` if the two share weights, there is nothing to train, or the logits are not finite numbers
-    [B, n_classes].
+    Raises `ModelError` if the two share weights, there is nothing to train, the rows are features and the model is a
+    convolutional one, or the logits are not finite numbers [B, n_classes].
     """
     channels, height, width = images.shape[1:]
     built = [build_network(model, n_classes, (channels, height, width), seed, images.device) for seed in range(2)]
@@ -187,6 +201,9 @@ def check_model(model: ModelFactory, n_classes: int, images: torch.Tensor) -> No
     if first & second - {0}:  # 0: without a value
         raise shared_error(model)
     module = built[0].eval()
+    if height == width == 1 and any(is_spatial(layer) for layer in module.modules()):
+        problem = f"looks for patterns in images, and the rows are vectors of {channels} features"
+        raise ModelError(model.name, problem, "use --model linear or --model mlp")
     if not any(parameter.requires_grad for parameter in module.parameters()):
         raise ModelError(model.name, "has no weights to train", "use a model with parameters that require a gradient")
     logits = try_images(model, module, images[:2])
@@ -195,3 +212,8 @@ def check_model(model: ModelFactory, n_classes: int, images: torch.Tensor) -> No
         raise ModelError(model.name, f"gives {shape}", f"return [batch, {n_classes}]")
     if not bool(torch.isfinite(logits).all()):
         raise ModelError(model.name, "gives NaN or infinite logits before it is trained", "repair its initialisation")
+
+
+def is_spatial(layer: nn.Module) -> bool:
+    """Whether a layer looks at pixels beside each other."""
+    return isinstance(layer, nn.modules.conv._ConvNd) and max(layer.kernel_size) > 1

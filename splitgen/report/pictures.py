@@ -13,12 +13,15 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
+from splitgen.data.arrays import PLAIN
 from splitgen.data.dataset import ImageDataset
+from splitgen.errors import SourceError
 from splitgen.splits.split import Split
 
 THUMBNAIL_PIXELS = 64  # of the longer side, at most
 PNG_PIXELS = 32  # up to this size a thumbnail is the very pixels; above, JPEG
 JPEG_QUALITY = 82
+BAND_SPREAD = 2.5  # standard deviations
 LEAST_SHOWN = 56  # pixels on the page of a small image's longer side, where a whole factor gives so many
 ROWS_AT = 4  # datapoints at each of extreme, middle and threshold
 MAX_CLASSES = 12  # shown in pictures
@@ -98,21 +101,29 @@ def choose_side_strips(
 
 
 class Album:
-    """The images of a dataset as pictures, each made once. Floats are shown from the least value to the largest."""
+    """The images of a dataset as pictures, each made once. Floats are shown from the least value to the largest.
+
+    Of channels that are neither grey nor colour the mean is shown as grey: of floats each over `BAND_SPREAD` standard
+    deviations to both sides of its own mean, since bands have scales of their own. Features are no images: `is_empty`,
+    and all that shows pictures leaves them out.
+    """
 
     def __init__(self, dataset: ImageDataset) -> None:
-        self.images = dataset.images
+        self.images, self.is_empty = dataset.images, dataset.holds_features
         self.made: dict[int, Picture] = {}
-        self.low, self.high = 0.0, 255.0
+        self.low, self.high = torch.tensor(0.0), torch.tensor(255.0)
         if self.images.dtype != torch.uint8:
-            self.low, self.high = dataset.statistics.low, dataset.statistics.high
+            found = dataset.statistics
+            self.low, self.high = torch.tensor(found.low), torch.tensor(found.high)
+            if dataset.n_channels not in PLAIN:
+                mean, spread = (values[:, None, None] for values in (found.mean, BAND_SPREAD * found.std))
+                self.low, self.high = mean - spread, mean + spread
 
     def image(self, pixels: torch.Tensor) -> Image.Image:
-        """Pixels [channels, height, width] in the dataset's range as an image of at most `THUMBNAIL_PIXELS`; where the
-        channels are neither grey nor colour, their mean."""
-        if len(pixels) not in (1, 3, 4):
-            pixels = pixels.float().mean(dim=0, keepdim=True)
-        scaled = (pixels.float().cpu() - self.low) / max(self.high - self.low, 1e-6) * 255
+        """Pixels [channels, height, width] in the dataset's range as an image of at most `THUMBNAIL_PIXELS`."""
+        scaled = (pixels.float().cpu() - self.low) / (self.high - self.low).clamp_min(1e-6) * 255
+        if len(pixels) not in PLAIN:
+            scaled = scaled.clamp(0, 255).mean(dim=0, keepdim=True)
         array = scaled.round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
         image = Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
         if max(image.size) > THUMBNAIL_PIXELS:
@@ -175,8 +186,13 @@ def draw_sheet(album: Album, strips: Sequence[Strip]) -> Image.Image:
 
 
 def write_sheets(dataset: ImageDataset, split: Split, folder: Path) -> list[Path]:
-    """Contact sheets of a split into a folder: one a class shown, and one of its task's two sides."""
+    """Contact sheets of a split into a folder: one a class shown, and one of its task's two sides.
+
+    Raises `SourceError` for features, which are no images.
+    """
     album, names = Album(dataset), dataset.class_names
+    if album.is_empty:
+        raise SourceError(dataset.source, "its rows are features and no images", "there are no pictures to draw")
     folder.mkdir(parents=True, exist_ok=True)
     sheets = {
         f"class-{label}-{name_file(names[label])}.png": choose_class_strips(split, label, names[label])

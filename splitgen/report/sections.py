@@ -185,7 +185,9 @@ def find_threshold(split: Split, name: str, label: int) -> float | None:
 
 
 def show_classes(album: Album, split: Split, names: Sequence[str]) -> list[ClassView]:
-    """Each class in pictures."""
+    """Each class in pictures; none of features."""
+    if album.is_empty:
+        return []
     views = []
     for c in choose_classes(np.bincount(split.labels, minlength=len(names))):
         strips = [Captioned(strip.title, album.pictures(strip)) for strip in choose_class_strips(split, c, names[c])]
@@ -224,7 +226,9 @@ def show_task(
     folder: RunFolder,
 ) -> TaskView:
     """One task with its figures, its reading and its pictures."""
-    sides = choose_side_strips(margins, dataset.labels, dataset.ids, dataset.class_names)
+    sides = []
+    if not album.is_empty:
+        sides = choose_side_strips(margins, dataset.labels, dataset.ids, dataset.class_names)
     contrasts = [contrast_sides(dataset, margins), None if template is None else draw_template(template)]
     rows = [
         [a.name, a.origin, say_within(a), f"{a.auc:.3f}", f"{a.ami:.3f}", a.side_1, a.side_0]

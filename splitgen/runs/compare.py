@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from splitgen.data.class_names import write_target
 from splitgen.data.dataset import describe_dataset
+from splitgen.data.statistics import MIN_SIDE
 from splitgen.errors import SettingError
 from splitgen.parquet import write_parquet
 from splitgen.runs.run import Run, close_run, describe_settings, share_budget
@@ -42,7 +43,7 @@ from splitgen.splits.grouping import check_groups_known
 from splitgen.splits.provenance import DISCOVERED
 from splitgen.splits.selection import count_parts
 from splitgen.splits.split import Split, check_belongs, read_split
-from splitgen.tasks.ways.registry import GIVEN, WAYS
+from splitgen.tasks.ways.registry import GIVEN, IMAGE_STATISTICS, WAYS
 from splitgen.verification.verification import Verification
 
 
@@ -84,8 +85,13 @@ def compare(run: Run, given: Sequence[Path] = ()) -> None:
 
 
 def list_ways(run: Run) -> list[str]:
-    """The ways beside discovery; tasks that are given, where there are any."""
-    return [way for way in WAYS if way != DISCOVERED and (way != GIVEN or run.labels is not None)]
+    """The ways beside discovery; tasks that are given, where there are any, and image statistics of images alone."""
+    left_out = {DISCOVERED}
+    if run.labels is None:
+        left_out.add(GIVEN)
+    if min(run.dataset.images.shape[1:]) < MIN_SIDE:
+        left_out.add(IMAGE_STATISTICS)
+    return [way for way in WAYS if way not in left_out]
 
 
 def compare_way(run: Run, name: str, cuts: list[np.ndarray]) -> ComparisonRow:

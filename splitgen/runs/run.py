@@ -123,7 +123,8 @@ def open_run(
     run.record["seconds"] = {"open": round(opened - start, 3)}
     run.record["dataset"] = describe_dataset(dataset)
     shape = "x".join(str(n) for n in dataset.images.shape)
-    screen.note(f"{dataset.source}: {dataset.n_points} rows, {dataset.n_classes} classes, images {shape}; {device}")
+    held = f"{dataset.n_channels} features" if dataset.holds_features else f"images {shape}"
+    screen.note(f"{dataset.source}: {dataset.n_points} rows, {dataset.n_classes} classes, {held}; {device}")
     for line in (*dataset.notes, *tell_numbering(dataset.class_names), *tell_target(bench.target, dataset.class_names)):
         screen.note(line)
     return run

@@ -34,7 +34,10 @@ class DataConfig:
     """Which dataset, and how it is opened."""
 
     dataset: str = setting(
-        "digits", "`digits`, `idx:FOLDER`, `torchvision:NAME`, `folder:PATH` or `npz:FILE`", option=ARGUMENT
+        "digits",
+        "`digits`, `idx:FOLDER`, `torchvision:NAME`, `folder:PATH`, `npz:FILE`, `features:FILE`,"
+        " `package.module:callable`, ...",
+        option=ARGUMENT,
     )
     root: str = setting("data", "folder of torchvision datasets", option="--root")
     download: bool = setting(False, "fetch a torchvision dataset that is not there", option="--download")
@@ -45,9 +48,18 @@ class DataConfig:
         option="--part",
     )
     image_column: str | None = setting(
-        None, "of a table, the column of the images: bytes or paths", "found", option="--image-column"
+        None,
+        "of a table, the column of the images: bytes or paths; of features, that of the vectors",
+        "found",
+        option="--image-column",
     )
     label_column: str | None = setting(None, "of a table, the column of the classes", "found", option="--label-column")
+    target_column: str | None = setting(
+        None,
+        "of a torchvision dataset, the attribute (`Blond_Hair`) or kind of target (`genus`) that is the class",
+        "the dataset's own",
+        option="--target-column",
+    )
     image_size: int | None = setting(
         None, "pixels a side that images are resized to", "32, of smaller images their own", option="--image-size"
     )
@@ -398,7 +410,7 @@ class RunConfig:
 
     model: str = setting(
         "conv",
-        "the target model: `conv`, `mlp`, `resnet18`, `resnet18-small`, `torchvision:NAME` or"
+        "the target model: `conv`, `mlp`, `linear`, `resnet18`, `resnet18-small`, `torchvision:NAME` or"
         " `package.module:callable`",
         option="--model",
     )

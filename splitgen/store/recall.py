@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from splitgen.data.sources.registry import mark_recorded
 from splitgen.errors import RunFolderError
 from splitgen.settings.layers import Settings
 from splitgen.splits.split import find_index_file, read_split
@@ -19,7 +20,7 @@ PERMISSIONS = ("follow_links", "download", "cache")
 def recall_settings(path: Path, recorded: Mapping[str, Any]) -> Settings:
     """Settings of the run that wrote a file: the dataset from the run.json beside it, the rest from its metadata.
 
-    `PERMISSIONS` are not recalled.
+    `PERMISSIONS` are not recalled, and a dataset that is code is marked as one that only the user can have opened.
     """
     folder = path if path.is_dir() else path.parent
     settings: Settings = dict(recorded.get("config", {}))
@@ -29,6 +30,8 @@ def recall_settings(path: Path, recorded: Mapping[str, Any]) -> Settings:
         settings["data"] = {"dataset": recorded.get("dataset", {}).get("source", "digits")}
     if isinstance(settings["data"], dict):
         settings["data"] = {name: value for name, value in settings["data"].items() if name not in PERMISSIONS}
+        if isinstance(spec := settings["data"].get("dataset"), str):
+            settings["data"]["dataset"] = mark_recorded(spec)
     return settings
 
 

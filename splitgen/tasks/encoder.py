@@ -100,6 +100,7 @@ def build_encoder(bench: Bench, config: DiscoveryConfig) -> TaskEncoder:
         width=config.encoder_width,
         centring=config.centring,
         n_classes=bench.n_classes,
+        trunk="mlp" if bench.dataset.holds_features else "conv",
     )
     return encoder.to(bench.device).to(memory_format=torch.channels_last).train()
 

@@ -42,6 +42,7 @@ SETTINGS = {
     "part": ("data.part", "val"),
     "image_column": ("data.image_column", "picture"),
     "label_column": ("data.label_column", "kind"),
+    "target_column": ("data.target_column", "Blond_Hair"),
     "image_size": ("data.image_size", 48),
     "resize": ("data.resize", "pad"),
     "background": ("data.background", "#808080"),
@@ -71,7 +72,8 @@ SETTINGS = {
 }
 # The options that are settings, command by command: the help and the calls below are held against these.
 TO_OPEN = {
-    *("root", "download", "part", "image_column", "label_column", "image_size", "resize", "background"),
+    *("root", "download", "part", "image_column", "label_column", "target_column", "image_size"),
+    *("resize", "background"),
     *("skip_unreadable", "cache", "follow_links"),
 }
 OF_DATA = TO_OPEN | {"metadata", "group_column", "duplicates"}

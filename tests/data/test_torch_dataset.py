@@ -257,7 +257,7 @@ def test_a_dataset_with_a_bad_item_is_refused_in_one_line(digits, item, words):
         (7, "'dataset:int': it has no length or no items"),
         (None, "'dataset:NoneType': it has no length or no items"),
         ([(torch.zeros(1, 8, 8), 0)] * 20, "it has one class only"),
-        ([(torch.zeros(2, 8, 8), row % 2) for row in range(20)], r"images have the shape \(20, 2, 8, 8\)"),
+        ([(torch.zeros(8, 8, 3), row % 2) for row in range(20)], r"images have the shape \(20, 8, 8, 3\)"),
         ([(torch.zeros(1, 0, 8), row % 2) for row in range(20)], r"images have the shape \(20, 1, 0, 8\)"),
     ],
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -104,7 +105,7 @@ def untrained_network(bench: Bench, request: WayRequest) -> np.ndarray:
 @named("principal components")
 def principal_components(bench: Bench, request: WayRequest) -> np.ndarray:
     """The first principal components of the pixels; of more than fit into memory, those of a random part."""
-    components = PCA(N_COMPONENTS, random_state=0)
+    components = PCA(min(N_COMPONENTS, math.prod(bench.pixels.shape)), random_state=0)
     if fits_in_memory(bench.pixels):
         found: np.ndarray = components.fit_transform(flatten_pixels(bench, "principal components"))
         return found
@@ -117,6 +118,8 @@ def image_statistics(bench: Bench, request: WayRequest) -> np.ndarray:
     """Brightness, contrast, ink, edges, symmetry and the like: every statistic that differs between images."""
     measured = measure_chunks(bench.pixels.chunks, bench.pixels.shape)
     numbers = [values for values in measured.values() if values.dtype.kind == "f" and values.std() > 0]
+    if not numbers:
+        raise SettingError("tasks_from: features, and images under 3 pixels, have no image statistics; use another way")
     return np.stack(numbers, axis=1).astype(np.float64)
 
 

@@ -15,6 +15,7 @@ from splitgen.tasks.ways import baselines
 from splitgen.tasks.ways.given import given_tasks
 from splitgen.tasks.ways.request import Way, WayRequest
 
+IMAGE_STATISTICS = "image statistics"
 GIVEN = "given"
 
 
@@ -27,7 +28,7 @@ WAYS: dict[str, Way] = {
     "random": baselines.random_margins,
     "untrained network": baselines.untrained_network,
     "principal components": baselines.principal_components,
-    "image statistics": baselines.image_statistics,
+    IMAGE_STATISTICS: baselines.image_statistics,
     "clusters within class": baselines.clusters_within_class,
     "highest loss": baselines.highest_loss,
     DISCOVERED: discovered,
