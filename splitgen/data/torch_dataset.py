@@ -73,8 +73,8 @@ def hold_torch_dataset(
 
     Labels are its `targets` or `labels` where it lists them, else those of its items; class names its `classes` or
     `class_to_idx`; ids its `ids`, or the paths of its `samples`, else the positions. The fingerprint is of the pixels
-    that it gives. Images that fit into memory are asked for once, so that they give the same results as from any other
-    source. config: for pictures of several sizes. make: gives the dataset again, in another process.
+    that it gives. Images that fit into memory are asked for once.
+    config: for pictures of several sizes. make: gives the dataset again, in another process.
     Raises `SourceError`.
     """
     source = source or f"dataset:{type(dataset).__name__}"

@@ -25,7 +25,7 @@ from splitgen.explain.attributes import (
 )
 from splitgen.explain.evidence import Evidence
 
-TIE = 0.5  # of two AUCs of n datapoints, this by the root of n: about the standard error of one of them
+LEAST_TIE = 0.0005  # of two AUCs
 LIKE_CORRELATION = 0.9  # of two attributes' ranks
 ORDER = (METADATA, IMAGE, CLASS)  # of tied attributes: what the user named first
 MIN_CLASS_ROWS = 30  # of each side, for a reading within a class
@@ -108,14 +108,22 @@ def rank_attributes(
 ) -> list[int]:
     """Positions of the attributes that have a strength [A], strongest first. The first is, of those that tie with
     the strongest, `leader`, else the first in `ORDER`, and of the attributes given: the whole image comes before its
-    parts. n_rows: the datapoints that the strengths are of; a difference under `TIE` is noise."""
-    tie = TIE / math.sqrt(max(1, n_rows))
+    parts. n_rows: the datapoints that the strengths are of; a difference under their standard
+    error is noise."""
     origins = [ORDER.index(each.origin) for each in attributes]
     known = np.flatnonzero(~np.isnan(strengths)).tolist()
+    if not known:
+        return []
     ranked = sorted(known, key=lambda k: (-round(float(strengths[k]), 3), origins[k]))
-    tied = [k for k in ranked if strengths[k] >= strengths[ranked[0]] - tie]
+    best = float(strengths[ranked[0]])
+    tied = [k for k in ranked if strengths[k] >= best - measure_error(best, n_rows)]
     first = sorted(tied, key=lambda k: (k != leader, origins[k], k))[:1]
     return first + [k for k in ranked if k not in first]
+
+
+def measure_error(auc: float, n_rows: int) -> float:
+    """The most that the standard error of an AUC can be where half of the rows lie on each side, or `LEAST_TIE`."""
+    return max(LEAST_TIE, math.sqrt(auc * (1 - auc) / max(1, n_rows / 2)))
 
 
 def rank_scores(evidence: Evidence, scores: Scores) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,9 @@ def load_torchvision(argument: str, config: DataConfig) -> ImageDataset:
         return hold_arrays(kind.source, part, own, labels, classes, notes)
     own_test = None if own is None else list_part(kind.source, *own, classes)
     every = np.arange(len(labels))
-    return decode_listing(list_part(kind.source, part, every, labels, classes, notes, own_test), config)
+    listing = list_part(kind.source, part, every, labels, classes, notes, own_test)
+    dataset = decode_listing(listing, config)
+    return dataset if part.rows.paths is not None else replace(dataset, digests=None)
 
 
 def check_root(kind: Kind, config: DataConfig) -> None:
