@@ -14,6 +14,7 @@ import queue
 import signal
 import subprocess
 import sys
+import threading
 from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -47,26 +48,29 @@ def count_cpus() -> int:
 class Worker:
     """One process, which answers an order with a chunk."""
 
-    def __init__(self, pictures: bytes) -> None:
+    def __init__(self) -> None:
         options = ["-X", "utf8"] if sys.flags.utf8_mode else []
         command = [sys.executable, *options, "-c", START.format(path=sys.path)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.pictures: bytes | None = pictures
+
+    def send(self, pictures: bytes) -> bool:
+        """Wait until it has loaded the pictures; whether it could. Raises `WorkerError`."""
+        return bool(self.exchange(pictures, range(0)))
 
     def ask(self, order: Order) -> Chunk | None:
         """What became of an order; None where the worker could not do it, and said so. Raises `WorkerError`."""
+        answer: Chunk | None = self.exchange(order, order.rows)
+        return answer
+
+    def exchange(self, sent: Any, rows: range) -> Any:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         try:
-            if self.pictures is not None:
-                pickle.dump(self.pictures, self.process.stdin)
-                self.pictures = None
-            pickle.dump(order, self.process.stdin)
+            pickle.dump(sent, self.process.stdin)
             self.process.stdin.flush()
-            answer: Chunk | None = pickle.load(self.process.stdout)
-        except (EOFError, OSError, pickle.UnpicklingError) as error:
-            raise WorkerError(self.process.wait(), order.rows) from error
-        return answer
+            return pickle.load(self.process.stdout)
+        except (EOFError, OSError, ValueError, pickle.UnpicklingError) as error:  # ValueError: it was stopped
+            raise WorkerError(self.process.wait(), rows) from error
 
     def stop(self) -> None:
         """End the process now."""
@@ -74,44 +78,68 @@ class Worker:
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
-                with contextlib.suppress(OSError):  # what was not sent is not wanted any more
+                with contextlib.suppress(OSError, ValueError):  # what was not sent is not wanted any more
                     pipe.close()
 
 
-def map_orders(pictures: Pictures, orders: Iterable[Order], n_workers: int) -> Generator[Chunk]:
-    """The chunks of orders in their order, by so many worker processes; by this one where that is one, or where the
-    pictures cannot be sent to another.
+class Crew:
+    """Worker processes that have the same pictures, each idle as soon as it has loaded them."""
 
-    Raises `WorkerError` for a worker that ended, and what `pictures` raise.
-    """
-    sent = pickle_pictures(pictures) if n_workers > 1 else None
-    if sent is None or not sys.executable:
-        yield from (read_chunk(pictures, order) for order in orders)
-        return
-    workers = [Worker(sent) for _ in range(n_workers)]
-    idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
-    for worker in workers:
-        idle.put(worker)
+    def __init__(self, pictures: bytes, n_workers: int) -> None:
+        self.workers = [Worker() for _ in range(n_workers)]
+        self.idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
+        for worker in self.workers:
+            threading.Thread(target=self.prepare, args=(worker, pictures), daemon=True).start()
 
-    def ask_idle(order: Order) -> tuple[Order, Chunk | None]:
-        worker = idle.get()
+    def prepare(self, worker: Worker, pictures: bytes) -> None:
+        with contextlib.suppress(WorkerError):  # one that does not start, or cannot have the pictures, is never idle
+            if worker.send(pictures):
+                self.idle.put(worker)
+
+    @property
+    def is_ready(self) -> bool:
+        return not self.idle.empty()
+
+    def ask(self, order: Order) -> tuple[Order, Chunk | None]:
+        """What became of an order, by the next worker that is idle."""
+        worker = self.idle.get()
         try:
             return order, worker.ask(order)
         finally:
-            idle.put(worker)
+            self.idle.put(worker)
 
-    pool, waiting = ThreadPoolExecutor(n_workers), deque[Future[tuple[Order, Chunk | None]]]()
+    def stop(self) -> None:
+        for worker in self.workers:
+            worker.stop()
+
+
+def map_orders(pictures: Pictures, orders: Iterable[Order], n_workers: int) -> Generator[Chunk]:
+    """The chunks of orders in their order, by so many worker processes once these have started, and by this one until
+    then; by this one alone where no other is asked for, or none can have the pictures.
+
+    Raises `WorkerError` for a worker that ended, and what `pictures` raise.
+    """
+    orders, sent = iter(orders), pickle_pictures(pictures) if n_workers > 1 and sys.executable else None
+    if sent is None:
+        yield from (read_chunk(pictures, order) for order in orders)
+        return
+    crew, pool = Crew(sent, n_workers), ThreadPoolExecutor(n_workers)
+    waiting: deque[Future[tuple[Order, Chunk | None]]] = deque()
     try:
+        while not crew.is_ready:
+            order = next(orders, None)
+            if order is None:
+                return
+            yield read_chunk(pictures, order)
         for order in orders:
-            waiting.append(pool.submit(ask_idle, order))
+            waiting.append(pool.submit(crew.ask, order))
             if len(waiting) >= WAITING * n_workers:
                 yield finish(pictures, waiting.popleft())
         while waiting:
             yield finish(pictures, waiting.popleft())
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-        for worker in workers:
-            worker.stop()
+        crew.stop()
 
 
 def finish(pictures: Pictures, future: Future[tuple[Order, Chunk | None]]) -> Chunk:
@@ -132,22 +160,22 @@ def pickle_pictures(pictures: Pictures) -> bytes | None:
 
 
 def serve() -> None:
-    """Answer orders on standard input until it ends: what a worker process runs."""
+    """Load pictures from standard input, and answer orders until it ends: what a worker process runs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer
     with contextlib.suppress(BrokenPipeError, EOFError):
-        pictures = load_pictures()
+        pictures = load_pictures(pickle.load(sys.stdin.buffer))
+        answer: Any = pictures is not None
         while True:
-            order = pickle.load(sys.stdin.buffer)
-            pickle.dump(answer_order(pictures, order), answers, protocol=pickle.HIGHEST_PROTOCOL)
+            pickle.dump(answer, answers, protocol=pickle.HIGHEST_PROTOCOL)
             answers.flush()
+            answer = answer_order(pictures, pickle.load(sys.stdin.buffer))
     os._exit(0)  # a buffer that the parent does not read any more must not be written out
 
 
-def load_pictures() -> Any:
+def load_pictures(sent: bytes) -> Any:
     """The pictures that the parent sends; None where their class cannot be found here: the parent reads them then."""
-    sent = pickle.load(sys.stdin.buffer)
     try:
         return pickle.loads(sent)
     except Exception:  # of whatever module they come from
@@ -156,6 +184,6 @@ def load_pictures() -> Any:
 
 def answer_order(pictures: Any, order: Order) -> Chunk | None:
     try:
-        return None if pictures is None else read_chunk(pictures, order)
+        return read_chunk(pictures, order)
     except Exception:  # the parent does the chunk again, and raises what it raises
         return None

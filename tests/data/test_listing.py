@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,7 +62,17 @@ def decode_alone(listing: Listing, size: int, mode: str = "L") -> torch.Tensor:
 
 @pytest.fixture
 def many_workers(monkeypatch):
-    """Two worker processes, however little there is to do, in many chunks."""
+    """Two worker processes, however little there is to do, in many chunks; once they have started, or given up."""
+    crew = workers.Crew
+
+    class Patient(crew):
+        def __init__(self, pictures, n_workers):
+            super().__init__(pictures, n_workers)
+            for thread in threading.enumerate():
+                if thread.name.endswith("(prepare)"):
+                    thread.join(60)
+
+    monkeypatch.setattr(workers, "Crew", Patient)
     monkeypatch.setattr(decoding, "WORKERS_PAY", 0.0)
     monkeypatch.setattr(decoding, "count_cpus", lambda: 2)
     monkeypatch.setattr(decoding, "MAX_CHUNK_ROWS", 7)
@@ -92,10 +103,25 @@ def test_workers_give_the_same_dataset_as_this_process(write_digits, cached, tmp
     assert by_workers.fingerprint == alone.fingerprint
 
 
-def test_a_worker_starts_without_torch(write_digits):
-    sent = workers.pickle_pictures(write_digits().pictures)
+def start_worker(pictures) -> workers.Worker:
+    sent = workers.pickle_pictures(pictures)
     assert sent is not None
-    worker = workers.Worker(sent)
+    worker = workers.Worker()
+    assert worker.send(sent)
+    return worker
+
+
+def test_until_workers_have_started_images_are_decoded_here(write_digits, cached, monkeypatch):
+    monkeypatch.setattr(decoding, "WORKERS_PAY", 0.0)
+    monkeypatch.setattr(decoding, "count_cpus", lambda: 2)
+    monkeypatch.setattr(workers.Crew, "prepare", lambda self, worker, pictures: None)  # they never have
+    listing = write_digits()
+    found = decode_listing(listing, cached)
+    assert torch.equal(found.images.take(range(N)), decode_alone(listing, 32))
+
+
+def test_a_worker_starts_without_torch(write_digits):
+    worker = start_worker(write_digits().pictures)
     worker.ask(Order("look", range(2)))
     maps = Path(f"/proc/{worker.process.pid}/maps")
     loaded = maps.read_text() if maps.exists() else ""
@@ -105,7 +131,7 @@ def test_a_worker_starts_without_torch(write_digits):
 
 
 def test_a_worker_ends_when_its_parent_has_gone(write_digits):
-    worker = workers.Worker(workers.pickle_pictures(write_digits().pictures) or b"")
+    worker = start_worker(write_digits().pictures)
     worker.ask(Order("look", range(2)))
     worker.process.stdin.close()  # as the end of the parent closes it
     assert worker.process.wait(timeout=20) == 0
@@ -127,7 +153,7 @@ def test_a_worker_that_is_killed_is_told_in_one_line_and_the_rest_is_kept(
     listing = write_digits()
     lethal = replace(listing, pictures=Lethal(listing.pictures.root, listing.pictures.paths))
     name = os.environ.pop("PYTEST_CURRENT_TEST")  # workers take over the environment, and this tells them apart
-    start = workers.Worker(workers.pickle_pictures(lethal.pictures) or b"")
+    start = start_worker(lethal.pictures)
     os.environ["PYTEST_CURRENT_TEST"] = name
     with pytest.raises(workers.WorkerError, match="ended with -9 at the rows 18 to 21"):
         start.ask(Order("look", range(18, 22)))

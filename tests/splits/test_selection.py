@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from splitgen import SelectionConfig, select_split
 from splitgen.errors import SettingError
-from splitgen.splits.selection import advise_alignment, count_parts, draw_by_id
+from splitgen.splits.selection import advise_alignment, count_parts, draw_by_id, rank_within_class
 
 FRACTIONS = st.tuples(
     st.sampled_from([0.1, 0.2, 0.25, 1 / 3, 0.5]), st.sampled_from([0.0, 0.1, 0.2]), st.sampled_from([0.0, 0.05, 0.1])
@@ -30,6 +30,17 @@ def problems(draw):
     ids = [f"{i:04d}" for i in rng.permutation(len(labels))]
     test, reserve, validation = draw(FRACTIONS)
     return scores, labels, ids, SelectionConfig("label", test, reserve, validation)
+
+
+@settings(max_examples=40, deadline=None)
+@given(problems())
+def test_places_are_those_of_a_sort_by_class_score_and_id(problem):
+    scores, labels, ids, _ = problem
+    order = np.lexsort((np.array(ids), -scores, labels))
+    places = np.empty(len(labels), dtype=int)
+    starts = np.searchsorted(labels[order], labels[order])
+    places[order] = np.arange(len(labels)) - starts
+    assert rank_within_class(scores, labels, ids).tolist() == places.tolist()
 
 
 @settings(max_examples=80, deadline=None)
