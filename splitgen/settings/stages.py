@@ -35,8 +35,8 @@ class DataConfig:
 
     dataset: str = setting(
         "digits",
-        "`digits`, `idx:FOLDER`, `torchvision:NAME`, `folder:PATH`, `npz:FILE`, `features:FILE`,"
-        " `package.module:callable`, ...",
+        "`digits`, `folder:PATH`, `parquet:PATH`, `hf:PATH_OR_NAME`, `csv:FILE`, `jsonl:FILE`, `webdataset:SHARDS`,"
+        " `torchvision:NAME`, `idx:FOLDER`, `npz:FILE`, `features:FILE`, `tinyimagenet:PATH` or `package.module:callable`",
         option=ARGUMENT,
     )
     root: str = setting("data", "folder of torchvision datasets", option="--root")
