@@ -252,7 +252,7 @@ BAD_INPUTS = [
     (["make", "--test-fraction", "1.5"], "test_fraction must be above 0 and below 1"),
     (["make", "--test-fraction", "0.6", "--reserve-fraction", "0.5"], "must leave rows to train on"),
     (["make", "--target", "0,77"], "target names class 77"),
-    (["make", "--target", "cats"], "target must be"),
+    (["make", "--target", "cats"], "target names class cats, the dataset has the classes 0..9"),
     (["make", "--budget", "soon"], "budget must be a time"),
     (["make", "--device", "tpu"], "device must be one of"),
     (["make", "--seeds", "1"], "seeds must be 2 or more"),
