@@ -36,7 +36,8 @@ class DataConfig:
     dataset: str = setting(
         "digits",
         "`digits`, `folder:PATH`, `parquet:PATH`, `hf:PATH_OR_NAME`, `csv:FILE`, `jsonl:FILE`, `webdataset:SHARDS`,"
-        " `torchvision:NAME`, `idx:FOLDER`, `npz:FILE`, `features:FILE`, `tinyimagenet:PATH` or `package.module:callable`",
+        " `torchvision:NAME`, `idx:FOLDER`, `npz:FILE`, `features:FILE`, `tinyimagenet:PATH` or"
+        " `package.module:callable`",
         option=ARGUMENT,
     )
     root: str = setting("data", "folder of torchvision datasets", option="--root")
