@@ -55,7 +55,7 @@ def explain_task(evidence: Evidence, name: str, margins: np.ndarray) -> Explanat
     """Read a task. margins: of all datapoints [N], above 0 on side +."""
     margins = margins[evidence.rows]
     scores = score_attributes(evidence, margins)
-    order = rank_scores(evidence, scores)
+    order = rank_scores(evidence, scores, margins)
     shown = [k for place, k in enumerate(order) if place < N_STRONGEST or evidence.attributes[k].origin != IMAGE]
     said = drop_likes(evidence, order, N_SAID)
     built = {

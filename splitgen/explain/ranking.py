@@ -26,6 +26,11 @@ from splitgen.explain.attributes import (
 from splitgen.explain.evidence import Evidence
 
 LEAST_TIE = 0.0005  # of two AUCs
+SATURATED = (
+    0.99  # an AUC from which on several attributes that part the sides nearly wholly are told apart by their gap
+)
+NEARLY = 0.9  # of the widest gap: an attribute that comes before has the name
+MOST_GAP = 1e3  # spreads; of sides that do not vary
 LIKE_CORRELATION = 0.9  # of two attributes' ranks
 ORDER = (METADATA, IMAGE, CLASS)  # of tied attributes: what the user named first
 MIN_CLASS_ROWS = 30  # of each side, for a reading within a class
@@ -126,16 +131,48 @@ def measure_error(auc: float, n_rows: int) -> float:
     return max(LEAST_TIE, math.sqrt(auc * (1 - auc) / max(1, n_rows / 2)))
 
 
-def rank_scores(evidence: Evidence, scores: Scores) -> list[int]:
+def rank_scores(evidence: Evidence, scores: Scores, margins: np.ndarray) -> list[int]:
     """The same by the figures within class. What does not vary there, as the class itself, is first only where nothing
     tells the sides so well over all datapoints, and has its place behind the others' strongest else."""
     attributes, n_rows = evidence.attributes, len(evidence.rows)
-    order = rank_attributes(attributes, scores.strengths, n_rows)
+    order = prefer_wide(evidence, scores, rank_attributes(attributes, scores.strengths, n_rows), margins)
     by_overall = rank_attributes(attributes, scores.overall, n_rows)
     if order and np.isnan(scores.within[by_overall[0]]):
         return [by_overall[0], *(k for k in order if k != by_overall[0])]
     first = [k for k in order if not np.isnan(scores.within[k])][:1]
     return first + [k for k in order if k not in first]
+
+
+def prefer_wide(evidence: Evidence, scores: Scores, order: list[int], margins: np.ndarray) -> list[int]:
+    """Positions of attributes in order: of the image statistics that tie with the first, and part the sides nearly
+    wholly, the one whose sides lie the farthest apart. Of a yellow corner red has the same AUC as yellow, for it is in
+    it; but yellow differs more."""
+    if not order or evidence.attributes[order[0]].origin != IMAGE or scores.strengths[order[0]] < SATURATED:
+        return order
+    best = float(np.nanmax(scores.strengths))
+    tied = [
+        k
+        for k in evidence.numbers
+        if evidence.attributes[k].origin == IMAGE and scores.strengths[k] >= best - measure_error(best, len(margins))
+    ]
+    if not tied:
+        return order
+    gaps = {k: measure_gap(evidence, k, margins) for k in tied}
+    first = next(k for k in tied if gaps[k] >= NEARLY * max(gaps.values()))
+    return [first, *(k for k in order if k != first)]
+
+
+def measure_gap(evidence: Evidence, k: int, margins: np.ndarray) -> float:
+    """How far the two sides lie apart within class, in standard deviations of an attribute within side and class."""
+    values, gap, variance = evidence.attributes[k].values.astype(np.float64), 0.0, 0.0
+    for label, weight in weigh_classes(evidence, margins).items():
+        rows = evidence.members[label]
+        sides = values[rows[margins[rows] > 0]], values[rows[margins[rows] <= 0]]
+        gap += weight * float(sides[0].mean() - sides[1].mean())
+        variance += weight * float(np.average([each.var() for each in sides], weights=[len(each) for each in sides]))
+    total = max(sum(weigh_classes(evidence, margins).values()), 1e-12)
+    gap, spread = abs(gap) / total, math.sqrt(variance / total)
+    return gap / max(spread, gap / MOST_GAP) if gap > 0 else 0.0
 
 
 def build_association(attribute: Attribute, margins: np.ndarray, within: float = np.nan) -> Association:

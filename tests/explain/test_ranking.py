@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 from splitgen.explain.attributes import CLASS, IMAGE, METADATA, Attribute
 from splitgen.explain.evidence import Evidence
 from splitgen.explain.explanation import explain_task
-from splitgen.explain.ranking import rank_scores, score_attributes, weigh_classes
+from splitgen.explain.ranking import measure_gap, rank_scores, score_attributes, weigh_classes
 from splitgen.explain.together import measure_together
 
 N = 2000
@@ -74,7 +74,7 @@ def test_a_column_that_is_the_shortcut_comes_before_a_statistic_that_is_as_stron
     evidence = gather(labels, light=margins)
     site = Attribute("site", METADATA, np.where(margins > 0, "north", "south").astype(object))
     evidence = Evidence(evidence.rows, labels, evidence.class_names, (*evidence.attributes, site))
-    order = rank_scores(evidence, score_attributes(evidence, margins))
+    order = rank_scores(evidence, score_attributes(evidence, margins), margins)
     assert evidence.attributes[order[0]].name == "site"
 
 
@@ -102,7 +102,18 @@ def test_the_whole_image_comes_before_a_part_that_says_no_more(random):
     evidence = gather(labels, light=margins + noise, other=random.normal(size=N), part=part)
     scores = score_attributes(evidence, margins)
     assert scores.within[2] > scores.within[0]
-    assert evidence.attributes[rank_scores(evidence, scores)[0]].name == "light"
+    assert evidence.attributes[rank_scores(evidence, scores, margins)[0]].name == "light"
+
+
+def test_of_those_that_part_the_sides_wholly_the_one_that_differs_most_is_named(random):
+    """Yellow paint is red, too: both tell all sides, and the yellow by a wider gap."""
+    labels, margins = random.integers(0, 4, N), random.normal(size=N)
+    painted = np.where(margins > 0, 1.0, 0.0)
+    evidence = gather(labels, red=painted + random.random(N) / 2, yellow=3 * painted + random.random(N) / 2)
+    scores = score_attributes(evidence, margins)
+    assert scores.within[:2].tolist() == [1.0, 1.0]
+    assert evidence.attributes[rank_scores(evidence, scores, margins)[0]].name == "yellow"
+    assert measure_gap(evidence, 1, margins) == pytest.approx(3 / (0.5 / 12**0.5), rel=0.05)
 
 
 def test_what_three_tell_together_is_said_with_the_figure_of_unseen_datapoints(random):
