@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from splitgen.data.sources.registry import mark_recorded
 from splitgen.errors import RunFolderError
 from splitgen.settings.layers import Settings
 from splitgen.splits.split import find_index_file, read_split
@@ -30,6 +29,8 @@ def recall_settings(path: Path, recorded: Mapping[str, Any]) -> Settings:
         settings["data"] = {"dataset": recorded.get("dataset", {}).get("source", "digits")}
     if isinstance(settings["data"], dict):
         settings["data"] = {name: value for name, value in settings["data"].items() if name not in PERMISSIONS}
+        from splitgen.data.sources.registry import mark_recorded  # here, as it loads torch
+
         if isinstance(spec := settings["data"].get("dataset"), str):
             settings["data"]["dataset"] = mark_recorded(spec)
     return settings

@@ -235,7 +235,7 @@ BAD_INPUTS = [
     (["make", "idx:empty"], "no file train-images*"),
     (["make", "folder:nowhere"], "does not exist"),
     (["make", "folder:empty"], "no images"),
-    (["make", "folder:photos"], "'bad.png' is not a readable image"),
+    (["make", "folder:photos"], "'dog/bad.png' is text, not an image"),
     (["make", "torchvision:Nothing"], "no such dataset"),
     (["make", "torchvision:MNIST"], "--download"),
     (["make", "npz:missing.npz"], "does not exist"),
@@ -329,7 +329,20 @@ def test_help_and_version_load_nothing_that_is_slow(arguments):
 def test_the_help_names_version_and_every_command():
     assert splitgen("--version").stdout.startswith("splitgen 0.")
     named = re.findall(r"^│ (\w+) ", splitgen("--help").stdout, flags=re.MULTILINE)
-    told = ["make", "discover", "split", "verify", "compare", "report", "show", "settings", "export", "import", "check"]
+    told = [
+        "make",
+        "discover",
+        "split",
+        "verify",
+        "compare",
+        "report",
+        "show",
+        "settings",
+        "cache",
+        "export",
+        "import",
+        "check",
+    ]
     assert named == told
 
 

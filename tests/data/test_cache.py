@@ -15,10 +15,10 @@ import pytest
 import torch
 from made_pictures import FilePictures
 from PIL import Image
-from splitgen.cache_command import show_cache
 
 from splitgen import DataConfig
 from splitgen.claims import FolderClaim
+from splitgen.cli.cache_listing import show_cache
 from splitgen.data import cache, decoding
 from splitgen.data.cache import clear_entries, list_entries
 from splitgen.data.listing import Listing, decode_listing
