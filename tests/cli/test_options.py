@@ -90,7 +90,7 @@ TAKEN = {
     "show": {"dataset", *TO_OPEN},
     "import": {"dataset", "target", *TO_OPEN},
 }
-# What a command needs to come as far as its settings; `export` and `settings` have none.
+# What a command needs to come as far as its settings; `export`, `settings` and `cache` have none.
 NEEDED = {
     "make": (),
     "discover": (),
@@ -298,7 +298,7 @@ def test_what_is_no_number_is_a_fault_and_no_trace(value):
 
 
 def test_every_command_is_known_here():
-    assert set(COMMANDS) == {*NEEDED, "export", "settings"}
+    assert set(COMMANDS) == {*NEEDED, "export", "settings", "cache"}
 
 
 @pytest.mark.parametrize("command", TAKEN)
