@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from types import TracebackType
 from typing import Any
 
 from rich.console import Console
@@ -140,8 +141,10 @@ class OpeningBar:
     def __enter__(self) -> OpeningBar:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.shown.close()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.shown.__exit__(kind, error, trace)  # a work that failed is not said to be done
 
     def __call__(self, done: int, total: int) -> None:
         """So many are done, of so many; where these are others than before, or fewer, another work has begun."""

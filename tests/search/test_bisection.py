@@ -77,10 +77,11 @@ def test_the_cut_is_at_least_as_heavy_as_networkxs(kind, n):
 
 def test_a_thousand_nodes_take_two_seconds_and_less_memory_than_a_second_table_of_weights():
     weights = make_weights(make_sparse, 1000)
-    tracemalloc.start()
     start = time.process_time()
     sides = bisect(weights)
-    assert time.process_time() - start < 2
+    assert time.process_time() - start < 2  # without the tracing of memory, which takes longer than the work
+    tracemalloc.start()
+    assert np.array_equal(bisect(weights), sides)
     assert tracemalloc.get_traced_memory()[1] < weights.nbytes
     tracemalloc.stop()
     assert sides.sum() == 0
