@@ -127,7 +127,8 @@ class Entry:
         state = self.read_state()
         with contextlib.suppress(OSError):
             if state is not None and state.is_complete and measure_checksum(self, state) == state.checksum:
-                os.utime(self.folder / STATE)
+                with contextlib.suppress(OSError):  # of a cache that may only be read
+                    os.utime(self.folder / STATE)
                 return state
         return None
 
@@ -261,14 +262,17 @@ def find_entries(folder: Path) -> Iterator[tuple[Path, Listed]]:
     for path in sorted(folder.iterdir()):
         if path.is_symlink() or not path.is_dir():
             continue
+        names = {each.name for each in path.iterdir()}
+        size = sum((path / name).stat().st_size for name in names & {PIXELS, RECORDS, STATE})
+        used = path.stat().st_mtime
         try:
             state = json.loads((path / STATE).read_text(encoding="utf-8"))
-            sizes = [(path / name).stat().st_size for name in (PIXELS, RECORDS, STATE)]
             used = (path / STATE).stat().st_mtime
             shape, n_done, is_complete = tuple(state["shape"]), int(state["n_done"]), bool(state["checksum"])
-            yield path, Listed(path.name, str(state["source"]), shape, n_done, is_complete, sum(sizes), used)
+            yield path, Listed(path.name, str(state["source"]), shape, n_done, is_complete, size, used)
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            continue
+            if PIXELS in names and RECORDS in names:
+                yield path, Listed(path.name, "damaged", (0, 0, 0, 0), 0, False, size, used)
 
 
 def clear_entries(folder: Path, name: str) -> tuple[list[Listed], list[Listed]]:

@@ -42,7 +42,8 @@ def tell_rows(words: str, which: np.ndarray, n_seen: int, name: Name) -> list[st
 
 def tell_alike(seen: np.ndarray) -> list[str]:
     """A note where many images that differ as files are the same as pixels."""
-    files, pixels = len(np.unique(seen["digest"].view("V32"))), len(np.unique(seen["content"]))
+    starts = np.ascontiguousarray(seen["digest"][:, :8]).view("<u8")  # 64 bits tell files apart, and sort fast
+    files, pixels = len(np.unique(starts)), len(np.unique(seen["content"]))
     if len(seen) == 0 or pixels >= DISTINCT_SHARE * files:
         return []
     return [f"{files} different images give only {pixels} different ones in the pixels that a model sees"]

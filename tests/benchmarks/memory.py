@@ -5,7 +5,8 @@
 makes images of 32 x 32 x 3 (`made_files.Blobs`), decodes them into a cache, discovers tasks in few steps, and makes and
 verifies a split, with explanation and report; each size in a process of its own. Prints seconds by stage, and the peak
 of the process's own memory (RssAnon in /proc, twenty times in four seconds): mapped files are not in it, as the system
-may drop them whenever it needs the room. Linux only.
+may drop them whenever it needs the room. With --light the networks are small: what they take is the same for any number
+of images, and nearly all of the time. Linux only.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from splitgen.models.registry import find_model
 from splitgen.runs import stages
 from splitgen.runs.run import Run, open_run
 from splitgen.screen.console import Screen
-from splitgen.settings.layers import build_config
+from splitgen.settings.layers import build_config, merge_settings
 from splitgen.settings.stages import DataConfig, RunConfig
 
 SAMPLE_SECONDS = 0.2
@@ -44,6 +44,7 @@ SETTINGS = {
     "sharpening": {"rounds": 1, "networks": 1, "candidates": 1},
     "verification": {"seeds": 2},
 }
+LIGHT = {"model": "mlp", "discovery": {"encoder_width": 4}}
 
 
 class Sampler(threading.Thread):
@@ -68,7 +69,7 @@ class Sampler(threading.Thread):
         return peak
 
 
-def measure(n_images: int, cache: Path, out: Path) -> None:
+def measure(n_images: int, is_light: bool, cache: Path, out: Path) -> None:
     """Run all stages on so many images, and print seconds and peaks by stage as one JSON object."""
     sampler, rows = Sampler(), {}
     sampler.start()
@@ -80,7 +81,7 @@ def measure(n_images: int, cache: Path, out: Path) -> None:
         return time.monotonic()
 
     start = time.monotonic()
-    config = build_config(SETTINGS)
+    config = build_config(merge_settings(SETTINGS, LIGHT if is_light else {}))
     pictures, ids = Blobs(n_images), tuple(map(str, range(n_images)))
     names = tuple(f"class {c}" for c in range(pictures.n_classes))
     listing = Listing("made:blobs", pictures, np.arange(n_images) % pictures.n_classes, ids, names)
@@ -99,8 +100,8 @@ def measure(n_images: int, cache: Path, out: Path) -> None:
 
 def start_run(config: RunConfig, dataset: ImageDataset, out: Path, command: str) -> Run:
     """A run of a command on a dataset that is open."""
-    model = find_model("conv")
-    return open_run(replace(config, model=model.name), model, Screen(quiet=True), "cpu", out, command, dataset=dataset)
+    model = find_model(config.model)
+    return open_run(config, model, Screen(quiet=True), "cpu", out, command, dataset=dataset)
 
 
 def print_table(found: list[dict[str, Any]]) -> None:
@@ -118,15 +119,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--folder", help="for the cache and the results (default a temporary folder)")
+    parser.add_argument("--light", action="store_true", help="small networks, whose memory no count of images changes")
     parser.add_argument("--measure", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.measure is not None:
-        measure(given.measure, Path(given.folder) / "cache", Path(given.folder) / str(given.measure))
+        measure(given.measure, given.light, Path(given.folder) / "cache", Path(given.folder) / str(given.measure))
         return
     found = []
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
         for n_images in given.images:
             command = [sys.executable, __file__, "--measure", str(n_images), "--folder", folder]
+            command += ["--light"] if given.light else []
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
             found.append(json.loads(done.stdout.splitlines()[-1]))
             print(json.dumps(found[-1]["seconds"]), file=sys.stderr)

@@ -384,6 +384,16 @@ def test_clearing_removes_an_entry_or_all_and_nothing_else(listing, config, tmp_
     assert (folder / "notes" / "mine.txt").read_text() == "mine"
 
 
+def test_a_damaged_entry_is_listed_and_can_be_removed(listing, config):
+    decode_listing(listing, config)
+    entry = find_entry(config)
+    (entry / "state.json").write_text("{")
+    (found,) = list_entries(Path(config.cache))
+    assert (found.name, found.source, found.is_complete) == (entry.name, "damaged", False)
+    assert len(clear_entries(Path(config.cache), entry.name)[0]) == 1
+    assert not entry.exists()
+
+
 def test_a_folder_that_is_no_cache_is_never_cleared(listing, config, tmp_path):
     decode_listing(listing, config)
     (Path(config.cache) / "CACHEDIR.TAG").unlink()
