@@ -69,6 +69,13 @@ def test_what_starts_fast_does_not_load_torch(part):
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.parametrize("module", ["listing", "pictures", "row_groups", "shards", "sources.hf", "workers"])
+def test_what_worker_processes_load_does_not_load_torch(module):
+    """Each of them would start seconds later, and take half a gigabyte."""
+    code = f"import sys, splitgen.data.{module}\nassert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_nobody_imports_the_command_line():
     for path in ROOT.rglob("*.py"):
         if name_part(path) not in ("__main__", "cli"):

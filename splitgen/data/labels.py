@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from splitgen.data.dataset import check_labels, tell_gap
+from splitgen.data.class_checks import check_labels, tell_gap
 from splitgen.errors import SourceError
 
 NONE_LABEL = -1  # of a ClassLabel: no label, as in the hub's test parts

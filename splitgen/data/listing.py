@@ -80,7 +80,8 @@ def decode_listing(listing: Listing, config: DataConfig) -> ImageDataset:
     Raises `SourceError` for labels that cannot be and, unless they are to be skipped, for images that cannot be read,
     all of them in one; `CacheError` for a cache folder that cannot be used or is full.
     """
-    from splitgen.data.dataset import OwnTest, check_classes, check_labels, make_dataset
+    from splitgen.data.class_checks import check_classes, check_labels
+    from splitgen.data.dataset import OwnTest, make_dataset
 
     labels = check_labels(listing.source, np.asarray(listing.labels), len(listing.pictures), len(listing.class_names))
     check_classes(listing.source, labels, listing.class_names)  # before an hour of decoding, and after it again

@@ -14,7 +14,8 @@ import torch
 from PIL import Image
 from torch.utils.data import IterableDataset
 
-from splitgen.data.dataset import ImageDataset, check_classes, check_labels, make_dataset, tell_gap
+from splitgen.data.class_checks import check_classes, check_labels, tell_gap
+from splitgen.data.dataset import ImageDataset, make_dataset
 from splitgen.data.decode import Encoded
 from splitgen.data.images import DatasetImages, Images, hold_small, stream_chunks, take_pair
 from splitgen.data.listing import Listing, decode_listing

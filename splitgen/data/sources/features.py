@@ -18,8 +18,9 @@ import torch
 
 from splitgen.archives import ArchiveError, open_npz
 from splitgen.data.arrow import is_label, read_class_names, read_features, read_labels
+from splitgen.data.class_checks import check_label_shape
 from splitgen.data.columns import find_label_column
-from splitgen.data.dataset import ImageDataset, check_label_shape, make_dataset
+from splitgen.data.dataset import ImageDataset, make_dataset
 from splitgen.data.labels import LabelColumn, code_labels, text_column
 from splitgen.errors import SourceError
 from splitgen.parquet import check_footprint

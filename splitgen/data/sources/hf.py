@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +24,6 @@ from splitgen.data.arrow import (
     read_labels,
     unpack_columns,
 )
-from splitgen.data.dataset import ImageDataset
 from splitgen.data.decode import DecodeError
 from splitgen.data.listing import Listing, decode_listing
 from splitgen.data.parts import choose_own_test, choose_part, name_part, refuse_part
@@ -33,6 +32,9 @@ from splitgen.data.rows import NO_LABELS, OWN_TEST, RowPart, RowParts, divide_ro
 from splitgen.data.table_rows import TableRows, list_table_rows
 from splitgen.errors import SourceError
 from splitgen.settings.stages import DataConfig
+
+if TYPE_CHECKING:
+    from splitgen.data.dataset import ImageDataset
 
 PATHS = "paths of images\n"  # a column of our own, named as nobody does
 BATCH = 10_000  # rows whose labels are read at a time

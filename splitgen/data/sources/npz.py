@@ -8,7 +8,8 @@ import numpy as np
 
 from splitgen.archives import ArchiveError, Npz, open_npz
 from splitgen.data.arrays import check_image_shape, to_channels_first
-from splitgen.data.dataset import ImageDataset, check_label_shape, make_dataset
+from splitgen.data.class_checks import check_label_shape
+from splitgen.data.dataset import ImageDataset, make_dataset
 from splitgen.errors import SourceError
 from splitgen.settings.stages import DataConfig
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from splitgen.data.arrays import to_channels_first
-from splitgen.data.dataset import ImageDataset, OwnTest, check_classes, check_labels, make_dataset
+from splitgen.data.class_checks import check_classes, check_labels
+from splitgen.data.dataset import ImageDataset, OwnTest, make_dataset
 from splitgen.data.images import MemoryImages
 from splitgen.data.listing import Listing, Pictures, decode_listing
 from splitgen.data.pictures import FilePictures
