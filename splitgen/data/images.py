@@ -62,6 +62,12 @@ class PixelStatistics:
     high: float
 
 
+def one_shape(pixels: torch.Tensor | np.ndarray) -> tuple[int, int, int]:
+    """Channels, height and width of pixels [N, channels, height, width]."""
+    channels, height, width = pixels.shape[1:]
+    return channels, height, width
+
+
 @dataclass(frozen=True)
 class MemoryImages:
     """Images in one tensor, uint8 or float32 [N, channels, height, width]; never changed."""
@@ -70,8 +76,7 @@ class MemoryImages:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        channels, height, width = self.pixels.shape[1:]
-        return channels, height, width
+        return one_shape(self.pixels)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -103,8 +108,7 @@ class MappedImages:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        channels, height, width = self.pixels.shape[1:]
-        return channels, height, width
+        return one_shape(self.pixels)
 
     @property
     def dtype(self) -> torch.dtype:
