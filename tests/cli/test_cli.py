@@ -17,7 +17,8 @@ from PIL import Image
 
 from splitgen import cli, read_split, read_tasks
 
-SMALL = ["--threads", "1", "--meta-steps", "3", "--refine-steps", "2", "--seeds", "2", "--epochs", "8"]
+QUICK = ["--threads", "1", "--config", Path(__file__).parents[1] / "quick.toml"]
+SMALL = [*QUICK, "--meta-steps", "3", "--refine-steps", "2", "--seeds", "2", "--epochs", "8"]
 
 
 def splitgen(*args: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -80,17 +81,19 @@ def test_an_attribute_of_the_metadata_is_exported(run_folder, tmp_path):
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
 
 
-def test_the_same_seed_gives_the_same_bytes(run_folder, tmp_path):
-    again = splitgen("make", "--out", tmp_path / "again", *SMALL, "--quiet")
-    assert again.returncode == 0
-    assert again.stderr == ""
-    first, second = (folder / "split.parquet" for folder in (run_folder, tmp_path / "again"))
+def test_the_same_seed_gives_the_same_bytes(tmp_path):
+    few = ["--meta-steps", "2", "--refine-steps", "1", "--seeds", "2", "--epochs", "2", "--quiet"]
+    for name in ("first", "second"):
+        done = splitgen("make", "--out", tmp_path / name, *QUICK, *few)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+    first, second = (tmp_path / name / "split.parquet" for name in ("first", "second"))
     assert first.read_bytes() == second.read_bytes()
 
 
 def test_split_makes_another_split_of_saved_tasks_and_show_prints_it(run_folder, tmp_path):
     options = ["--target", "0,1,2,3,4", "--test-fraction", "0.2", "--reserve-fraction", "0.3", "--seeds", "2"]
-    options += ["--refine-steps", "0"]
+    options += ["--refine-steps", "0", *QUICK]
     done = splitgen("split", run_folder, *options, "--epochs", "4", "--out", tmp_path / "other")
     assert done.returncode == 0, done.stderr
     split = read_split(tmp_path / "other" / "split.parquet")
@@ -154,7 +157,7 @@ def test_a_second_call_without_out_does_not_collide_and_config_yields_to_the_com
 
 
 def test_a_budget_is_the_stop_and_its_meta_steps_replay_to_the_same_tasks(tmp_path):
-    fast = ["--epochs", "1", "--threads", "1"]
+    fast = ["--epochs", "1", *QUICK]
     assert splitgen("discover", "--budget", "3s", "--out", tmp_path / "timed", *fast).returncode == 0
     record = json.loads((tmp_path / "timed" / "run.json").read_text())["discovery"]
     assert record["stopped_by"] == "budget"
@@ -165,7 +168,7 @@ def test_a_budget_is_the_stop_and_its_meta_steps_replay_to_the_same_tasks(tmp_pa
 
 
 def test_a_split_within_a_budget_replays_by_its_steps_and_lone_tasks_are_not_refined(run_folder, tmp_path):
-    fast = ["--seeds", "2", "--epochs", "1", "--threads", "1"]
+    fast = ["--seeds", "2", "--epochs", "1", *QUICK]
     timed = splitgen("split", run_folder, "--budget", "3s", "--out", tmp_path / "timed", *fast)
     assert timed.returncode == 0, timed.stderr
     steps = json.loads((tmp_path / "timed" / "run.json").read_text())["refinement_steps"]
@@ -186,7 +189,7 @@ def test_groups_stay_whole_and_the_split_is_judged_with_them_or_not_at_all(run_f
     table = pd.DataFrame({"id": range(1797), "writer": [i // 30 for i in range(1797)]})
     table.to_csv(tmp_path / "attrs.csv", index=False)
     options = ["--metadata", tmp_path / "attrs.csv", "--group-column", "writer"]
-    options += ["--refine-steps", "0", "--seeds", "2", "--epochs", "4"]
+    options += ["--refine-steps", "0", "--seeds", "2", "--epochs", "4", *QUICK]
     done = splitgen("split", run_folder, *options, "--out", tmp_path / "whole")
     assert done.returncode == 0, done.stderr
     assert "60 groups of 'writer' kept whole" in done.stderr

@@ -17,7 +17,8 @@ from splitgen.claims import FolderClaim
 from splitgen.errors import RunFolderError
 from splitgen.runs.run import claim_folder, claim_next
 
-FAST = ["--threads", "1", "--meta-steps", "1", "--tasks", "1", "--epochs", "1"]
+QUICK = Path(__file__).parents[1] / "quick.toml"
+FAST = ["--threads", "1", "--meta-steps", "1", "--tasks", "1", "--epochs", "1", "--config", QUICK]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
