@@ -217,8 +217,11 @@ def prepare(picture: Image.Image, storage: Storage, preprocessing: Preprocessing
     return flat if turn is None else flat.transpose(turn)
 
 
-def fit(picture: Image.Image, preprocessing: Preprocessing) -> Image.Image:
-    """A picture of L or RGB at the preprocessing's size, antialiased; one that has it already stays as it is."""
+def fit(picture: Image.Image, preprocessing: Preprocessing, fill: float | None = None) -> Image.Image:
+    """A picture of L, RGB or F at the preprocessing's size, antialiased; one that has it already stays as it is.
+
+    fill: the value that a picture of one channel is filled up with; None takes the background's colour.
+    """
     size, (width, height) = preprocessing.size, picture.size
     if (width, height) == (size, size):
         return picture
@@ -230,6 +233,7 @@ def fit(picture: Image.Image, preprocessing: Preprocessing) -> Image.Image:
         return picture.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
     scale = size / max(width, height)
     inner = max(1, round(width * scale)), max(1, round(height * scale))
-    canvas = Image.new(picture.mode, (size, size), read_colour(preprocessing.background, picture.mode))
+    colour = read_colour(preprocessing.background, picture.mode) if fill is None else fill
+    canvas = Image.new(picture.mode, (size, size), colour)
     canvas.paste(picture.resize(inner, Image.Resampling.BILINEAR), ((size - inner[0]) // 2, (size - inner[1]) // 2))
     return canvas

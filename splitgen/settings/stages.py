@@ -62,7 +62,10 @@ class DataConfig:
         option="--target-column",
     )
     image_size: int | None = setting(
-        None, "pixels a side that images are resized to", "32, of smaller images their own", option="--image-size"
+        None,
+        "pixels a side that images are resized to",
+        "32, of smaller images their own, as of those that come as arrays",
+        option="--image-size",
     )
     resize: str = setting(
         "crop",

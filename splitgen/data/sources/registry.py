@@ -16,6 +16,7 @@ from splitgen.data.dataset import ImageDataset
 from splitgen.data.duplicates import group_duplicates
 from splitgen.data.metadata import Groups, code_column, join_metadata
 from splitgen.data.progress import OnProgress, listening
+from splitgen.data.resizing import resize_dataset
 from splitgen.data.sources.csv import load_csv
 from splitgen.data.sources.digits import load_digits
 from splitgen.data.sources.features import load_features
@@ -74,7 +75,7 @@ def open_dataset(given: DataConfig | str | Any, *, on_progress: OnProgress | Non
         return hold_torch_dataset(given)
     config = DataConfig(given) if isinstance(given, str) else given
     with listening(on_progress):
-        dataset = open_source(config)
+        dataset = resize_dataset(open_source(config), config)
     if config.metadata is not None:
         path, column = Path(config.metadata), config.group_column
         metadata = join_metadata(path, dataset.ids)
