@@ -253,7 +253,11 @@ def check_names(split: Split, path: str, namings: Sequence[Names]) -> None:
 
 
 def check_labels(split: Split, path: str, rows: np.ndarray, labels: np.ndarray) -> None:
-    """Raise `FingerprintError` where the labels [n] of some rows [n] are neither the split's labels nor its targets."""
+    """Raise `FingerprintError` where the labels [n] of some rows [n] are neither the split's labels nor its targets.
+
+    Labels that count from 1, or leave numbers out, are the split's where they are its labels in the same order: it was
+    made with classes numbered anew, as some of torchvision's need.
+    """
     if labels.ndim != 1:
         raise FingerprintError(path, f"the dataset's labels have the shape {labels.shape}, not one a row", SAME_ROWS)
     try:
@@ -262,9 +266,15 @@ def check_labels(split: Split, path: str, rows: np.ndarray, labels: np.ndarray) 
         problem = f"the dataset's label of row {int(rows[error.position])} is {error.shown}, no class"
         raise FingerprintError(path, problem, SAME_ROWS) from error
     differs = labels != split.labels[rows]
-    if differs.any() and (labels != split.targets[rows]).any():
+    if differs.any() and (labels != split.targets[rows]).any() and not is_renumbered(split.labels[rows], labels):
         row = int(rows[differs][0])
         raise FingerprintError(path, f"the dataset's label of row {row} is not {split.labels[row]}", SAME_ROWS)
+
+
+def is_renumbered(labels: np.ndarray, others: np.ndarray) -> bool:
+    """Whether others [n] are the labels [n] with other numbers, a larger one for a larger label."""
+    (_, ranks), (_, other_ranks) = (np.unique(each, return_inverse=True) for each in (labels, others))
+    return np.array_equal(ranks, other_ranks)
 
 
 def check_belongs(split: Split, path: str, fingerprint: str, labels: np.ndarray, ids: Sequence[str]) -> None:

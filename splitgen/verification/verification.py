@@ -17,7 +17,7 @@ from functools import partial
 
 import numpy as np
 import torch
-from scipy import stats
+from scipy.special import stdtrit
 
 from splitgen.models.bench import Bench
 from splitgen.models.training import predict
@@ -279,7 +279,7 @@ def score_classes(bench: Bench, hits: torch.Tensor, rows: torch.Tensor) -> np.nd
 def summarize(values: list[float], least: float = 0.0, most: float = 1.0) -> Figure:
     """Mean and t-interval of a figure over the seeds. The interval ends where the figure's range does."""
     mean = float(np.mean(values))
-    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, len(values) - 1)) * float(np.std(values, ddof=1))
+    half = float(stdtrit(len(values) - 1, 0.5 + CONFIDENCE / 2)) * float(np.std(values, ddof=1))
     half /= math.sqrt(len(values))
     return Figure(tuple(values), mean, max(least, mean - half), min(most, mean + half))
 

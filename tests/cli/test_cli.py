@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,26 @@ QUICK = ["--threads", "1", "--config", Path(__file__).parents[1] / "quick.toml"]
 SMALL = [*QUICK, "--meta-steps", "3", "--refine-steps", "2", "--seeds", "2", "--epochs", "8"]
 
 
-def splitgen(*args: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+Done = subprocess.CompletedProcess[str]
+
+
+def splitgen(*args: object) -> Done:
+    """The command in this process: torch and the rest, which take seconds to load, are there."""
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        redirect_stdout(io.StringIO()) as out,
+        redirect_stderr(io.StringIO()) as err,
+    ):
+        patch.setattr(sys, "argv", ["splitgen", *map(str, args)])
+        patch.setenv("COLUMNS", "80")
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+    code = stop.value.code
+    return subprocess.CompletedProcess(args, code if isinstance(code, int) else 0, out.getvalue(), err.getvalue())
+
+
+def splitgen_alone(*args: object, cwd: Path | None = None) -> Done:
+    """The command in a process of its own."""
     command = [sys.executable, "-m", "splitgen", *map(str, args)]
     environment = {**os.environ, "COLUMNS": "80"}
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False)
@@ -30,7 +51,7 @@ def splitgen(*args: object, cwd: Path | None = None) -> subprocess.CompletedProc
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "digits"
-    done = splitgen("make", "--out", out, *SMALL)
+    done = splitgen_alone("make", "--out", out, *SMALL)
     assert done.returncode == 0, done.stderr
     assert "verdict:" in done.stdout
     return out
@@ -84,7 +105,7 @@ def test_an_attribute_of_the_metadata_is_exported(run_folder, tmp_path):
 def test_the_same_seed_gives_the_same_bytes(tmp_path):
     few = ["--meta-steps", "2", "--refine-steps", "1", "--seeds", "2", "--epochs", "2", "--quiet"]
     for name in ("first", "second"):
-        done = splitgen("make", "--out", tmp_path / name, *QUICK, *few)
+        done = splitgen_alone("make", "--out", tmp_path / name, *QUICK, *few)
         assert done.returncode == 0, done.stderr
         assert done.stderr == ""
     first, second = (tmp_path / name / "split.parquet" for name in ("first", "second"))
@@ -145,10 +166,13 @@ def test_verify_by_several_models_gives_one_table(run_folder):
     assert "nothing" in wrong.stderr
 
 
-def test_a_second_call_without_out_does_not_collide_and_config_yields_to_the_command_line(tmp_path):
-    (tmp_path / "fast.toml").write_text("seed = 5\n[discovery]\nmeta_steps = 1\n[agreement]\nepochs = 1\n")
+def test_a_second_call_without_out_does_not_collide_and_config_yields_to_the_command_line(tmp_path, monkeypatch):
+    (tmp_path / "fast.toml").write_text(
+        "seed = 5\n[discovery]\nmeta_steps = 1\ninner_steps = 20\n[agreement]\nepochs = 1\n"
+    )
+    monkeypatch.chdir(tmp_path)
     for _ in range(2):
-        done = splitgen("discover", "--config", "fast.toml", "--seed", "6", cwd=tmp_path)
+        done = splitgen("discover", "--config", "fast.toml", "--seed", "6")
         assert done.returncode == 0, done.stderr
     folders = sorted((tmp_path / "splitgen-runs").iterdir())
     assert [folder.name for folder in folders] == ["digits-001", "digits-002"]
@@ -308,7 +332,7 @@ def test_bad_input_gets_one_line_and_leaves_nothing(bad_folder, args, message, m
 
 
 def test_bad_input_in_a_process_of_its_own_has_exit_code_2_and_no_traceback(tmp_path):
-    done = splitgen("make", "npz:nothing.npz", cwd=tmp_path)
+    done = splitgen_alone("make", "npz:nothing.npz", cwd=tmp_path)
     assert done.returncode == 2
     assert (
         done.stderr == "splitgen: dataset 'npz:nothing.npz': the file does not exist; give an .npz file with x and y\n"

@@ -93,6 +93,20 @@ def test_a_subset_that_puts_the_rows_in_order_is_the_splits_own(split, images):
     ] * len(paths)
 
 
+def test_labels_that_count_from_one_or_leave_numbers_out_are_those_of_classes_numbered_anew(split):
+    numbers = np.array([1, 2, 3, 5, 8, 13, 21, 34, 55, 89])
+    for others in (split.labels + 1, numbers[split.labels]):
+        assert len(split.subset(Lister(targets=others.tolist()), "test")) == split.counts()["test"]
+        assert len(split.subset([(None, int(label)) for label in others], "test")) == split.counts()["test"]
+    swapped = numbers[[1, 0, *range(2, 10)]][split.labels]  # the same parts, but other classes
+    with pytest.raises(FingerprintError, match="label of row"):
+        split.subset(Lister(targets=swapped.tolist()), "test")
+    one_wrong = (split.labels + 1).tolist()
+    one_wrong[299] = one_wrong[299] % 10 + 1
+    with pytest.raises(FingerprintError, match="label of row"):
+        split.subset(Lister(targets=one_wrong), "test")
+
+
 def test_labels_are_all_compared_through_a_subset_and_all_as_labels_or_all_as_targets(split, folder):
     labels = split.labels.tolist()
     labels[151] = (labels[151] + 1) % 10  # of a hundred items that are looked at, none is row 151

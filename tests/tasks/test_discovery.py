@@ -23,7 +23,7 @@ def discover(dataset, config, model="conv", seed=0):
 
 
 def test_discovery_lowers_the_divergence_and_keeps_every_class_halved(digits):
-    found = discover(digits, DiscoveryConfig(meta_steps=20, n_tasks=1), seed=2)
+    found = discover(digits, DiscoveryConfig(meta_steps=20, inner_steps=30, n_tasks=1), seed=2)
     divergences = [step.divergence for step in found.history]
     assert np.mean(divergences[-5:]) < np.mean(divergences[:5])
     assert (found.meta_steps, found.stopped_by, found.margins.shape) == (20, "meta-steps", (1797, 1))

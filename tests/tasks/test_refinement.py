@@ -38,7 +38,7 @@ from splitgen.tasks.terms import (
 )
 
 SIDES = np.where(np.arange(10) < 5, 1, -1)
-CONFIG = DiscoveryConfig(meta_steps=4, n_tasks=3)
+CONFIG = DiscoveryConfig(meta_steps=4, n_tasks=3, inner_steps=30)
 START = (Start(0, SIDES),)
 WEIGHTS = {"imbalance_weight": 3.0, "crowding_weight": 0.3}
 

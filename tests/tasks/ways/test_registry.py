@@ -7,13 +7,15 @@ import pandas as pd
 import pytest
 
 import splitgen
-from splitgen import FoundTasks, RunConfig, TrainingConfig, VerificationConfig, find_model, make_bench
+from splitgen import AgreementConfig, FoundTasks, RunConfig, TrainingConfig, VerificationConfig, find_model, make_bench
 from splitgen.errors import MetadataError, SettingError
 from splitgen.tasks.ways.given import given_tasks
 from splitgen.tasks.ways.registry import WAYS, find_way
 from splitgen.tasks.ways.request import WayRequest
 
-FAST = RunConfig(training=TrainingConfig(epochs=8), verification=VerificationConfig(2))
+FAST = RunConfig(
+    training=TrainingConfig(epochs=8), agreement=AgreementConfig(epochs=1), verification=VerificationConfig(2)
+)
 
 
 @pytest.fixture
