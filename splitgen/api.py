@@ -13,14 +13,14 @@ from splitgen.runs import stages
 from splitgen.runs.run import Run, open_run
 from splitgen.screen.console import Screen
 from splitgen.settings.faults import check
-from splitgen.settings.stages import RunConfig
+from splitgen.settings.stages import DataConfig, RunConfig
 from splitgen.tasks.ways.registry import choose_way
 
 
 def make(
-    dataset: ImageDataset | str | Any = "digits",
-    model: ModelFactory | str = "conv",
-    target: str = "label",
+    dataset: ImageDataset | str | Any | None = None,
+    model: ModelFactory | str | None = None,
+    target: str | None = None,
     *,
     config: RunConfig | None = None,
     tasks_from: str | None = None,
@@ -35,24 +35,26 @@ def make(
 
     dataset: a spec such as "digits", a dataset that was opened, or a torch dataset of pairs (image, class).
     model: a name, or what `find_model` gave. target: "label", or the classes of side 1.
-    config: all other settings; what is given beside it wins.
+    config: all settings, by default those of digits, conv and label; what is given beside it wins. A dataset that was
+        opened is taken as it is.
     tasks_from: a name of `WAYS`; labels: a table of tasks of one's own, for the way "given".
     budget_seconds: for discovery and refinement; meta-steps are a stop beside it only where they are given.
     out: folder to keep everything in; None keeps nothing.
     Gives the run, with `.split`, `.verification`, `.tasks`, `.record` and `.report(path)`.
     Raises the `SplitgenError` that the command line would tell in one line.
     """
-    opened: ImageDataset = dataset if isinstance(dataset, ImageDataset) else open_dataset(dataset)
-    factory = find_model(model) if isinstance(model, str) else model
     config = config or RunConfig()
-    config = dataclasses.replace(
-        config,
-        model=factory.name,
-        seed=config.seed if seed is None else seed,
-        data=dataclasses.replace(config.data, dataset=opened.source),
-        selection=dataclasses.replace(config.selection, target=target),
-    )
+    selection = config.selection if target is None else dataclasses.replace(config.selection, target=target)
+    config = dataclasses.replace(config, seed=config.seed if seed is None else seed, selection=selection)
+    if isinstance(dataset, str):
+        config = dataclasses.replace(config, data=dataclasses.replace(config.data, dataset=dataset))
     check(config)
+    model = config.model if model is None else model
+    factory = find_model(model) if isinstance(model, str) else model
+    opened = open_given(dataset, config.data)
+    if opened.source != config.data.dataset and not (dataset is None or isinstance(dataset, str)):
+        config = dataclasses.replace(config, data=dataclasses.replace(config.data, dataset=opened.source))
+    config = dataclasses.replace(config, model=factory.name)
     table = None if labels is None else Path(labels)
     run = open_run(
         config,
@@ -68,3 +70,10 @@ def make(
     )
     stages.make(run)
     return run
+
+
+def open_given(dataset: ImageDataset | str | Any | None, config: DataConfig) -> ImageDataset:
+    """The dataset of the settings, unless one was given that is none of their specs."""
+    if isinstance(dataset, ImageDataset):
+        return dataset
+    return open_dataset(config if dataset is None or isinstance(dataset, str) else dataset)

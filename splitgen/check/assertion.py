@@ -48,7 +48,7 @@ def assert_robust(
     else:
         by_row = None if control is None else place_predictions(split, control, "control")
         judgement = judge_predictions(split, place_predictions(split, predictions, "predictions"), "model", by_row)
-    outcomes = check_figures(judgement.means, bounds, judgement.why_missing)
+    outcomes = check_figures(judgement.means, bounds, judgement.why_missing, judgement.unlearned)
     missed = [str(outcome) for outcome in outcomes if not outcome.passed]
     if missed:
         figures = ", ".join(f"{name} {mean:.3f}" for name, mean in judgement.means.items())
@@ -81,16 +81,18 @@ def place_predictions(split: Split, given: Any, name: str) -> np.ndarray:
 
 
 def join_series(split: Split, given: pd.Series[Any], name: str) -> np.ndarray | None:
-    """The rows that a Series is of by its index, int64 [n]; None where the index says nothing of them.
+    """The rows that a Series is of by its index, int64 [n]: rows of the test part, or of all, or else ids; None where
+    it only counts from 0.
 
-    Raises `PredictionsError` for an index of texts that are not ids, each once.
+    Raises `PredictionsError` for an index of anything else, or of an id twice.
     """
     keys = list(given.index)
-    if not any(isinstance(key, str) for key in keys):
-        is_rows = pd.api.types.is_integer_dtype(given.index) and any(
-            np.array_equal(np.sort(given.index), rows) for rows in (split.indices("test"), np.arange(split.n_points))
-        )
-        return given.index.to_numpy(np.int64) if is_rows else None
+    if pd.api.types.is_integer_dtype(given.index):
+        for rows in (split.indices("test"), np.arange(split.n_points)):
+            if np.array_equal(np.sort(given.index), rows):
+                return given.index.to_numpy(np.int64)
+        if counts_from_zero(given.index.to_numpy()):
+            return None
     try:
         rows = find_positions(keys, split.ids)
     except AmbiguousIdError as error:
@@ -103,6 +105,11 @@ def join_series(split: Split, given: pd.Series[Any], name: str) -> np.ndarray | 
         problem = f"id '{split.ids[int(rows[doubled[0]])]}' stands twice"
         raise PredictionsError(name, problem, "give one prediction for each row")
     return rows
+
+
+def counts_from_zero(numbers: np.ndarray) -> bool:
+    """Whether numbers [n] count 0, 1, 2, ..., or begin again at 0, as those of batches do."""
+    return bool(numbers[:1].sum() == 0 and ((np.diff(numbers) == 1) | (numbers[1:] == 0)).all())
 
 
 def train_and_judge(split: Split, model: Any, dataset: Any, seeds: int) -> Judgement:

@@ -54,7 +54,7 @@ def prepare_folder(folder: Path) -> None:
     """Make a cache folder, or see that it is one or empty, and can be written. Raises `CacheError`, `OSError`."""
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / TAG).exists():
-        if any(folder.iterdir()):
+        if any(folder.iterdir()) and not (folder / TAG).exists():  # another process may just have made it
             raise CacheError(str(folder), "it holds other files", "give an empty folder, or a new one, to --cache")
         (folder / TAG).write_text(TAG_TEXT)
     if not os.access(folder, os.W_OK):
@@ -229,7 +229,11 @@ class Writer:
 
 
 def open_at(path: Path, size: int) -> Any:
-    """A file of just that size, made or cut, to append to."""
+    """A file of just that size, made or cut, to append to. One of nothing is a new one: a process that has the old one
+    mapped must not lose what it reads."""
+    if size == 0:
+        with contextlib.suppress(PermissionError):  # systems that keep what is mapped
+            path.unlink(missing_ok=True)
     file = path.open("r+b" if path.exists() else "w+b")
     file.truncate(size)
     file.seek(size)
@@ -297,6 +301,8 @@ def remove_entry(path: Path) -> bool:
         claim = FolderClaim(path)
     except BlockingIOError:
         return False
+    except FileNotFoundError:  # removed by somebody else just now
+        return True
     for name in (STATE, PIXELS, RECORDS):
         (path / name).unlink(missing_ok=True)
     for left in path.glob(f".{STATE}.*"):  # of a process that was killed while it wrote

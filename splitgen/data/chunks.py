@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
 from splitgen.data.decode import DecodeError, Encoded, Preprocessing, Sight, look_and_decode, look_at
 from splitgen.data.opening import QUIET
@@ -111,12 +112,21 @@ def read_row(chunk: Chunk, place: int, item: Encoded, order: Order) -> tuple[Any
     elif order.kind == LOOK:
         sight = look_at(item)
     if order.kind != LOOK:
-        raw = item if isinstance(item, bytes) else np.asarray(item).tobytes()
+        raw = item if isinstance(item, bytes) else to_bytes(item)
         chunk.raw.extend(raw)
         digest, n_bytes = hashlib.sha256(raw).digest(), len(raw)
     span = (math.nan if value is None else value for value in (sight.lowest, sight.highest))
     told = (sight.width, sight.height, sight.channels, sight.n_frames, *span, sight.floating)
     return READABLE, *told, n_bytes, np.frombuffer(digest, np.uint8)
+
+
+def to_bytes(item: Image.Image | np.ndarray) -> bytes:
+    """What an image that is decoded already holds: its values, and what they mean."""
+    if isinstance(item, np.ndarray):
+        return f"{item.dtype.str} {item.shape} ".encode() + item.tobytes()
+    palette = item.getpalette("RGBA") if item.mode in ("P", "PA") else None
+    key = item.info.get("transparency")
+    return f"{item.mode} {item.size} {palette} {key} ".encode() + item.tobytes()
 
 
 def judge_pixels(records: np.ndarray, pixels: np.ndarray) -> None:

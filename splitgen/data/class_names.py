@@ -12,7 +12,6 @@ from splitgen.errors import SettingError
 MOST = 20  # names in a line
 NUMBER = re.compile("0|[1-9][0-9]{0,17}")
 BY_NAME, BY_NUMBER = "name:", "number:"  # in front of what could be either
-CLEARLY = f"{BY_NUMBER}N or {BY_NAME}NAME"
 
 
 def find_classes(text: str, names: Sequence[str]) -> list[int]:

@@ -54,7 +54,7 @@ def flatten_keyed(picture: Image.Image, key: Key, storage: Storage, background: 
     plain = picture.copy()
     plain.info = {}  # a key of 16 bits makes Pillow's conversions fail
     values = np.atleast_1d(np.array(list(key) if isinstance(key, bytes) else key))
-    values = values >> 8 if values.max() > 255 else values * KEY_SCALES.get(storage.raw, 1)
+    values = values >> 8 if ";16" in storage.raw else values * KEY_SCALES.get(storage.raw, 1)
     return compose(plain, mask_key(np.asarray(plain.convert("L") if plain.mode == "1" else plain), values), background)
 
 

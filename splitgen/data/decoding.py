@@ -7,6 +7,7 @@ it is done again. So images are nearly always read once, and the result is as if
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import shutil
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import PIL
 
 from splitgen.archives import tell_size
 from splitgen.data.cache import (
@@ -48,14 +50,16 @@ if TYPE_CHECKING:
 FORESEEN_BLOCKS, BLOCK_ROWS = 4, 32  # rows looked at first; in blocks, as a table gives rows that lie side by side
 WORKERS_PAY = 2.0  # seconds of work from which on workers, which take 0.3 s to start, are worth it
 CHUNK_BYTES, CHUNK_SECONDS, MAX_CHUNK_ROWS = 4_000_000, 0.25, 256
+TRIES = 3  # to make an entry that somebody clears
 KEEP_SECONDS = 3.0  # between two times that what is decoded is made safe
 
 
 class UnforeseenError(Exception):
-    """Images are to be decoded otherwise than was foreseen. right: by this."""
+    """Images are to be decoded otherwise than was foreseen. right: by this; is_exact: by all that can be decoded, and
+    not by all headers."""
 
-    def __init__(self, right: Preprocessing) -> None:
-        self.right = right
+    def __init__(self, right: Preprocessing, *, is_exact: bool) -> None:
+        self.right, self.is_exact = right, is_exact
         super().__init__()
 
 
@@ -104,11 +108,11 @@ def decode_pictures(job: Job) -> Decoded:
         wish = {name: getattr(job.config, name) for name in ("image_size", "resize", "background")}
     else:
         wish = dataclasses.asdict(job.preprocessing)
-    key = make_key(stamp=stamp, n_images=len(job.pictures), wish=wish, fields=list_fields())
+    parts = {"stamp": stamp, "n_images": len(job.pictures), "wish": wish, "fields": list_fields()}
+    key = make_key(**parts, pillow=PIL.__version__)
     entry = Entry(folder / name_entry(job.source, key), key)
     try:
-        state, fingerprint = make_entry(entry, job)
-        found = entry.map_pixels(state), entry.map_records(state)
+        state, fingerprint, found = make_mapped(entry, job)
     except DecodeError as error:
         raise SourceError(job.source, str(error), "give images of one kind") from error
     except OSError as error:
@@ -119,6 +123,17 @@ def decode_pictures(job: Job) -> Decoded:
     if not is_kept and os.name != "posix":
         weakref.finalize(found[0], shutil.rmtree, folder, ignore_errors=True)
     return Decoded(Preprocessing(**state.preprocessing), *found, dict(state.problems), fingerprint, notes)
+
+
+def make_mapped(entry: Entry, job: Job) -> tuple[State, str, tuple[np.ndarray, np.ndarray]]:
+    """The state of the whole entry, the fingerprint, and pixels and records, mapped; made again where somebody clears
+    the cache in between."""
+    for _ in range(TRIES - 1):
+        with contextlib.suppress(FileNotFoundError):
+            state, fingerprint = make_entry(entry, job)
+            return state, fingerprint, (entry.map_pixels(state), entry.map_records(state))
+    state, fingerprint = make_entry(entry, job)
+    return state, fingerprint, (entry.map_pixels(state), entry.map_records(state))
 
 
 def list_fields() -> list[str]:
@@ -157,7 +172,7 @@ def tell_fault(folder: Path, error: OSError) -> CacheError:
 def make_entry(entry: Entry, job: Job) -> tuple[State, str]:
     """The state of the whole entry, made by this process or by another one, and the fingerprint."""
     while True:
-        state, claim = entry.read_whole(), None
+        state, claim = read_lasting(entry, job), None
         if state is not None and job.ids is None:
             return state, ""
         if state is not None and hash_identity(job, state) in state.fingerprints:
@@ -167,11 +182,22 @@ def make_entry(entry: Entry, job: Job) -> tuple[State, str]:
             tell_progress(wait_for(entry), len(job.pictures))
             continue
         try:
-            state = entry.read_whole()
+            state = read_lasting(entry, job)
             if state is None or not add_fingerprint(entry, job, state):
                 fill_entry(entry, job)
         finally:
             claim.release()
+
+
+def read_lasting(entry: Entry, job: Job) -> State | None:
+    """The state of an entry that is complete; None where an image can be read now that could not be then, as after too
+    many open files, or without a reader that Pillow has been taught since."""
+    state = entry.read_whole()
+    if state is None:
+        return None
+    preprocessing = Preprocessing(**state.preprocessing)
+    orders = (Order(DECODE, range(row, row + 1), preprocessing) for row in state.problems)
+    return None if any(not read_chunk(job.pictures, order).problems for order in orders) else state
 
 
 def hash_identity(job: Job, state: State) -> str:
@@ -226,7 +252,7 @@ def fill_entry(entry: Entry, job: Job) -> None:
         try:
             state = decode_rest(entry, job, state)
         except UnforeseenError as error:
-            state = begin_state(entry, job, error.right, is_exact=True)
+            state = begin_state(entry, job, error.right, is_exact=error.is_exact)
         except ChangedError:
             state = foresee(entry, job)
 
@@ -251,8 +277,7 @@ def foresee(entry: Entry, job: Job) -> State:
     records = np.concatenate([read_chunk(job.pictures, Order(LOOK, block)).records for block in blocks])
     if has_ranges(records):
         return begin_state(entry, job, look_at_all(job), is_exact=True)
-    preprocessing = choose_preprocessing(records, job.config)
-    return begin_state(entry, job, preprocessing, is_exact=len(records) == n_images)
+    return begin_state(entry, job, choose_preprocessing(records, job.config), is_exact=False)
 
 
 def look_at_all(job: Job) -> Preprocessing:
@@ -288,7 +313,7 @@ def decode_rest(entry: Entry, job: Job, state: State) -> State:
         with closing(carry_out(job, DECODE, range(state.n_done, state.shape[0]), preprocessing)) as chunks:
             for chunk in chunks:
                 if not state.is_exact and is_contradicted(preprocessing, chunk.records):
-                    raise UnforeseenError(look_at_all(job))
+                    raise UnforeseenError(look_at_all(job), is_exact=False)
                 write_chunk(writer, fingerprint, chunk)
                 if time.monotonic() - kept > KEEP_SECONDS:
                     writer.keep()
@@ -296,7 +321,7 @@ def decode_rest(entry: Entry, job: Job, state: State) -> State:
         done = writer.keep()
         right = preprocessing if state.is_exact else choose_preprocessing(entry.map_records(done), job.config)
         if right != preprocessing:
-            raise UnforeseenError(right)
+            raise UnforeseenError(right, is_exact=True)
         return writer.complete({hash_identity(job, done): finish_fingerprint(fingerprint, job, done.problems)})
 
 

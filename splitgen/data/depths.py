@@ -15,6 +15,7 @@ Span = tuple[float, float]  # the values that become black and white
 SIXTEEN_BITS = ((np.arange(2**16) + 128) // 257).astype(np.uint8)  # value / 257, rounded
 BLOCK = 2**20  # values that are scaled at a time, in 8 bytes each
 BITS, PHOTOMETRIC, SAMPLE_FORMAT = 258, 262, 339  # TIFF's tags
+SIGNED = 2  # of SAMPLE_FORMAT
 
 
 @dataclass(frozen=True)
@@ -37,13 +38,15 @@ EIGHT_BITS = Storage("", fixed=False, bits=8, unsigned=False, inverted=False)
 
 
 def tell_storage(picture: Image.Image) -> Storage:
-    """Of a picture that has just been opened."""
+    """Of a picture that has just been opened. Raises `DecodeError` for signed bytes."""
     if picture.format == "JPEG":
         return EIGHT_BITS
     tile = getattr(picture, "tile", None)
     args = tile[0][3] if tile else None
     raw = args[0] if isinstance(args, tuple) and args else args
     tags = getattr(picture, "tag_v2", {}) if picture.format == "TIFF" else {}
+    if tags.get(SAMPLE_FORMAT, (1,))[0] == SIGNED and tags.get(BITS, (1,))[0] == 8:
+        raise DecodeError("is a TIFF file of signed bytes, whose sign Pillow forgets; save it with more bits")
     wide = picture.mode == "I"
     return Storage(
         raw=raw if isinstance(raw, str) else picture.mode,

@@ -109,14 +109,18 @@ def code_text(column: LabelColumn) -> tuple[np.ndarray, tuple[str, ...]]:
     return look_up(column.values, classes), classes
 
 
-def code_own_test(source: str, column: LabelColumn, classes: tuple[str, ...]) -> np.ndarray:
+def code_own_test(source: str, column: LabelColumn, classes: tuple[str, ...], *, by_name: bool) -> np.ndarray:
     """Class numbers int64 [N] of an own test set, by the classes of the train part.
 
-    Numbers without names are the train part's numbers; whatever has a name goes by it. Raises `SourceError` for a
-    class that the train part lacks.
+    by_name: the train part's labels are text, whose classes have numbers by their order alone: then a bare number is
+    the name of its class. Else numbers without names are the train part's numbers; whatever has a name goes by it.
+    Raises `SourceError` for a class that the train part lacks.
     """
     if column.is_text:
         return look_up_all(source, column.values, classes)
+    if column.names is None and by_name:
+        labels = check_labels(source, column.values, len(column.values))
+        return look_up_all(source, labels.astype(str).astype(object), classes)
     if column.names is None:
         return check_labels(source, column.values, len(column.values), len(classes))
     labels = check_labels(source, column.values, len(column.values))

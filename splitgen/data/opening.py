@@ -109,7 +109,7 @@ def check_whole(picture: Image.Image, item: bytes) -> None:
     """Raise `DecodeError` for damage that Pillow passes over; of a picture that has just been opened."""
     if picture.format == "PNG":
         check_sums(item)
-    if picture.format == "JPEG" and isinstance(picture, ImageFile.ImageFile) and picture.fp is not None:
+    if picture.format in ("JPEG", "MPO") and isinstance(picture, ImageFile.ImageFile) and picture.fp is not None:
         after_header = picture.fp.tell()
         if item.rfind(JPEG_END, after_header) < 0:  # as where a download has not yet filled up what is zeros
             raise DecodeError(CUT_OFF)

@@ -8,6 +8,7 @@ from splitgen.data.parts import ALIASES
 from splitgen.errors import SourceError
 
 TRAIN, VAL, TEST = "train", "validation", "test"
+NO_PARTS = "all of its rows are one"
 
 
 def find_meaning(name: str) -> str | None:

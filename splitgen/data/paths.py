@@ -35,6 +35,7 @@ def find_files(
     """
     inside, paths, ids, faults = Inside(root), [], [], {}
     outside: list[int] = []
+    named: list[str] = []
     for row, text in enumerate(texts):
         key = "" if text is None else inside.shorten(text)
         path = next((form for form in written_forms(key) if os.path.isfile(inside.join(form))), None)
@@ -44,11 +45,12 @@ def find_files(
             outside.append(row)
         ids.append(key)
         paths.append(key if path is None else path)
+        named.append(plain(paths[-1]))
     if outside:
         problem = f"{tell_row(outside[0])} names '{texts[outside[0]]}', which is outside of the folder of the table"
         more = f" ({len(outside)} such rows)" if len(outside) > 1 else ""
         raise SourceError(source, problem + more, "give --follow-links to read what lies outside")
-    check_unique(source, ids, tell_row)
+    check_unique(source, named, tell_row)
     return FoundFiles(FilePictures(root, tuple(paths)), tuple(ids), faults)
 
 
@@ -69,6 +71,11 @@ def tell_absence(text: str | None) -> str:
     if "://" in text:
         return f"names '{text}', but nothing is fetched"
     return f"names '{text}', which is no file"
+
+
+def plain(path: str) -> str:
+    """A path without detours; nothing stays nothing."""
+    return path if not path or PLAIN.fullmatch(path) else os.path.normpath(path)
 
 
 def check_unique(source: str, ids: Sequence[str], tell_row: Callable[[int], str]) -> None:

@@ -62,7 +62,7 @@ def resize_dataset(dataset: ImageDataset, config: DataConfig) -> ImageDataset:
         return dataset
     if dataset.holds_features:
         raise SourceError(dataset.source, "its rows are features, which have no size", "leave out --image-size")
-    fills = choose_fills(dataset, config.background)
+    fills = choose_fills(dataset, config)
     preprocessing = Preprocessing(size, dataset.n_channels, config.resize, config.background)
     own = dataset.own_test
     if own is not None:
@@ -70,11 +70,11 @@ def resize_dataset(dataset: ImageDataset, config: DataConfig) -> ImageDataset:
     return replace(dataset, images=hold_small(ResizedImages(dataset.images, preprocessing, fills)), own_test=own)
 
 
-def choose_fills(dataset: ImageDataset, background: str) -> tuple[float, ...]:
+def choose_fills(dataset: ImageDataset, config: DataConfig) -> tuple[float, ...]:
     """The background as values of each channel: of floats, black is the dataset's least value, white its greatest."""
-    colour = np.atleast_1d(read_colour(background, "RGB" if dataset.n_channels == COLOURS else "L"))
+    colour = np.atleast_1d(read_colour(config.background, "RGB" if dataset.n_channels == COLOURS else "L"))
     values = np.broadcast_to(colour, dataset.n_channels).tolist()
-    if dataset.images.dtype == torch.uint8:
+    if dataset.images.dtype == torch.uint8 or config.resize != "pad":  # floats would all be looked at
         return tuple(values)
     low, high = dataset.statistics.low, dataset.statistics.high
     return tuple(low + value / 255 * (high - low) for value in values)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from splitgen.data.decode import Encoded
 from splitgen.data.labels import LabelColumn, code_labels, code_own_test
 from splitgen.data.listing import Listing, Pictures
+from splitgen.data.names import check_names
 from splitgen.data.parts import ALIASES, choose_own_test, choose_part, name_part
 from splitgen.errors import SourceError
 
@@ -38,7 +39,9 @@ class RowPart:
         faults = {places[row]: fault for row, fault in self.faults.items() if row in places}
         ids = tuple(self.ids[row] for row in rows)
         pictures = ChosenPictures(self.pictures, rows)
-        return RowPart(pictures, self.labels.take(rows), ids, faults, lambda row: self.tell_row(int(rows[row])))
+        return RowPart(
+            pictures, self.labels.take(rows), ids, faults, lambda row: self.tell_row(int(rows[row])), self.notes
+        )
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def divide_rows(source: str, part: RowPart, column: str, values: Sequence[str | 
     left = sorted(there - {chosen, own})
     if left:
         notes.append(f"parts that are there and not used: {', '.join(left)}")
-    own_test = None if own is None else part.take(np.flatnonzero(names == own))
+    own_test = None if own is None else replace(part.take(np.flatnonzero(names == own)), notes=())
     return RowParts(part.take(np.flatnonzero(names == chosen)), own_test, tuple(notes))
 
 
@@ -111,12 +114,14 @@ def list_rows(source: str, parts: RowParts, skip_faults: bool) -> Listing:
     if not len(kept):
         raise SourceError(source, "no row has both an image and a label", "give a dataset with at least two classes")
     labels, names = code_labels(source, part.labels.take(kept))
+    check_names(source, names, "classes")
     own = None
     told = [*parts.notes, *part.notes, *told, *tell_numbers(names)]
     if parts.own_test is not None:
-        own, own_notes = list_own_test(source, parts.own_test, names, skip_faults)
+        own, own_notes = list_own_test(source, parts.own_test, names, skip_faults, by_name=part.labels.is_text)
         told += own_notes
     pictures, ids = take_rows(part, kept)
+    check_names(source, ids, "ids")
     return Listing(source, pictures, labels, ids, names, tuple(told), own)
 
 
@@ -128,9 +133,12 @@ def take_rows(part: RowPart, kept: np.ndarray) -> tuple[Pictures, tuple[str, ...
 
 
 def list_own_test(
-    source: str, part: RowPart, names: tuple[str, ...], skip_faults: bool
+    source: str, part: RowPart, names: tuple[str, ...], skip_faults: bool, *, by_name: bool
 ) -> tuple[Listing | None, list[str]]:
-    """The listing of an own test set, without rows that say that they have no label, and what to tell of it."""
+    """The listing of an own test set, without rows that say that they have no label, and what to tell of it.
+
+    names: of the train part's classes; by_name: its labels are text.
+    """
     if not part.labels.present.any():
         return None, [NO_LABELS]
     source = f"{source}, {OWN_TEST}"
@@ -143,7 +151,7 @@ def list_own_test(
     notes = [f"{OWN_TEST}: {note}" for note in (*part.notes, *notes)]
     if not len(kept):
         return None, [*notes, NO_LABELS]
-    labels = code_own_test(source, part.labels.take(kept), names)
+    labels = code_own_test(source, part.labels.take(kept), names, by_name=by_name)
     pictures, ids = take_rows(part, kept)
     return Listing(source, pictures, labels, ids, names), notes
 

@@ -30,7 +30,8 @@ N_TWICE = 4  # items that are asked for twice, to see whether they stay the same
 class ItemPictures:
     """The images of a dataset's items, as the dataset makes them.
 
-    make: gives the dataset again where a copy of this is read in another process; None takes the dataset itself along.
+    make: gives the dataset again, with the same items in the same order, where a copy of this is read in another
+        process; None takes the dataset itself along.
     names: of the rows, for messages. kept: which items they are; None for all.
     """
 
@@ -67,15 +68,13 @@ class ItemPictures:
         return ""  # what code gives can change without a trace
 
 
-def hold_torch_dataset(
-    dataset: Any, config: DataConfig | None = None, source: str | None = None, make: Callable[[], Any] | None = None
-) -> ImageDataset:
+def hold_torch_dataset(dataset: Any, config: DataConfig | None = None, source: str | None = None) -> ImageDataset:
     """The dataset of a map-style torch dataset of pairs (image, class), or of records {"image": ..., "label": ...}.
 
     Labels are its `targets` or `labels` where it lists them, else those of its items; class names its `classes` or
     `class_to_idx`; ids its `ids`, or the paths of its `samples`, else the positions. The fingerprint is of the pixels
     that it gives. Images that fit into memory are asked for once.
-    config: for pictures of several sizes. make: gives the dataset again, in another process.
+    config: for pictures of several sizes.
     Raises `SourceError`.
     """
     source = source or f"dataset:{type(dataset).__name__}"
@@ -85,7 +84,7 @@ def hold_torch_dataset(
     if gives_pictures(dataset, source, config):
         labels, class_names = check_before_decoding(source, np.asarray(list_labels(dataset, source)), names)
         row_ids = tuple(str(row) for row in range(len(dataset))) if ids is None else ids
-        pictures = ItemPictures(dataset, source, ids, make)
+        pictures = ItemPictures(dataset, source, ids)
         return decode_listing(Listing(source, pictures, labels, row_ids, class_names), config or DataConfig())
     images = hold_small(DatasetImages(dataset, source))
     labels = np.asarray(list_labels(dataset, source))

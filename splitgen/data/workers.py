@@ -20,6 +20,8 @@ from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from PIL import Image
+
 from splitgen.data.chunks import Chunk, Order, read_chunk
 
 if TYPE_CHECKING:
@@ -150,13 +152,19 @@ def finish(pictures: Pictures, future: Future[tuple[Order, Chunk | None]]) -> Ch
 
 def pickle_pictures(pictures: Pictures) -> bytes | None:
     """As they are sent to a worker; None where they hold what cannot be sent, or come from the script itself, which
-    workers do not run."""
-    if type(pictures).__module__ == "__main__":
+    workers do not run, and where Pillow has been taught formats here, which it does not know there."""
+    readers = (reader for reader, _ in Image.OPEN.values())
+    if type(pictures).__module__ == "__main__" or any(not is_pillows(reader) for reader in readers):
         return None
     try:
         return pickle.dumps(pictures)
     except Exception:  # whatever a source's own objects raise
         return None
+
+
+def is_pillows(reader: Any) -> bool:
+    """Whether a reader of a format comes with Pillow."""
+    return str(getattr(reader, "__module__", "")).partition(".")[0] == "PIL"
 
 
 def serve() -> None:

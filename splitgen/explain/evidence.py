@@ -65,9 +65,13 @@ class Evidence:
         return {label: np.asarray(rankdata(self.table[rows], axis=0)) for label, rows in self.members.items()}
 
 
-def gather_evidence(dataset: ImageDataset, seed: int = 0) -> Evidence:
-    """Class, image statistics and the columns of the user's table, of at most `MAX_ROWS` datapoints."""
-    rows = np.random.default_rng(stream_seed(seed, "explain")).permutation(dataset.n_points)[:MAX_ROWS]
+def gather_evidence(dataset: ImageDataset, seed: int = 0, among: np.ndarray | None = None) -> Evidence:
+    """Class, image statistics and the columns of the user's table, of at most `MAX_ROWS` datapoints.
+
+    among: positions of the datapoints that they are drawn of; None for all.
+    """
+    rows = np.random.default_rng(stream_seed(seed, "explain")).permutation(dataset.n_points)
+    rows = (rows if among is None else rows[np.isin(rows, among)])[:MAX_ROWS]
     labels = dataset.labels[rows]
     names = np.array(dataset.class_names, dtype=object)
     attributes = [] if dataset.metadata is None else list_metadata(dataset.metadata.iloc[rows])

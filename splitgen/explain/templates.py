@@ -33,23 +33,24 @@ class Template:
 
 
 def fit_templates(dataset: ImageDataset, margins: Sequence[np.ndarray], seed: int = 0) -> list[Template]:
-    """The template of each task, by its margins [N] above 0 on side +; none for images under `MIN_SIDE` pixels, and for
-    a task of one side."""
+    """The template of each task, by its margins [N] above 0 on side +, at 0 on neither; none for images under
+    `MIN_SIDE` pixels, and for a task of one side."""
     if min(dataset.images.shape[1:]) < MIN_SIDE or not margins:
         return []
     drawn = np.random.default_rng(stream_seed(seed, "template")).permutation(dataset.n_points)[:TEMPLATE_ROWS]
     pixels, labels = take_small(dataset, drawn), dataset.labels[drawn]
     shape, values = pixels.shape[1:], centre_classes(pixels.reshape(len(drawn), -1), labels)
-    above = np.stack([each[drawn] > 0 for each in margins], axis=1)
-    sides = centre_classes(np.where(above, 1.0, -1.0).astype(np.float32), labels)
+    signs = np.stack([np.sign(each[drawn]) for each in margins], axis=1).astype(np.float32)
+    above, sides = signs > 0, centre_classes(signs, labels)
     n_fit = -(-2 * len(drawn) // 3)
     penalty = PENALTY * float(np.square(values[:n_fit]).sum()) / values.shape[1]
     model = Ridge(alpha=max(penalty, 1e-6), solver="cholesky", fit_intercept=False).fit(values[:n_fit], sides[:n_fit])
     weights = np.asarray(model.coef_, dtype=np.float64).reshape(above.shape[1], -1)
     told = values[n_fit:] @ weights.T
     return [
-        Template(each.reshape(shape), judge_within(told[:, k], above[n_fit:, k], labels[n_fit:]))
+        Template(each.reshape(shape), judge_within(told[on, k], above[n_fit:][on, k], labels[n_fit:][on]))
         for k, each in enumerate(weights)
+        for on in [signs[n_fit:, k] != 0]
     ]
 
 

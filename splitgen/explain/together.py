@@ -90,6 +90,8 @@ def choose_forward(
         model = LogisticRegression().fit(values[rows][:, chosen], above[rows])
         chances = model.predict_proba(values[rows][:, chosen])[:, 1]
         gains = measure_gains(values[rows], above[rows] - chances, chances * (1 - chances), chosen)
+        if gains.max() <= 0:  # none is left that says anything new
+            break
         longer = [*chosen, int(np.argmax(gains))]
         model.fit(values[rows][:, longer], above[rows])
         found = model.decision_function(values[:, longer])

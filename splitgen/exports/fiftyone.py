@@ -14,10 +14,12 @@ from splitgen.ids import find_positions
 from splitgen.splits.split import Split
 
 CONSUMER = "fiftyone"
+USED = ["train", "validation", "test"]
 
 
 def tag_samples(split: Split, dataset: Any, images: Path) -> None:
-    """Tag the samples of a FiftyOne dataset with train, validation or test, by their file path.
+    """Tag the samples of a FiftyOne dataset with train, validation or test, by their file path; such tags of an earlier
+    split are taken off.
 
     images: folder that the split's ids are relative to. Raises `ExportError` where they are no files there, or the
     dataset lacks one.
@@ -31,6 +33,7 @@ def tag_samples(split: Split, dataset: Any, images: Path) -> None:
     if len(lacking):
         problem = f"the dataset has no sample '{roots[0] / paths[lacking[0]]}'"
         raise ExportError(CONSUMER, problem, "give the dataset of the split's images, and their folder")
+    dataset.select_by("filepath", [samples[position] for position in positions if position >= 0]).untag_samples(USED)
     for part in find_parts(split):
         chosen = [samples[positions[row]] for row in split.indices(part)]
         dataset.select_by("filepath", chosen).tag_samples(part)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from splitgen.errors import ExportError
@@ -31,23 +31,39 @@ def write_domain_bed(export: Export) -> None:
 
 
 def write_links(export: Export, folders: Mapping[str, str]) -> None:
-    """A link below its part's folder for every row, at its id: the id's first folder is the class.
+    """A link below its part's folder for every row, at its id, with the folder that is the class in front.
 
     Every class has a folder in every part, so that the numbers of the classes agree.
-    Raises `ExportError` where ids are no files below `export.images`, or lie in no class folder.
+    Raises `ExportError` where ids are no files below `export.images`, or no folder of theirs is the class.
     """
     paths, split = export.image_paths(), export.split
-    loose = next((path for path in paths if len(path.parts) < 2), None)
-    if loose is not None:
-        raise ExportError(export.consumer, f"id '{loose}' lies in no class folder", "ids must be CLASS/NAME")
+    places = put_class_first(export, paths)
     assert export.images is not None
     root, out = export.images.resolve(), export.out.resolve()
     with replacing_folder(export) as temporary:
         for part in find_parts(split):
-            for name in sorted({path.parts[0] for path in paths}):
+            for name in sorted({place.parts[0] for place in places}):
                 (temporary / folders[part] / name).mkdir(parents=True, exist_ok=True)
             for index in split.indices(part):
-                place = Path(folders[part]) / paths[index]
+                place = Path(folders[part]) / places[index]
                 (temporary / place).parent.mkdir(parents=True, exist_ok=True)
                 # relative to where the link will be, not to the temporary folder
                 (temporary / place).symlink_to(os.path.relpath(root / paths[index], (out / place).parent))
+
+
+def put_class_first(export: Export, paths: Sequence[Path]) -> list[Path]:
+    """Paths [N] with the folder in front that is the class: in `train/cat/0.png` it is the second. Raises `ExportError`
+    where none of their folders stands for one class each."""
+    loose = next((path for path in paths if len(path.parts) < 2), None)
+    if loose is not None:
+        raise ExportError(export.consumer, f"id '{loose}' lies in no class folder", "ids must be CLASS/NAME")
+    for depth in range(min(len(path.parts) for path in paths) - 1):
+        names = [path.parts[depth] for path in paths]
+        pairs = set(zip(names, export.split.labels.tolist(), strict=True))
+        if len(pairs) == len({name for name, _ in pairs}) == len({label for _, label in pairs}):
+            return [
+                Path(name, *path.parts[:depth], *path.parts[depth + 1 :])
+                for name, path in zip(names, paths, strict=True)
+            ]
+    problem = f"no folder of the ids is the class (first: '{paths[0]}')"
+    raise ExportError(export.consumer, problem, "ids must have a folder for each class, as CLASS/NAME")

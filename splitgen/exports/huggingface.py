@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from splitgen.data.row_names import as_array, list_hub_labels, list_namings
+from splitgen.data.row_names import LABEL_COLUMNS, as_array, list_hub_labels, list_namings
 from splitgen.errors import ExportError, SplitFileError
 from splitgen.exports.export import Export, find_parts, replacing_folder
 from splitgen.ids import AmbiguousIdError, find_positions
@@ -27,7 +27,8 @@ def make_dataset_dict(split: Split, dataset: Any, label_column: str | None = Non
 
     dataset: a `datasets.Dataset` with the rows of the split's source, in its order. Its columns of ids or paths and the
         paths of its images are compared with the split's ids, as far as they are of one kind.
-    label_column: numbers or class names, compared with the split's labels where given.
+    label_column: numbers or class names, compared with the split's labels; None compares those of the column label or
+        labels, where there is one.
     id_column: compared with the split's ids, of whatever kind it is, where given.
     Raises `ExportError` for a dataset of another length, or with other ids or labels.
     """
@@ -39,8 +40,9 @@ def make_dataset_dict(split: Split, dataset: Any, label_column: str | None = Non
     try:
         check_length(split, "split", len(dataset))
         check_names(split, "split", list_namings(dataset))
-        if label_column is not None:
-            labels = as_array(list_hub_labels(dataset, label_column, split.class_names))
+        column = label_column or next((name for name in LABEL_COLUMNS if name in dataset.column_names), None)
+        if column is not None:
+            labels = as_array(list_hub_labels(dataset, column, split.class_names))
             check_labels(split, "split", np.arange(split.n_points), labels)
     except SplitFileError as error:
         raise ExportError(CONSUMER, error.problem, error.remedy) from error

@@ -21,6 +21,7 @@ from splitgen.data.dataset import ImageDataset, describe_dataset
 from splitgen.data.target import make_target
 from splitgen.errors import RowsError, SplitFileError
 from splitgen.ids import Places, tell_key
+from splitgen.settings.stages import DataConfig
 from splitgen.splits.provenance import IMPORTED, Provenance
 from splitgen.splits.split import PARTS, Split
 from splitgen.tables.keys import INDEX_COLUMN, KeyFault, check_agreement, find_name, locate
@@ -44,11 +45,15 @@ Rows = Mapping[str, np.ndarray]  # positions in the source by part
 
 
 def read_foreign_split(
-    path: Path | str, dataset: ImageDataset, target: str = "label", kind: str | None = None
+    path: Path | str,
+    dataset: ImageDataset,
+    target: str = "label",
+    kind: str | None = None,
+    data: DataConfig | None = None,
 ) -> Split:
     """A split of the dataset from a file that splitgen did not write.
 
-    kind: a name of `READERS`; None goes by the file's suffix.
+    kind: a name of `READERS`; None goes by the file's suffix. data: how the dataset was opened, for who opens it again.
     Raises `SplitFileError` for a file that cannot be read, `RowsError` for rows out of range, ids that the dataset
     does not have, rows in two parts or named twice, and parts of an unknown name.
     """
@@ -72,7 +77,7 @@ def read_foreign_split(
         "dataset": describe_dataset(dataset),
         "target": chosen.spec,
         **Provenance(IMPORTED, None, IMPORTED).describe(),
-        "config": {"selection": {"target": target}},
+        "config": {"selection": {"target": target}, "data": (data or DataConfig()).describe_opening()},
         "verification": None,
     }
     return Split(dataset.ids, dataset.labels, chosen.values, parts, nothing, nothing, metadata)
@@ -202,6 +207,10 @@ def read_folds(path: Path, index: np.ndarray, fold: np.ndarray) -> dict[str, np.
     if index.ndim != 1 or index.shape != fold.shape:
         problem = f"index has the shape {index.shape}, test_fold {fold.shape}"
         raise RowsError(str(path), problem, "give one fold for each row number")
+    beyond = np.setdiff1d(fold, (-1, 0))
+    if len(beyond):
+        problem = f"test_fold has the fold {beyond[0]}: its rows are train in one split of several, and test in another"
+        raise RowsError(str(path), problem, "give one split, with fold -1 for train and 0 for test")
     return {"train": index[fold == -1], "test": index[fold == 0]}
 
 

@@ -199,9 +199,10 @@ def write_sheets(dataset: ImageDataset, split: Split, folder: Path) -> list[Path
         for label in choose_classes(dataset.class_counts)
     }
     sheets["task.png"] = choose_side_strips(split.margins, split.labels, split.ids, names)
-    for name, strips in sheets.items():
-        draw_sheet(album, strips).save(folder / name)
-    return [folder / name for name in sheets]
+    drawn = [name for name, strips in sheets.items() if strips]  # a class may be in reserve as a whole
+    for name in drawn:
+        draw_sheet(album, sheets[name]).save(folder / name)
+    return [folder / name for name in drawn]
 
 
 def name_file(name: str) -> str:

@@ -6,22 +6,32 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from splitgen.data.dataset import ImageDataset
-from splitgen.errors import RunFolderError
+from splitgen.errors import FingerprintError, RunFolderError
 from splitgen.explain.evidence import gather_evidence
 from splitgen.explain.explanation import Explanation, describe_explanations, explain_task
 from splitgen.report.folder import RunFolder, read_run_folder
 from splitgen.report.page import write_report
 from splitgen.report.sections import list_tasks
 from splitgen.runs.run import Run
-from splitgen.splits.split import Split, check_belongs
+from splitgen.splits.split import SAME_ROWS, Split, check_belongs, hash_rows
 from splitgen.tasks.tasks_file import SavedTasks, check_tasks_belong
 
 
 def explain_tasks(dataset: ImageDataset, folder: RunFolder, seed: int) -> list[Explanation]:
-    """The reading of each task that a run folder holds, the split's own first."""
+    """The reading of each task that a run folder holds, the split's own first. An imported split is read by the rows
+    that it names: reserve is on neither of its sides."""
+    split, tasks = folder.split, list_tasks(folder)
     evidence = gather_evidence(dataset, seed)
-    return [explain_task(evidence, name, margins) for name, margins in list_tasks(folder).items()]
+    of_split = evidence
+    if split is not None and split.provenance.is_imported and (split.parts == "reserve").any():
+        of_split = gather_evidence(dataset, seed, np.flatnonzero(split.parts != "reserve"))
+    return [
+        explain_task(of_split if place == 0 else evidence, name, margins)
+        for place, (name, margins) in enumerate(tasks.items())
+    ]
 
 
 def run_explanation(run: Run, split: Split | None, tasks: SavedTasks) -> list[Explanation]:
@@ -61,6 +71,8 @@ def report_folder(dataset: ImageDataset, path: Path, others: Sequence[Path], see
     beside = [read_run_folder(other) for other in others]
     for each in [folder, *beside]:
         check_fits(each, dataset)
+    for each in beside:
+        check_same_split(each, folder)
     explanations = explain_tasks(dataset, folder, seed)
     write_report(out, folder, dataset, explanations, beside)
 
@@ -71,3 +83,14 @@ def check_fits(folder: RunFolder, dataset: ImageDataset) -> None:
         check_belongs(folder.split, str(folder.path), dataset.fingerprint, dataset.labels, dataset.ids)
     if folder.tasks is not None:
         check_tasks_belong(folder.tasks, str(folder.path), dataset)
+    recorded = folder.record.get("dataset", {}).get("fingerprint", dataset.fingerprint)
+    if recorded != dataset.fingerprint:
+        problem = f"its dataset has the fingerprint {recorded}, this one {dataset.fingerprint}"
+        raise FingerprintError(str(folder.path), problem, SAME_ROWS)
+
+
+def check_same_split(beside: RunFolder, folder: RunFolder) -> None:
+    """Raise `FingerprintError` where models were judged on another split than the folder's."""
+    told = beside.record.get("rows_hash")
+    if "transfer" in beside.record and folder.split is not None and told not in (None, hash_rows(folder.split)):
+        raise FingerprintError(str(beside.path), "it judges models on another split", "give one of this run's split")

@@ -213,10 +213,11 @@ def describe_environment(device: str) -> dict[str, Any]:
 
 
 def describe_settings(config: RunConfig) -> dict[str, Any]:
-    """The settings that the bytes of a result depend on. The stops of discovery and refinement are not
-    among them: the meta-steps done are recorded by themselves."""
+    """The settings that the bytes of a result depend on, of the data all but where it lies. The stops of discovery and
+    refinement are not among them: the meta-steps done are recorded by themselves."""
     settings = dataclasses.asdict(config)
-    del settings["data"], settings["discovery"]["meta_steps"]
+    settings["data"] = config.data.describe_opening()
+    del settings["discovery"]["meta_steps"]
     del settings["refinement"]["meta_steps"], settings["refinement"]["budget_share"]
     return settings
 

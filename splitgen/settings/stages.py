@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from splitgen.settings.faults import choice_faults, colour_faults, fault, least_faults, positive_faults
 from splitgen.settings.fields import ARGUMENT, by_size, described, setting
@@ -26,6 +27,13 @@ from splitgen.settings.presets import (
 )
 
 EPOCHS_BY_ROWS = f"{MIN_EPOCHS} to {MAX_EPOCHS}, by the rows trained on"
+
+
+# Settings of the data that decide its rows and pixels; the others say where it lies, or what is allowed.
+OPENING = (
+    *("part", "image_column", "label_column", "target_column"),
+    *("image_size", "resize", "background", "skip_unreadable", "duplicates"),
+)
 
 
 @described
@@ -79,7 +87,7 @@ class DataConfig:
     duplicates: str = setting(
         "group",
         "`group` keeps byte-identical images of files and tables in one part of a split, `ignore` does not look for"
-        " them; images that come as arrays (digits, IDX, npz, torch datasets) are not looked at",
+        " them; images that come as arrays (digits, IDX, npz, tensors) are not looked at",
         option="--duplicates",
     )
     cache: str | None = setting(
@@ -94,6 +102,10 @@ class DataConfig:
     group_column: str | None = setting(
         None, "of the metadata; rows of one group never straddle train and test", "none", option="--group-column"
     )
+
+    def describe_opening(self) -> dict[str, Any]:
+        """How the rows and pixels of a dataset come about, wherever it lies: what a file tells of it for others."""
+        return {name: getattr(self, name) for name in OPENING}
 
     def faults(self) -> Iterator[str]:
         yield from least_faults(self, 1, "image_size")

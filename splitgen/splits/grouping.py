@@ -98,6 +98,11 @@ def check_groups_known(metadata: Mapping[str, Any], groups: Groups | None) -> No
             f"the split keeps the groups of '{column}' whole; give --metadata FILE --group-column {column}, so that "
             "its controls do the same"
         )
+    if column is not None and groups is not None and groups.column != column:
+        raise SettingError(
+            f"the split keeps the groups of '{column}' whole, not those of '{groups.column}'; "
+            f"give --group-column {column}"
+        )
     if told.get("duplicates") and not (groups is not None and groups.duplicates):
         raise SettingError(
             "the split keeps byte-identical images in one part; leave out --duplicates ignore, so that its controls do "

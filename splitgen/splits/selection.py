@@ -147,10 +147,11 @@ def count_parts(
 
 
 def largest_remainder(class_counts: np.ndarray, fraction: float, capacity: np.ndarray) -> np.ndarray:
-    """Whole numbers [C] near class_counts * fraction that sum to the rounded total, none over capacity."""
+    """Whole numbers [C] near class_counts * fraction that sum to the rounded total, none over capacity [C]."""
     exact = class_counts * fraction
     counts: np.ndarray = np.minimum(np.floor(exact + 1e-9).astype(np.int64), capacity)
     missing = round(float(class_counts.sum() * fraction)) - int(counts.sum())
+    missing = min(missing, int((capacity - counts).sum()))  # parts that are rounded up may ask for more than all rows
     while missing > 0:
         remainder = np.where(counts < capacity, exact - counts, -np.inf)
         for c in np.argsort(-remainder, kind="stable")[: min(missing, int((counts < capacity).sum()))]:

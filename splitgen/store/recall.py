@@ -17,7 +17,8 @@ PERMISSIONS = ("follow_links", "download", "cache")
 
 
 def recall_settings(path: Path, recorded: Mapping[str, Any]) -> Settings:
-    """Settings of the run that wrote a file: the dataset from the run.json beside it, the rest from its metadata.
+    """Settings of the run that wrote a file: of the data from the run.json beside it, where there is one; the rest from
+    its metadata, which tells how the dataset was opened, but not where it lies.
 
     `PERMISSIONS` are not recalled, and a dataset that is code is marked as one that only the user can have opened.
     """
@@ -26,7 +27,9 @@ def recall_settings(path: Path, recorded: Mapping[str, Any]) -> Settings:
     try:
         settings["data"] = read_record(folder)["config"]["data"]
     except (RunFolderError, KeyError, TypeError):
-        settings["data"] = {"dataset": recorded.get("dataset", {}).get("source", "digits")}
+        told = settings.get("data", {})
+        source = recorded.get("dataset", {}).get("source", "digits")
+        settings["data"] = {**(told if isinstance(told, dict) else {}), "dataset": source}
     if isinstance(settings["data"], dict):
         settings["data"] = {name: value for name, value in settings["data"].items() if name not in PERMISSIONS}
         from splitgen.data.sources.registry import mark_recorded  # here, as it loads torch

@@ -47,4 +47,6 @@ def plain_type(of: pa.DataType) -> pa.DataType:
         return plain_type(of.value_type)
     if pa.types.is_binary(of) or pa.types.is_large_binary(of) or pa.types.is_fixed_size_binary(of):
         return pa.string()
+    if pa.types.is_date(of):
+        return pa.timestamp("s")
     return pa.float64() if pa.types.is_decimal(of) else of

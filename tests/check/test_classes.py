@@ -269,3 +269,25 @@ def test_a_series_of_other_rows_is_refused_in_a_line(keys, message):
 def test_an_empty_id_beside_an_index_says_nothing(tmp_path):
     found = read_predictions(write(tmp_path, index=[3, 4], id=[None, IDS[4]], prediction=[1, 2]), SPLIT)
     assert found[3:5].tolist() == [1, 2]
+
+
+def test_ids_that_are_numbers_join_a_series_as_numbers():
+    split = dataclasses.replace(SPLIT, ids=tuple(str(1000 + row) for row in range(40)))
+    given = pd.Series(WRONG, index=[1000 + row for row in TEST]).sample(frac=1, random_state=0)
+    assert accuracy(split, given) == 0.75
+    assert accuracy(split, pd.Series(WRONG)) == 0.75  # counts from 0: in the order of the test rows
+    for index in ([2000 + row for row in TEST], pd.MultiIndex.from_product([range(4), range(4)])):
+        with pytest.raises(PredictionsError, match="the split has no id"):
+            accuracy(split, pd.Series(WRONG, index=index))
+
+
+def test_predictions_of_other_rows_are_not_taken_for_the_test_rows():
+    train = np.flatnonzero(PARTS == "train")
+    with pytest.raises(PredictionsError):
+        accuracy(SPLIT, pd.Series(LABELS[train], index=train))
+
+
+def test_a_model_that_has_learned_nothing_does_not_pass_by_its_small_drop():
+    constant = np.zeros(40, np.int64)
+    with pytest.raises(AssertionError, match="not learned"):
+        splitgen.assert_robust(SPLIT, constant, control=constant, max_drop=0.05)

@@ -189,7 +189,7 @@ def told() -> dict[str, str]:
         ("--part", "train, where there are several"),
         ("--image-column", "found"),
         ("--label-column", "found"),
-        ("--image-size", f"{DEFAULT_SIZE}, of smaller images their own"),
+        ("--image-size", f"{DEFAULT_SIZE}, of smaller images their own, as of those that come as arrays"),
         ("--resize", DataConfig().resize),
         ("--background", DataConfig().background),
         ("--duplicates", DataConfig().duplicates),

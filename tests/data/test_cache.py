@@ -430,3 +430,68 @@ def test_the_command_lists_and_clears(listing, config):
     wrong = subprocess.run([*command, "--clear", "x"], capture_output=True, text=True, check=False)
     assert wrong.returncode == 2
     assert "it has no entry 'x'; it holds nothing" in wrong.stderr
+
+
+def spoil_passing(listing, rows, monkeypatch):
+    """These rows cannot be read for now; gives the original reader back when undone."""
+    read = FilePictures.read
+
+    def fail(self, row):
+        if row in rows:
+            raise OSError(24, "Too many open files")
+        return read(self, row)
+
+    monkeypatch.setattr(FilePictures, "read", fail)
+
+
+def test_a_failure_that_passes_is_not_kept(listing, config):
+    skipping = replace(config, skip_unreadable=True)
+    with pytest.MonkeyPatch.context() as patch:
+        spoil_passing(listing, {3, 7}, patch)
+        assert len(decode_listing(listing, skipping)) == N - 2
+        assert len(decode_listing(listing, skipping)) == N - 2  # it fails still
+    assert len(decode_listing(listing, skipping)) == N
+    assert len(decode_listing(listing, config)) == N
+
+
+def test_an_entry_that_is_made_again_leaves_what_others_have_mapped(listing, config, monkeypatch):
+    monkeypatch.setattr("splitgen.data.images.MEMORY_BYTES", 0)  # images stay mapped
+    images = decode_listing(listing, config).images
+    before = images.take(range(N)).clone()
+    (find_entry(config) / "records.bin").write_bytes(b"")  # damaged: the next one makes it again
+    decode_listing(listing, config)
+    assert torch.equal(images.take(range(N)), before)
+
+
+def test_a_cache_that_is_cleared_between_making_and_reading_is_made_again(listing, config, monkeypatch):
+    expected, made = pixels_of(listing, config), decoding.make_entry
+    cleared = []
+
+    def make_and_clear(entry, job):
+        found = made(entry, job)
+        if not cleared:
+            cleared.append(clear_entries(Path(config.cache), "all"))
+        return found
+
+    monkeypatch.setattr(decoding, "make_entry", make_and_clear)
+    assert torch.equal(pixels_of(listing, config), expected)
+    assert cleared
+
+
+def test_two_that_start_a_cache_at_once_do_not_take_it_for_anothers(config, monkeypatch):
+    folder, exists = Path(config.cache), Path.exists
+
+    def made_by_another(self, **options):
+        there = exists(self, **options)
+        if self.name == cache.TAG and not there:
+            self.write_text(cache.TAG_TEXT)
+        return there
+
+    monkeypatch.setattr(Path, "exists", made_by_another)
+    cache.prepare_folder(folder)
+    assert (folder / cache.TAG).is_file()
+
+
+def test_an_entry_that_somebody_else_removes_first_is_removed(listing, config):
+    decode_listing(listing, config)
+    assert cache.remove_entry(Path(config.cache) / "no-such-entry")

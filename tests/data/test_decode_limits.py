@@ -23,6 +23,7 @@ from splitgen.settings.faults import check
 RGB = Image.fromarray(PICTURE)
 PNG, JPEG = encode(RGB, "PNG"), encode(RGB, "JPEG")
 NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
+MPO = encode(RGB, "MPO", save_all=True, append_images=[RGB])
 SMALL = Preprocessing(8)
 CUT_OFF = "is cut off: a part of it is missing"
 TEXT_BOMB = (b"zTXt", b"Comment\0\0" + zlib.compress(bytes(8 * 2**20)))
@@ -76,6 +77,8 @@ BROKEN = {
     "bomb in bits": (bomb(2**31 - 1, 2**31 - 1, depth=1), "has too many pixels, the limit is 100,000,000 in all"),
     "bomb in words": (b"P5 99999 99999 255 ", "has too many pixels"),
     "jpeg that goes on in zeros": (JPEG[: len(JPEG) * 2 // 3] + bytes(len(JPEG) // 3 + 2000), CUT_OFF),
+    "mpo that goes on in zeros": (MPO[: len(MPO) // 4] + bytes(len(MPO) * 3 // 4), CUT_OFF),
+    "tiff of signed bytes": (write_tiff(np.ones((4, 4), np.int8)), "is a TIFF file of signed bytes"),
     "floats with NaN": (write_tiff(np.full((4, 4), np.nan, np.float32)), "holds values that are no numbers"),
     "floats without black": (write_tiff(np.ones((4, 4), np.float32), photometric=0), "whose zero is white"),
     "floats of 64 bits": (write_tiff(np.ones((4, 4))), "starts as TIFF does, but is damaged or of a kind"),

@@ -98,3 +98,9 @@ def test_a_palette_is_grey_where_all_that_is_seen_of_it_is():
     assert look_at(encode(hidden, "PNG")).channels == 3
     assert look_at(encode(hidden, "PNG", transparency=SHADE)).channels == 1
     assert look_at(encode(PALETTE, "GIF")).channels == 3
+
+
+def test_a_transparent_colour_of_16_bits_is_never_taken_for_one_of_8():
+    pixels = np.full((32, 48, 3), 200 * 257, np.uint16)
+    key = np.array([200, 200, 200], ">u2").tobytes()  # nearly black
+    assert levels_off(write_png(pixels, (b"tRNS", key)), pixels // 257, 3, background="red") == 0

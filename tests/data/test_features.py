@@ -271,3 +271,12 @@ def test_a_run_on_features_goes_from_vectors_to_a_report_without_pictures(featur
     assert record["config"]["model"] == "linear"
     with pytest.raises(SourceError, match="its rows are features and no images; there are no pictures to draw"):
         write_sheets(features, run.split, tmp_path / "sheets")
+
+
+def test_the_index_of_a_table_is_no_feature(embedded, digits, tmp_path):
+    frame = pd.DataFrame({"label": digits.labels, **{f"f{k}": embedded[:, k] for k in range(3)}})
+    shuffled = frame.sample(frac=1, random_state=0)
+    for table in (shuffled, frame.rename_axis("row")[::-1]):
+        table.to_parquet(tmp_path / "a.parquet")
+        found = open_dataset(f"features:{tmp_path / 'a.parquet'}")
+        assert np.array_equal(found.images.pixels[:, :, 0, 0].numpy(), table[["f0", "f1", "f2"]].to_numpy())

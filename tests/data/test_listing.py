@@ -381,3 +381,29 @@ def test_digests_are_those_of_the_bytes_of_each_image_that_is_kept(write_digits,
     assert part.rows.tolist() == [row for row in range(N) if row != 3]
     equal = (part.digests[:, None] == part.digests[None]).all(axis=2)
     assert np.argwhere(np.triu(equal, 1)).tolist() == [[7, 8]]
+
+
+def taught_by_a_plugin(picture_file, filename=None):
+    raise SyntaxError("not this one")
+
+
+def test_formats_that_pillow_was_taught_here_are_read_here(write_digits, cached, many_workers, monkeypatch):
+    """A worker would not know them."""
+    listing = write_digits()
+    expected = decode_listing(listing, cached).images.take(range(N))
+    monkeypatch.setitem(Image.OPEN, "TAUGHT", (taught_by_a_plugin, None))
+    monkeypatch.setattr(workers, "Crew", None)  # none is started
+    found = decode_listing(listing, replace(cached, cache=f"{cached.cache}-other"))
+    assert torch.equal(found.images.take(range(N)), expected)
+
+
+@pytest.mark.parametrize("n_images", [N, 150])  # all are looked at first, or some
+def test_images_that_cannot_be_decoded_do_not_decide_the_channels(n_images, write_digits, cached):
+    listing = write_digits(n_images)
+    path = listing.pictures.root / listing.pictures.paths[1]
+    Image.new("RGB", (40, 40), "red").save(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])  # the header tells colours, the pixels are cut off
+    found = decode_listing(listing, replace(cached, skip_unreadable=True))
+    assert found.images.shape == (1, 32, 32)
+    assert len(found) == n_images - 1

@@ -214,3 +214,13 @@ def test_cifar10_as_the_hub_serves_it(argument):
         assert np.array_equal(np.asarray(picture), np.asarray(Image.open(io.BytesIO(entry["image"]["bytes"]))))
         assert picture.size == (32, 32)
     assert len(listed(CIFAR, part="test").ids) == 10_000
+
+
+@pytest.mark.parametrize("kept", [LABELS, [c % 3 for c in LABELS]])
+def test_numbers_of_the_test_files_are_names_where_those_of_the_train_files_are_text(kept, tmp_path):
+    """Classes "1" to "4" have the numbers 0 to 3."""
+    write_table(tmp_path / "a-train.parquet", label=[str(c + 1) for c in LABELS])
+    write_table(tmp_path / "a-test.parquet", label=[c + 1 for c in kept])
+    found = listed(tmp_path)
+    assert found.class_names == ("1", "2", "3", "4")
+    assert found.own_test.labels.tolist() == kept

@@ -134,3 +134,30 @@ def test_a_kind_of_source_from_outside_the_package_is_one_function_and_one_line(
     assert dataset.images.take([1])[0, 0, 1].tolist() == [255] * 6
     with pytest.raises(SourceError, match="unknown dataset"):
         open_dataset("stripes")
+
+
+def test_the_test_files_of_idx_are_a_part(tmp_path, digits):
+    pixels = digits.images.pixels[:, 0].numpy().astype(np.uint8)
+    for name, kept in (("train", slice(0, 1000)), ("t10k", slice(1000, 1797))):
+        write_idx(tmp_path / f"{name}-images-idx3-ubyte", pixels[kept])
+        write_idx(tmp_path / f"{name}-labels-idx1-ubyte", digits.labels[kept].astype(np.uint8))
+    found = open_dataset(DataConfig(f"idx:{tmp_path}", part="test"))
+    assert np.array_equal(found.images.take(range(797))[:, 0].numpy(), pixels[1000:])
+    assert found.own_test is None
+    assert len(open_dataset(DataConfig(f"idx:{tmp_path}", part="train"))) == 1000
+    with pytest.raises(
+        SourceError, match="it has no part 'val'; give --part with one of those that it has: train, test"
+    ):
+        open_dataset(DataConfig(f"idx:{tmp_path}", part="val"))
+
+
+def test_a_part_of_what_has_none_is_refused(tmp_path, digits):
+    np.savez(tmp_path / "a.npz", x=digits.images.pixels[:, 0].numpy(), y=digits.labels)
+    for spec in (
+        "digits",
+        f"npz:{tmp_path / 'a.npz'}",
+        f"features:{tmp_path / 'a.npz'}",
+        "sklearn.datasets:load_digits",
+    ):
+        with pytest.raises(SourceError, match="it has no part 'test'"):
+            open_dataset(DataConfig(spec, part="test"))

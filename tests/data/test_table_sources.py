@@ -314,3 +314,16 @@ def test_letters_composed_or_not_name_the_same_file(tmp_path):
     assert contents(found) == CONTENTS[:2]
     assert found.ids == (other, "b.png")
     assert sorted(os.listdir(tmp_path))[-1] == name
+
+
+def test_one_file_under_several_names_is_refused(root):
+    """However its letters are composed, and by whatever detour."""
+    (root / "é.png").write_bytes(CONTENTS[0])
+    for other in (unicodedata.normalize("NFD", "é.png"), "two/../é.png"):
+        path = write(root, "twice.csv", join([*PAIRS, ("é.png", "two"), (other, "one")]))
+        assert "both name 'é.png'" in refused(path)
+
+
+def test_text_that_is_no_unicode_is_told_before_the_work(root):
+    (root / "lone.jsonl").write_text(json.dumps({"path": PATHS[0], "label": "\ud800"}) + "\n" + join_json(PAIRS[1:]))
+    assert "classes are not UTF-8" in refused(root / "lone.jsonl")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import pickle
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from torchvision.transforms import v2
 
 import splitgen
 from splitgen import cli, open_dataset
+from splitgen.data import decoding, workers
 from splitgen.data.sources.registry import mark_recorded
 from splitgen.data.torch_dataset import ItemPictures
 from splitgen.data.torch_items import list_labels
@@ -328,6 +330,63 @@ def test_pictures_are_read_again_in_another_process():
     assert again.name(0) == "row 8"
     named = pickle.loads(pickle.dumps(ItemPictures([lambda: 1], "a", make=list)))  # the items themselves stay behind
     assert named.made is None
+
+
+SHUFFLED = """
+import os, random
+import numpy as np
+from PIL import Image
+
+class Squares:
+    \"\"\"In another order in each process; the class is whether the square is bright.\"\"\"
+    def __init__(self):
+        self.rows = random.Random(os.getpid()).sample(range(400), 400)
+        self.targets = [row % 2 for row in self.rows]
+    def __len__(self):
+        return 400
+    def __getitem__(self, row):
+        value = 200 * (self.rows[row] % 2) + self.rows[row] % 50
+        return Image.fromarray(np.full((8 + row % 2, 9), value, np.uint8)), self.targets[row]
+"""
+
+
+def test_workers_read_the_very_dataset_that_tells_the_labels(tmp_path, monkeypatch):
+    (tmp_path / "shuffled_squares.py").write_text(SHUFFLED)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(decoding, "WORKERS_PAY", 0)
+    monkeypatch.setattr(decoding, "CHUNK_SECONDS", 0.001)
+    crew = workers.Crew
+
+    class Patient(crew):
+        @property
+        def is_ready(self):
+            return self.idle.qsize() == len(self.workers)  # all work is theirs
+
+    monkeypatch.setattr(workers, "Crew", Patient)
+    read, read_here = workers.read_chunk, []
+
+    def read_slowly(pictures, order):
+        read_here.append(order)
+        time.sleep(0.05)
+        return read(pictures, order)
+
+    monkeypatch.setattr(workers, "read_chunk", read_slowly)
+    found = open_dataset("shuffled_squares:Squares")
+    bright = found.images.take(range(400))[:, 0, 4, 4].numpy() >= 200
+    assert np.array_equal(bright, found.labels == 1)
+    assert len(read_here) < 300  # the others by the workers
+
+
+def test_pictures_of_other_colours_have_other_digests():
+    """The indices of their palettes are the same."""
+    pictures = []
+    for row in range(40):
+        picture = Image.new("P", (9 + row % 2, 9), 3)
+        picture.putpalette([row * 6] * 768)
+        pictures.append((picture, row % 2))
+    found = open_dataset(pictures)
+    assert len({bytes(digest) for digest in found.digests}) == 40
+    assert not any("byte-identical" in note for note in found.notes)
 
 
 def test_an_iterable_dataset_is_refused_in_one_line():

@@ -16,6 +16,7 @@ from encoded_digits import CONTENTS, LABELS, NAMES, PATHS, contents, refuse, tex
 from splitgen import DataConfig
 from splitgen.data.decode import DecodeError
 from splitgen.data.sources.webdataset import list_webdataset
+from splitgen.errors import SourceError
 
 KEYS = [path.removesuffix(".png") for path in PATHS]
 WORDS = texts(LABELS)
@@ -277,3 +278,22 @@ def test_shards_that_are_not_there_are_named(name, words, tmp_path):
     (tmp_path / "empty").mkdir()
     message = refused(tmp_path / name)
     assert re.search(words, message), message
+
+
+@pytest.mark.parametrize("names", [("1", "2", "3", "unknown"), ("01", "02", "03", "x")])
+def test_whole_numbers_of_the_test_shards_are_names_where_the_train_shards_have_others(names, tmp_path):
+    """The test part holds the first three classes: 0..2 in their order, and no other numbers."""
+    write_shard(tmp_path / "data-train.tar", samples([names[c] for c in LABELS]))
+    rows = [row for row in range(60) if LABELS[row] < 3]
+    write_shard(tmp_path / "data-test.tar", samples([names[c] for c in LABELS], rows=rows))
+    found = listed(tmp_path)
+    assert found.class_names == names
+    assert found.own_test is not None
+    assert found.own_test.labels.tolist() == [LABELS[row] for row in rows]
+
+
+def test_keys_that_are_no_unicode_are_told_before_the_work(tmp_path):
+    keys = ["\udce9" if place == 4 else key for place, key in enumerate(KEYS)]
+    write_shard(tmp_path / "a.tar", samples(keys=keys))
+    with pytest.raises(SourceError, match="ids are not UTF-8"):
+        listed(tmp_path / "a.tar")

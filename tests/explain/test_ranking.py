@@ -146,3 +146,15 @@ def test_what_is_alike_is_not_added(random):
     evidence = gather(labels, light=light, double=2 * light + 1, near=light + random.normal(size=N) / 20)
     together = measure_together(evidence, margins, 0)
     assert together.names == ("light",)
+
+
+def test_where_only_one_attribute_says_anything_it_is_told_alone(random):
+    """A category of the user's: there are no numbers to add."""
+    labels = random.integers(0, 2, N)
+    for seed in range(20):
+        draw = np.random.default_rng(seed)
+        site = Attribute("site", METADATA, np.array(["a", "b"], dtype=object)[draw.integers(0, 2, N)])
+        of_class = Attribute("class", CLASS, np.array(["class 0", "class 1"], dtype=object)[labels])
+        evidence = Evidence(np.arange(N), labels, ("class 0", "class 1"), (site, of_class))
+        together = measure_together(evidence, draw.normal(size=N), 0)
+        assert together is None or together.names == ("site",)

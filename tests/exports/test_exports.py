@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -313,3 +314,38 @@ def test_an_exporter_from_outside_the_package_is_one_function_and_one_line(split
     monkeypatch.setitem(EXPORTERS, "test-ids", write_test_ids)
     export_split(split, "test-ids", tmp_path / "ids.txt")
     assert (tmp_path / "ids.txt").read_text().split("\n") == [split.ids[row] for row in split.indices("test")]
+
+
+@pytest.mark.parametrize("consumer", ["imagefolder", "timm", "domainbed"])
+def test_the_folder_that_is_the_class_goes_in_front_wherever_it_stands_in_the_ids(
+    consumer, split, images, folder, tmp_path
+):
+    """As of a root that holds train and test."""
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "train").symlink_to(images)
+    below_train = replace(split, ids=tuple(f"train/{key}" for key in split.ids))
+    export_split(below_train, consumer, tmp_path / "out", images=tmp_path / "root")
+    test = {"imagefolder": "test", "timm": "validation", "domainbed": "env2_test"}[consumer]
+    found = ImageFolder(tmp_path / "out" / test)
+    assert found.classes == list(folder.class_names)
+    named = {Path(path).name: label for path, label in found.samples}
+    assert named == {Path(split.ids[row]).name: split.labels[row] for row in split.indices("test")}
+
+
+def test_ids_without_a_folder_that_is_the_class_are_refused(split, images, tmp_path):
+    (tmp_path / "root").mkdir()
+    for path in images.rglob("*.png"):
+        (tmp_path / "root" / "all").mkdir(exist_ok=True)
+        (tmp_path / "root" / "all" / path.name).symlink_to(path)
+    flat = replace(split, ids=tuple(f"all/{key.rpartition('/')[2]}" for key in split.ids))
+    with pytest.raises(ExportError, match="no folder of the ids is the class .first: 'all/"):
+        export_split(flat, "imagefolder", tmp_path / "out", images=tmp_path / "root")
+    assert not (tmp_path / "out").exists()
+
+
+def test_labels_of_a_hub_dataset_are_compared_unasked(split):
+    datasets = pytest.importorskip("datasets")
+    source = datasets.Dataset.from_dict({"key": list(split.ids), "label": split.labels.tolist()})
+    assert huggingface.make_dataset_dict(split, source)["test"].num_rows == split.counts()["test"]
+    with pytest.raises(ExportError, match="the dataset's label of row 0 is not"):
+        huggingface.make_dataset_dict(split, source.select(range(len(source))[::-1]))

@@ -282,6 +282,10 @@ class Samples:
         view.tags, view.chosen = self.tags, [value for value in values if value in self.tags]
         return view
 
+    def untag_samples(self, tags):
+        for path in self.chosen:
+            self.tags[path] = [tag for tag in self.tags[path] if tag not in tags]
+
     def tag_samples(self, tag):
         for path in self.chosen:
             self.tags[path].append(tag)
@@ -291,8 +295,11 @@ def test_samples_that_a_fiftyone_dataset_lacks_are_named_rather_than_left_out(sp
     (tmp_path / "link").symlink_to(images)
     for root in (images, tmp_path / "link"):
         whole = Samples([str(root / key) for key in split.ids])
+        for part in ("train", "mine"):  # tags of an earlier split, and of the user
+            whole.select_by("filepath", list(whole.tags)).tag_samples(part)
         tag_samples(split, whole, root)
-        found = [tags[0] if tags else "reserve" for tags in whole.tags.values()]
+        assert all(tags[0] == "mine" for tags in whole.tags.values())
+        found = [tags[1] if len(tags) > 1 else "reserve" for tags in whole.tags.values()]
         assert found == split.parts.tolist()
     lacking = Samples([str(images / key) for row, key in enumerate(split.ids) if row != split.indices("test")[0]])
     with pytest.raises(ExportError, match=f"the dataset has no sample '.*{split.ids[split.indices('test')[0]]}'"):

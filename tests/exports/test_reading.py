@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 import torch
 
-from splitgen import export_split, read_foreign_split, read_split, write_split
+from splitgen import DataConfig, export_split, read_foreign_split, read_split, write_split
 from splitgen.errors import RowsError, SplitFileError
+from splitgen.store.recall import recall_run
 
 PARTS = ("train", "validation", "test", "reserve")
 
@@ -183,3 +184,21 @@ def test_nothing_in_a_file_is_executed(folder, tmp_path):
     np.savez(tmp_path / "trap.npz", train=np.array([Trap()], dtype=object))
     with pytest.raises(SplitFileError, match="no npz"):
         read_foreign_split(tmp_path / "trap.npz", folder)
+
+
+def test_folds_of_several_splits_are_no_one_split(folder, tmp_path):
+    fold = np.arange(folder.n_points) % 3 - 1
+    np.savez(tmp_path / "folds.npz", index=np.arange(folder.n_points), test_fold=fold)
+    with pytest.raises(RowsError, match="test_fold has the fold 1: .*; give one split"):
+        read_foreign_split(tmp_path / "folds.npz", folder)
+
+
+def test_a_file_tells_how_its_dataset_was_opened(images, folder, tmp_path, monkeypatch):
+    """Images at another size would be judged elsewhere, and nobody would see it."""
+    np.savez(tmp_path / "mine.npz", train=np.arange(50), test=np.arange(60, 90))
+    data = DataConfig(f"folder:{images}", image_size=16, resize="pad", cache=str(tmp_path))
+    write_split(read_foreign_split(tmp_path / "mine.npz", folder, data=data), tmp_path / "split.parquet")
+    recalled = recall_run(tmp_path / "split.parquet")["data"]
+    assert (recalled["image_size"], recalled["resize"]) == (16, "pad")
+    assert recalled["dataset"] == folder.source
+    assert "cache" not in recalled

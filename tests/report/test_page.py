@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from dataclasses import replace
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from splitgen import Split, write_tasks
+from splitgen import Split, read_split, write_tasks
 from splitgen.data.dataset import describe_dataset
 from splitgen.data.metadata import read_metadata
 from splitgen.errors import FingerprintError, RunFolderError
@@ -19,9 +20,11 @@ from splitgen.explain.attributes import Association
 from splitgen.explain.explanation import Explanation
 from splitgen.explain.words import ClassReading
 from splitgen.report.classes import draw_confusions, say_confusions, tabulate_classes
-from splitgen.report.folder import read_run_folder
+from splitgen.report.folder import RunFolder, read_run_folder
 from splitgen.report.sections import say_command, say_shortcut
-from splitgen.runs.report import report_folder
+from splitgen.runs.report import explain_tasks, report_folder
+from splitgen.splits.provenance import IMPORTED, Provenance
+from splitgen.splits.split import hash_rows
 from splitgen.tasks.tasks_file import SavedTasks
 from splitgen.verification.confusion import load_confusion, store_confusion
 
@@ -217,3 +220,35 @@ def test_a_command_is_repeated_with_steps_for_its_budget():
     given = {"command_line": ["splitgen", "verify", "--threads=8", "run"], "environment": {"threads": 8}}
     assert say_command(given) == "splitgen verify run --threads 8"
     assert say_command({}) is None
+
+
+def test_models_judged_on_another_split_or_other_data_are_not_shown_beside(hostile, run_folder, tmp_path):
+    record = json.loads((run_folder / "run.json").read_text())
+    split = read_split(run_folder)
+    right = {"fingerprint": hostile.fingerprint}
+    wrong = {
+        "another split": {"rows_hash": "other", "dataset": right},
+        "fingerprint x": {"dataset": {"fingerprint": "x"}},
+    }
+    for words, told in wrong.items():
+        (tmp_path / "run.json").write_text(json.dumps({"transfer": record["transfer"], **told}))
+        with pytest.raises(FingerprintError, match=words):
+            report_folder(hostile, run_folder, [tmp_path], 0, tmp_path / "report.html")
+    whole = {"transfer": record["transfer"], "rows_hash": hash_rows(split), "dataset": right}
+    (tmp_path / "run.json").write_text(json.dumps(whole))
+    report_folder(hostile, run_folder, [tmp_path], 0, tmp_path / "report.html")
+    assert "judged by each model" in (tmp_path / "report.html").read_text()
+
+
+def test_an_imported_split_is_read_by_the_rows_that_it_names(digits, tmp_path):
+    """Of the rest, which is most, nothing is said: the user's column parts train from test."""
+    parts = np.array(["train", "test", *["reserve"] * 8])[np.arange(digits.n_points) % 10]
+    sites = pd.DataFrame({"site": np.where(parts == "train", "a", "b")})
+    nothing = np.full(digits.n_points, np.nan, np.float32)
+    metadata = Provenance(IMPORTED, None, IMPORTED).describe()
+    split = Split(digits.ids, digits.labels, digits.labels, parts, nothing, nothing, metadata)
+    folder = RunFolder(tmp_path, split, None, {})
+    first = explain_tasks(replace(digits, metadata=sites), folder, 0)[0]
+    assert first.associations[0].name == "site"
+    assert first.associations[0].auc == 1
+    assert first.n_rows == (parts != "reserve").sum()

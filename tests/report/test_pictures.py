@@ -92,3 +92,11 @@ def test_contact_sheets_have_names_that_stay_in_their_folder(hostile, run_folder
     assert written[0].name == "class-0-script-alert-0-script-x-2-a-very-long-na.png"
     with Image.open(written[0]) as sheet:
         assert sheet.width > 4 * THUMBNAIL_PIXELS
+
+
+def test_a_class_that_is_in_reserve_has_no_sheet(hostile, run_folder, tmp_path):
+    split = read_split(run_folder)
+    parts = np.where(split.labels == 3, "reserve", split.parts)
+    written = write_sheets(hostile, replace(split, parts=parts), tmp_path / "sheets")
+    assert len(written) == 10
+    assert not any(path.name.startswith("class-3") for path in written)

@@ -14,7 +14,7 @@ from splitgen.data.metadata import Groups
 from splitgen.errors import SettingError
 from splitgen.models.registry import find_model
 from splitgen.settings.stages import TrainingConfig
-from splitgen.splits.grouping import count_members, take_groups
+from splitgen.splits.grouping import check_groups_known, count_members, take_groups
 from splitgen.splits.split import Split
 from splitgen.verification.sampling import Rows, draw_folds, draw_random_split, hold_out
 
@@ -139,3 +139,13 @@ def test_near_duplicates_do_not_flatter_the_control_when_they_are_groups(digits)
         controls.append(judged.figures["random_accuracy"].mean)
     assert controls[0] > 0.8
     assert controls[1] < 0.65
+
+
+def test_a_split_by_other_groups_is_not_judged_by_these():
+    told = {"groups": {"column": "patient"}}
+    codes = np.arange(6)
+    check_groups_known(told, Groups("patient", codes))
+    with pytest.raises(
+        SettingError, match="groups of 'patient' whole, not those of 'site'; give --group-column patient"
+    ):
+        check_groups_known(told, Groups("site", codes))

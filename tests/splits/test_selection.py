@@ -143,3 +143,9 @@ def test_a_class_that_would_have_no_test_rows_is_refused():
 def test_all_faults_of_the_fractions_are_said_at_once():
     with pytest.raises(SettingError, match=r"test_fraction.*reserve_fraction"):
         select_split(np.zeros(4), np.zeros(4, int), list("abcd"), SelectionConfig("label", 1.5, -0.1))
+
+
+def test_parts_that_round_up_to_more_than_all_rows_leave_none_to_train():
+    labels = np.repeat([0, 1], 50)
+    with pytest.raises(SettingError, match="would have none in train"):
+        count_parts(np.bincount(labels), SelectionConfig("label", 0.335, 0.335, 0.326))

@@ -65,7 +65,8 @@ def import_(
 
     check_output(out)
     settings = choose_settings(given, None).config
-    found = read_foreign_split(path, open_dataset(settings.data), settings.selection.target, kind)
+    data = settings.data
+    found = read_foreign_split(path, open_dataset(data), settings.selection.target, kind, data)
     write_split(found, out)
     counts = ", ".join(f"{part} {n}" for part, n in found.counts().items() if n)
     Screen(given["quiet"]).note(f"{counts}; written to {out}")

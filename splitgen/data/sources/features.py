@@ -6,6 +6,7 @@ feature is standardised by itself as a channel is.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from splitgen.data.class_checks import check_label_shape
 from splitgen.data.columns import find_label_column
 from splitgen.data.dataset import ImageDataset, make_dataset
 from splitgen.data.labels import LabelColumn, code_labels, text_column
+from splitgen.data.part_names import NO_PARTS, refuse_part
 from splitgen.errors import SourceError
 from splitgen.parquet import check_footprint
 from splitgen.settings.stages import DataConfig
@@ -38,6 +40,7 @@ def load_features(argument: str, config: DataConfig) -> ImageDataset:
     """
     path = Path(argument)
     source = f"features:{path.name}"
+    refuse_part(source, config.part, NO_PARTS)
     if not path.is_file():
         raise SourceError(f"features:{argument}", "the file does not exist", GIVE)
     ids = None
@@ -106,7 +109,17 @@ def read_parquet_features(
     if ID_COLUMN in table.column_names and label != ID_COLUMN:
         ids = tuple(map(str, table.column(ID_COLUMN).to_pylist()))
         check_distinct(source, ids)
-    return read_columns(source, table, {label, ID_COLUMN}, config.image_column), labels, ids
+    others = {label, ID_COLUMN, *list_index_columns(table.schema)}
+    return read_columns(source, table, others, config.image_column), labels, ids
+
+
+def list_index_columns(schema: pa.Schema) -> list[str]:
+    """Columns that are the index of a pandas table, by what it notes in the file: positions of rows, no features."""
+    try:
+        noted = json.loads((schema.metadata or {})[b"pandas"])["index_columns"]
+        return [name for name in noted if isinstance(name, str)]
+    except (KeyError, TypeError, ValueError):
+        return []
 
 
 def check_distinct(source: str, ids: Sequence[str]) -> None:

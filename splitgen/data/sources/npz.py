@@ -10,6 +10,7 @@ from splitgen.archives import ArchiveError, Npz, open_npz
 from splitgen.data.arrays import check_image_shape, to_channels_first
 from splitgen.data.class_checks import check_label_shape
 from splitgen.data.dataset import ImageDataset, make_dataset
+from splitgen.data.part_names import NO_PARTS, refuse_part
 from splitgen.errors import SourceError
 from splitgen.settings.stages import DataConfig
 
@@ -18,6 +19,7 @@ def load_npz(argument: str, config: DataConfig) -> ImageDataset:
     """A NumPy archive with x (N x height x width, or with channels last or first) and y (N)."""
     path = Path(argument)
     source = f"npz:{path.name}"
+    refuse_part(source, config.part, NO_PARTS)
     try:
         with open_npz(path) as archive:
             x, y = read_pair(source, archive)

@@ -75,6 +75,7 @@ def list_parquet(argument: str, config: DataConfig) -> Listing:
     elif tables.columns.part is not None:
         values = tables.rows.column(tables.columns.part).to_pylist()
         parts = divide_rows(source, rows, tables.columns.part, values, config.part)
+        parts = replace(parts, notes=(*found.notes, *parts.notes))
     else:
         refuse_part(source, config.part)
         parts = RowParts(rows, None, found.notes)

@@ -72,7 +72,8 @@ def open_dataset(given: DataConfig | str | Any, *, on_progress: OnProgress | Non
     Raises `SourceError`, `CacheError` and `MetadataError`.
     """
     if not isinstance(given, DataConfig | str):
-        return hold_torch_dataset(given)
+        with listening(on_progress):
+            return hold_torch_dataset(given)
     config = DataConfig(given) if isinstance(given, str) else given
     with listening(on_progress):
         dataset = resize_dataset(open_source(config), config)

@@ -6,12 +6,12 @@ import importlib.util
 import re
 from collections.abc import Collection
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from torch.utils.data import Dataset
 
 from splitgen.data.dataset import ImageDataset
+from splitgen.data.part_names import refuse_part
 from splitgen.data.torch_dataset import hold_torch_dataset
 from splitgen.errors import SourceError, SplitgenError
 from splitgen.plugins import PluginError, import_named, see_working_folder, tell_raised
@@ -40,11 +40,12 @@ def load_users(spec: str, config: DataConfig) -> ImageDataset:
 
     The code is imported, and so executed: only ever because the user named it. Raises `SourceError`.
     """
+    refuse_part(spec, config.part, "its code gives one dataset")
     found = make_users(spec)
     if isinstance(found, ImageDataset):
         return replace(found, source=spec)
     try:
-        return hold_torch_dataset(found, config, source=spec, make=partial(make_users, spec))
+        return hold_torch_dataset(found, config, source=spec)  # made again, it might have another order
     except SplitgenError:
         raise
     except Exception as error:  # of the user's own items

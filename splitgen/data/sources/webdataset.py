@@ -78,15 +78,18 @@ def list_webdataset(argument: str, config: DataConfig) -> Listing:
     found = find_parts(f"webdataset:{argument}", argument, ".tar", config.part)
     if not found.part.name:
         refuse_part(source, config.part)
-    own_test = None
+    part, own_test = list_part(source, found.part, config), None
     if found.own_test is not None:
-        own_test = list_part(f"{source}, {OWN_TEST}", found.own_test, config, needs_labels=False)
-    parts = RowParts(list_part(source, found.part, config), own_test, found.notes)
+        own_source = f"{source}, {OWN_TEST}"
+        own_test = list_part(own_source, found.own_test, config, needs_labels=False, as_text=part.labels.is_text)
+    parts = RowParts(part, own_test, found.notes)
     return list_rows(source, parts, config.skip_unreadable)
 
 
-def list_part(source: str, part: FilePart, config: DataConfig, needs_labels: bool = True) -> RowPart:
-    """All samples of a part's shards that have an image or a label."""
+def list_part(
+    source: str, part: FilePart, config: DataConfig, *, needs_labels: bool = True, as_text: bool = False
+) -> RowPart:
+    """All samples of a part's shards that have an image or a label. as_text: labels are names, even whole numbers."""
     rows, others, seen = [], 0, Seen({}, {})
     for sample, file in read_samples(source, part.files):
         row = read_row(source, sample, file, config, seen)
@@ -96,7 +99,7 @@ def list_part(source: str, part: FilePart, config: DataConfig, needs_labels: boo
             rows.append(row)
     seen.check_rows(source, rows, needs_labels)
     pictures = locate_images(part.files, rows)
-    labels = read_labels(source, rows, pictures, config)
+    labels = read_labels(source, rows, pictures, config, as_text=as_text)
     faults = {place: "has no image" for place, row in enumerate(rows) if row.image is None}
     ids, notes = make_ids(source, part.files, rows)
     if others:
@@ -145,12 +148,14 @@ def locate_images(files: Sequence[Path], rows: Sequence[Row]) -> ShardPictures:
     return ShardPictures(tuple(files), shards, offsets, sizes, tuple(row.key for row in rows))
 
 
-def read_labels(source: str, rows: Sequence[Row], pictures: ShardPictures, config: DataConfig) -> LabelColumn:
-    """Labels of all rows: whole numbers where all class files are, else text. Raises `SourceError`."""
+def read_labels(
+    source: str, rows: Sequence[Row], pictures: ShardPictures, config: DataConfig, *, as_text: bool
+) -> LabelColumn:
+    """Labels of all rows: whole numbers where all class files are, unless text is wanted. Raises `SourceError`."""
     objects = [row.label for row in rows if isinstance(row.label, dict)]
     if not objects:
         texts = [row.label if isinstance(row.label, str) else None for row in rows]
-        if all(text is None or re.fullmatch(r"[+-]?[0-9]{1,20}", text) for text in texts):
+        if not as_text and all(text is None or re.fullmatch(r"[+-]?[0-9]{1,20}", text) for text in texts):
             return number_column(source, [None if text is None else int(text) for text in texts])
         return text_column(texts)
     keys = list(dict.fromkeys(key for found in objects for key in found))
