@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from splitgen.errors import ExportError
 from splitgen.exports.export import Export, find_parts, replacing_folder
@@ -51,7 +51,7 @@ def write_links(export: Export, folders: Mapping[str, str]) -> None:
                 (temporary / place).symlink_to(os.path.relpath(root / paths[index], (out / place).parent))
 
 
-def put_class_first(export: Export, paths: Sequence[Path]) -> list[Path]:
+def put_class_first(export: Export, paths: Sequence[PurePath]) -> list[Path]:
     """Paths [N] with the folder in front that is the class: in `train/cat/0.png` it is the second. Raises `ExportError`
     where none of their folders stands for one class each."""
     loose = next((path for path in paths if len(path.parts) < 2), None)
