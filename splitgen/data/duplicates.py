@@ -94,3 +94,11 @@ def group_duplicates(dataset: ImageDataset, config: DataConfig) -> ImageDataset:
     found = find_duplicates(dataset.digests, dataset.labels, dataset.ids, dataset.class_names)
     groups = join_groups(dataset.groups, found.groups)
     return replace(dataset, groups=groups, notes=(*dataset.notes, *found.notes))
+
+
+def tell_shared(digests: np.ndarray, others: np.ndarray) -> tuple[str, ...]:
+    """A note on images of an own test set that are byte-identical with ones to be split, if there are any: on these a
+    model is judged by what it may have learned by heart. digests: uint8 [N, 32] and [M, 32]."""
+    known = {digest.tobytes() for digest in digests}
+    n_shared = sum(digest.tobytes() in known for digest in others)
+    return (f"{n_shared} of its {len(others)} images are byte-identical with images to be split",) if n_shared else ()

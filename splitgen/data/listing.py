@@ -82,6 +82,7 @@ def decode_listing(listing: Listing, config: DataConfig) -> ImageDataset:
     """
     from splitgen.data.class_checks import check_classes, check_labels
     from splitgen.data.dataset import OwnTest, make_dataset
+    from splitgen.data.duplicates import tell_shared
 
     labels = check_labels(listing.source, np.asarray(listing.labels), len(listing.pictures), len(listing.class_names))
     check_classes(listing.source, labels, listing.class_names)  # before an hour of decoding, and after it again
@@ -91,7 +92,8 @@ def decode_listing(listing: Listing, config: DataConfig) -> ImageDataset:
     if own is not None:
         own_part = decode_part(own, config, part.preprocessing)
         own_test = OwnTest(own_part.images, np.asarray(own.labels)[own_part.rows])
-        own_notes = tuple(f"its own test part: {note}" for note in own_part.notes)
+        shared = tell_shared(part.digests, own_part.digests) if config.duplicates == "group" else ()
+        own_notes = tuple(f"its own test part: {note}" for note in (*own_part.notes, *shared))
     dataset = make_dataset(
         listing.source,
         part.images,

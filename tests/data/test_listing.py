@@ -407,3 +407,15 @@ def test_images_that_cannot_be_decoded_do_not_decide_the_channels(n_images, writ
     found = decode_listing(listing, replace(cached, skip_unreadable=True))
     assert found.images.shape == (1, 32, 32)
     assert len(found) == n_images - 1
+
+
+def test_images_that_the_own_test_part_shares_are_told(write_digits, cached):
+    listing = write_digits()
+    shared = listing.ids[10:14]
+    own = Listing(
+        "folder:made", FilePictures(listing.pictures.root, shared), listing.labels[10:14], shared, ("even", "odd")
+    )
+    told = "its own test part: 4 of its 4 images are byte-identical with images to be split"
+    assert told in decode_listing(replace(listing, own_test=own), cached).notes
+    ignoring = replace(cached, duplicates="ignore")
+    assert not decode_listing(replace(listing, own_test=own), ignoring).notes

@@ -161,3 +161,15 @@ def test_a_part_of_what_has_none_is_refused(tmp_path, digits):
     ):
         with pytest.raises(SourceError, match="it has no part 'test'"):
             open_dataset(DataConfig(spec, part="test"))
+
+
+@pytest.mark.parametrize("setting", ["image_column", "label_column", "target_column"])
+def test_a_column_of_what_has_no_columns_is_refused(setting, tmp_path):
+    option = f"--{setting.replace('_', '-')}"
+    for spec in ("digits", f"idx:{tmp_path}", f"folder:{tmp_path}", f"{__name__}:give_nothing"):
+        with pytest.raises(SourceError, match=f"{option} is of .*; leave out {option}"):
+            open_dataset(DataConfig(spec, **{setting: "x"}))
+
+
+def give_nothing():
+    raise AssertionError("it is refused before any code is run")

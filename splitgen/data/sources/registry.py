@@ -60,6 +60,12 @@ ARGUMENTS = {  # of the others ":FILE"
     "torchvision": ":NAME",
     "tinyimagenet": ":PATH",
 }
+TABLES = ("parquet", "csv", "jsonl", "webdataset", "hf", "features")
+COLUMNS = {  # what names a column, and the kinds that have columns; of others it would do nothing, in silence
+    "image_column": TABLES,
+    "label_column": TABLES,
+    "target_column": ("torchvision",),
+}
 RECORDED = "recorded"  # stands in front of a spec that is code, and comes from a file
 
 
@@ -96,14 +102,24 @@ def open_source(config: DataConfig) -> ImageDataset:
         )
         raise SourceError(argument, problem, f"give the dataset {argument} if you trust it, or another one")
     if kind in SOURCES:
+        refuse_columns(spec, kind, config)
         needs_argument = ARGUMENTS.get(kind) != ""
         if needs_argument == bool(argument) and (argument or not colon):
             return SOURCES[kind](argument, config)
     elif kind in list_plugins(DATASETS):
         return open_plugin(kind, argument, config)
     elif is_users_code(spec, SOURCES):
+        refuse_columns(spec, kind, config)
         return load_users(spec, config)
     raise SourceError(spec, "unknown dataset", f"use {tell_kinds()}")
+
+
+def refuse_columns(spec: str, kind: str, config: DataConfig) -> None:
+    """Raise `SourceError` where a column is named of a kind of source that has none."""
+    for name, kinds in COLUMNS.items():
+        if getattr(config, name) is not None and kind not in kinds:
+            option = f"--{name.replace('_', '-')}"
+            raise SourceError(spec, f"{option} is of {', '.join(kinds)}", f"leave out {option}")
 
 
 def open_plugin(kind: str, argument: str, config: DataConfig) -> ImageDataset:
