@@ -29,6 +29,15 @@ FLOORS = (
     {"__main__"},
 )
 FLOOR_OF = {part: number for number, parts in enumerate(FLOORS) for part in parts}
+DATA_FLOORS = ("pixels", "cache", "listings", "sources")  # the rooms in `data`, likewise; its other files are on all
+WORKERS_LOAD = (
+    "cache.workers",
+    "listings.listing",
+    "listings.pictures",
+    "listings.row_groups",
+    "listings.shards",
+    "sources.hf",
+)
 WITHOUT_TORCH = ("splits", "screen", "settings", "parquet", "tables", "cli")
 
 
@@ -38,15 +47,20 @@ def name_part(path: Path) -> str:
     return inside.parts[0] if len(inside.parts) > 1 else inside.stem
 
 
-def imported_parts(path: Path) -> set[str]:
-    """First names below `splitgen` that a file imports, wherever in the file."""
+def list_modules(path: Path) -> list[str]:
+    """What a file imports, wherever in the file."""
     modules = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
             modules.append(node.module)
         elif isinstance(node, ast.Import):
             modules += [alias.name for alias in node.names]
-    return {module.split(".")[1] for module in modules if module.startswith("splitgen.")}
+    return modules
+
+
+def imported_parts(path: Path) -> set[str]:
+    """First names below `splitgen` that a file imports."""
+    return {module.split(".")[1] for module in list_modules(path) if module.startswith("splitgen.")}
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
@@ -54,6 +68,17 @@ def test_a_file_imports_of_its_own_part_and_of_the_floors_below(path):
     part = name_part(path)
     above = {other for other in imported_parts(path) - {part} if FLOOR_OF[other] >= FLOOR_OF[part]}
     assert not above, f"{part} is on floor {FLOOR_OF[part]}"
+
+
+@pytest.mark.parametrize("room", DATA_FLOORS)
+def test_a_room_of_data_imports_of_those_below(room):
+    above = [f"splitgen.data.{other}." for other in DATA_FLOORS[DATA_FLOORS.index(room) + 1 :]]
+    for path in (ROOT / "data" / room).glob("*.py"):
+        assert not [module for module in list_modules(path) if module.startswith(tuple(above))], path
+
+
+def test_every_room_of_data_has_its_floor():
+    assert {path.name for path in (ROOT / "data").iterdir() if path.is_dir()} - {"__pycache__"} == set(DATA_FLOORS)
 
 
 def test_every_part_has_its_floor():
@@ -69,7 +94,10 @@ def test_what_starts_fast_does_not_load_torch(part):
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("module", ["listing", "pictures", "row_groups", "shards", "sources.hf", "workers"])
+@pytest.mark.parametrize(
+    "module",
+    WORKERS_LOAD,
+)
 def test_what_worker_processes_load_does_not_load_torch(module):
     """Each of them would start seconds later, and take half a gigabyte."""
     code = f"import sys, splitgen.data.{module}\nassert 'torch' not in sys.modules"

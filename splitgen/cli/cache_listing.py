@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from splitgen.archives import tell_size
-from splitgen.data.cache import Listed, clear_entries, default_folder, list_entries
+from splitgen.data.cache.entries import Listed, clear_entries, default_folder, list_entries
 from splitgen.errors import CacheError
 from splitgen.screen.console import Screen
 

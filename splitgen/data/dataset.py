@@ -12,8 +12,8 @@ import pandas as pd
 import torch
 
 from splitgen.data.arrays import LAST, PLAIN, find_channels
+from splitgen.data.cache.fingerprint import compute_fingerprint
 from splitgen.data.class_checks import check_classes, check_labels, tell_gap
-from splitgen.data.fingerprint import compute_fingerprint
 from splitgen.data.images import Images, MemoryImages, PixelStatistics, stream_chunks
 from splitgen.data.metadata import Groups
 from splitgen.errors import SourceError

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from splitgen.data.colours import read_colour
 from splitgen.data.dataset import ImageDataset, OwnTest
-from splitgen.data.decode import Preprocessing, fit
 from splitgen.data.images import Images, PixelStatistics, Rows, hold_small, stream_statistics
+from splitgen.data.pixels.colours import read_colour
+from splitgen.data.pixels.decode import Preprocessing, fit
 from splitgen.errors import SourceError
 from splitgen.settings.stages import DataConfig
 

@@ -16,9 +16,9 @@ from torch.utils.data import IterableDataset
 
 from splitgen.data.class_checks import check_classes, check_labels, tell_gap
 from splitgen.data.dataset import ImageDataset, make_dataset
-from splitgen.data.decode import Encoded
 from splitgen.data.images import DatasetImages, Images, hold_small, stream_chunks, take_pair
-from splitgen.data.listing import Listing, decode_listing
+from splitgen.data.listings.listing import Listing, decode_listing
+from splitgen.data.pixels.decode import Encoded
 from splitgen.data.torch_items import find_class_names, find_ids, list_labels
 from splitgen.errors import SourceError
 from splitgen.plugins import tell_raised

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 
-from splitgen.data.links import find_outside, tell_outside
+from splitgen.data.listings.links import find_outside, tell_outside
 from splitgen.errors import ExportError
 from splitgen.ids import guard_id
 from splitgen.parquet import current_umask, replacing

@@ -26,7 +26,7 @@ import torch
 from made_files import Blobs
 
 from splitgen.data.dataset import ImageDataset
-from splitgen.data.listing import Listing, decode_listing
+from splitgen.data.listings.listing import Listing, decode_listing
 from splitgen.models.registry import find_model
 from splitgen.runs import stages
 from splitgen.runs.run import Run, open_run

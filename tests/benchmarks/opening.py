@@ -22,7 +22,7 @@ from made_files import Files
 from PIL import Image
 
 import splitgen.data.dataset  # noqa: F401  what the command line has loaded by then
-from splitgen.data.listing import Listing, decode_listing
+from splitgen.data.listings.listing import Listing, decode_listing
 from splitgen.settings.stages import DataConfig
 
 FILES_A_FOLDER = 1000

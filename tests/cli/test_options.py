@@ -15,8 +15,8 @@ import typer
 from splitgen import SelectionConfig, Split, cli, select_split, write_split
 from splitgen.cli.options import choose_settings
 from splitgen.cli.parameters import OFFERED, pick_settings
+from splitgen.data.cache.sizing import DEFAULT_SIZE
 from splitgen.data.dataset import describe_dataset
-from splitgen.data.sizing import DEFAULT_SIZE
 from splitgen.errors import SettingError
 from splitgen.runs import run
 from splitgen.settings.layers import build_config

@@ -19,9 +19,10 @@ from PIL import Image
 from splitgen import DataConfig
 from splitgen.claims import FolderClaim
 from splitgen.cli.cache_listing import show_cache
-from splitgen.data import cache, decoding
-from splitgen.data.cache import clear_entries, list_entries
-from splitgen.data.listing import Listing, decode_listing
+from splitgen.data.cache import decoding
+from splitgen.data.cache import entries as cache
+from splitgen.data.cache.entries import clear_entries, list_entries
+from splitgen.data.listings.listing import Listing, decode_listing
 from splitgen.errors import CacheError
 from splitgen.screen.console import Screen
 
@@ -86,7 +87,7 @@ def test_other_images_sizes_and_ways_are_other_entries(listing, config):
 
 def test_other_labels_need_no_decoding_but_have_their_own_fingerprint(listing, config, monkeypatch):
     first = decode_listing(listing, config)
-    monkeypatch.setattr("splitgen.data.chunks.look_and_decode", None)  # whoever decodes now fails
+    monkeypatch.setattr("splitgen.data.cache.chunks.look_and_decode", None)  # whoever decodes now fails
     other = replace(listing, labels=1 - listing.labels)
     second = decode_listing(other, config)
     assert second.fingerprint != first.fingerprint
@@ -115,9 +116,9 @@ from pathlib import Path
 import numpy as np
 from made_pictures import FilePictures
 from splitgen import DataConfig
-from splitgen.data import decoding
-from splitgen.data.listing import Listing, decode_listing
-from splitgen.data.progress import listening
+from splitgen.data.cache import decoding
+from splitgen.data.listings.listing import Listing, decode_listing
+from splitgen.data.cache.progress import listening
 class Slow(FilePictures):
     def read(self, row):
         time.sleep(float(sys.argv[3]))

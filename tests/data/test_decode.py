@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, features
 from written_pictures import ALPHA, GREY, PICTURE, encode, levels_off, write_packed_png, write_png, write_tiff
 
-from splitgen.data.decode import Preprocessing, choose_span, decode_image, look_at
+from splitgen.data.pixels.decode import Preprocessing, choose_span, decode_image, look_at
 
 WIDE = PICTURE.astype(np.uint16) * 257  # 16 bits, whose lower byte is the upper again
 DEEP = GREY.astype(np.uint16) * 257

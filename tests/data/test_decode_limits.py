@@ -16,7 +16,7 @@ from PIL import Image, ImageFile
 from written_pictures import CROP, GREY, PICTURE, chunk, encode, finish_png, png_header, write_png, write_tiff
 
 from splitgen import DataConfig
-from splitgen.data.decode import DecodeError, Preprocessing, choose_span, decode_image, look_at
+from splitgen.data.pixels.decode import DecodeError, Preprocessing, choose_span, decode_image, look_at
 from splitgen.errors import SettingError
 from splitgen.settings.faults import check
 

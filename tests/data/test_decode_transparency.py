@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from written_pictures import ALPHA, GREY, PICTURE, encode, levels_off, write_packed_png, write_png, write_tiff
 
-from splitgen.data.decode import look_at
+from splitgen.data.pixels.decode import look_at
 
 WIDE = PICTURE.astype(np.uint16) * 257  # 16 bits, whose lower byte is the upper again
 DEEP = GREY.astype(np.uint16) * 257

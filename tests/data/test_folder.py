@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from splitgen import DataConfig, open_dataset
-from splitgen.data.pictures import FilePictures, list_suffixes
+from splitgen.data.listings.pictures import FilePictures, list_suffixes
 from splitgen.data.sources.folder import list_folder
 from splitgen.errors import SourceError
 

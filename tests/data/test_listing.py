@@ -16,11 +16,11 @@ from made_pictures import FilePictures
 from PIL import Image
 
 from splitgen import DataConfig
-from splitgen.data import decoding, workers
-from splitgen.data.chunks import Order
+from splitgen.data.cache import decoding, workers
+from splitgen.data.cache.chunks import Order
+from splitgen.data.cache.progress import listening
 from splitgen.data.dataset import compute_fingerprint
-from splitgen.data.listing import Listing, decode_listing, decode_part
-from splitgen.data.progress import listening
+from splitgen.data.listings.listing import Listing, decode_listing, decode_part
 from splitgen.errors import SourceError
 
 N = 40

@@ -13,8 +13,8 @@ from encoded_digits import CONTENTS, LABELS, NAMES, PATHS, STRUCTS, contents, fe
 from PIL import Image
 
 from splitgen import DataConfig, open_dataset
-from splitgen.data.decode import DecodeError
-from splitgen.data.row_groups import ParquetPictures, find_window
+from splitgen.data.listings.row_groups import ParquetPictures, find_window
+from splitgen.data.pixels.decode import DecodeError
 from splitgen.data.sources.parquet import list_parquet
 
 CIFAR = Path(__file__).parents[2].parent / "shared" / "data" / "cifar10"
@@ -30,7 +30,7 @@ def refused(argument, **settings):
 
 
 def test_a_single_large_row_group_is_read_in_windows_and_in_any_order(tmp_path, monkeypatch):
-    monkeypatch.setattr("splitgen.data.row_groups.WINDOW", 2000)  # bytes: a few of the scans
+    monkeypatch.setattr("splitgen.data.listings.row_groups.WINDOW", 2000)  # bytes: a few of the scans
     found = listed(write_table(tmp_path / "digits.parquet"))
     assert len(found.pictures.groups) == 1
     assert found.pictures.groups[0].window < 20

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from splitgen.data.parts import expand_braces, find_parts
+from splitgen.data.listings.parts import expand_braces, find_parts
 from splitgen.errors import SourceError
 
 

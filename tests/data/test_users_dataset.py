@@ -18,7 +18,7 @@ from torchvision.transforms import v2
 
 import splitgen
 from splitgen import cli, open_dataset
-from splitgen.data import decoding, workers
+from splitgen.data.cache import decoding, workers
 from splitgen.data.sources.registry import mark_recorded
 from splitgen.data.torch_dataset import ItemPictures
 from splitgen.data.torch_items import list_labels

@@ -14,7 +14,7 @@ import webdataset
 from encoded_digits import CONTENTS, LABELS, NAMES, PATHS, contents, refuse, texts
 
 from splitgen import DataConfig
-from splitgen.data.decode import DecodeError
+from splitgen.data.pixels.decode import DecodeError
 from splitgen.data.sources.webdataset import list_webdataset
 from splitgen.errors import SourceError
 

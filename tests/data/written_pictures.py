@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
-from splitgen.data.decode import Preprocessing, choose_span, decode_image, look_at
+from splitgen.data.pixels.decode import Preprocessing, choose_span, decode_image, look_at
 
 CROP = Image.fromarray(load_sample_image("china.jpg")).resize((160, 107)).crop((56, 40, 104, 72))
 # 48 x 32 pixels of few enough colours for a palette, so that every format that loses nothing holds the same

@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from splitgen.data.columns import USUAL_IMAGES, find_usual
 from splitgen.data.dataset import ImageDataset
-from splitgen.data.listing import Listing, decode_listing
-from splitgen.data.manifest import Manifest, list_manifest, read_text
+from splitgen.data.listings.columns import USUAL_IMAGES, find_usual
+from splitgen.data.listings.listing import Listing, decode_listing
+from splitgen.data.listings.manifest import Manifest, list_manifest, read_text
 from splitgen.errors import SourceError
 from splitgen.settings.stages import DataConfig
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from splitgen.data.dataset import ImageDataset, make_dataset
-from splitgen.data.part_names import NO_PARTS, refuse_part
+from splitgen.data.listings.part_names import NO_PARTS, refuse_part
 from splitgen.settings.stages import DataConfig
 
 

@@ -18,12 +18,12 @@ import pyarrow.parquet as pq
 import torch
 
 from splitgen.archives import ArchiveError, open_npz
-from splitgen.data.arrow import is_label, read_class_names, read_features, read_labels
 from splitgen.data.class_checks import check_label_shape
-from splitgen.data.columns import find_label_column
 from splitgen.data.dataset import ImageDataset, make_dataset
-from splitgen.data.labels import LabelColumn, code_labels, text_column
-from splitgen.data.part_names import NO_PARTS, refuse_part
+from splitgen.data.listings.arrow import is_label, read_class_names, read_features, read_labels
+from splitgen.data.listings.columns import find_label_column
+from splitgen.data.listings.labels import LabelColumn, code_labels, text_column
+from splitgen.data.listings.part_names import NO_PARTS, refuse_part
 from splitgen.errors import SourceError
 from splitgen.parquet import check_footprint
 from splitgen.settings.stages import DataConfig

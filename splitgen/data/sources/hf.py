@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from splitgen.data.arrow import (
+from splitgen.data.listings.arrow import (
     BYTES,
     PATH,
     TableColumns,
@@ -24,12 +24,12 @@ from splitgen.data.arrow import (
     read_labels,
     unpack_columns,
 )
-from splitgen.data.decode import DecodeError
-from splitgen.data.listing import Listing, decode_listing
-from splitgen.data.parts import choose_own_test, choose_part, name_part, refuse_part
-from splitgen.data.pictures import stamp_files
-from splitgen.data.rows import NO_LABELS, OWN_TEST, RowPart, RowParts, divide_rows, list_rows
-from splitgen.data.table_rows import TableRows, list_table_rows
+from splitgen.data.listings.listing import Listing, decode_listing
+from splitgen.data.listings.parts import choose_own_test, choose_part, name_part, refuse_part
+from splitgen.data.listings.pictures import stamp_files
+from splitgen.data.listings.rows import NO_LABELS, OWN_TEST, RowPart, RowParts, divide_rows, list_rows
+from splitgen.data.listings.table_rows import TableRows, list_table_rows
+from splitgen.data.pixels.decode import DecodeError
 from splitgen.errors import SourceError
 from splitgen.settings.stages import DataConfig
 

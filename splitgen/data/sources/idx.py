@@ -8,7 +8,7 @@ from splitgen.data.arrays import to_channels_first
 from splitgen.data.dataset import ImageDataset, OwnTest, make_dataset
 from splitgen.data.idx import find_idx, read_idx
 from splitgen.data.images import MemoryImages
-from splitgen.data.part_names import find_part
+from splitgen.data.listings.part_names import find_part
 from splitgen.errors import SourceError
 from splitgen.settings.stages import DataConfig
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from splitgen.data.dataset import ImageDataset
-from splitgen.data.listing import Listing, decode_listing
-from splitgen.data.manifest import Manifest, list_manifest, read_text
+from splitgen.data.listings.listing import Listing, decode_listing
+from splitgen.data.listings.manifest import Manifest, list_manifest, read_text
 from splitgen.errors import SourceError
 from splitgen.settings.stages import DataConfig
 

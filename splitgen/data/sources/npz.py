@@ -10,7 +10,7 @@ from splitgen.archives import ArchiveError, Npz, open_npz
 from splitgen.data.arrays import check_image_shape, to_channels_first
 from splitgen.data.class_checks import check_label_shape
 from splitgen.data.dataset import ImageDataset, make_dataset
-from splitgen.data.part_names import NO_PARTS, refuse_part
+from splitgen.data.listings.part_names import NO_PARTS, refuse_part
 from splitgen.errors import SourceError
 from splitgen.settings.stages import DataConfig
 

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from splitgen.archives import ArchiveError, check_memory, check_packing
-from splitgen.data.arrow import (
+from splitgen.data.dataset import ImageDataset
+from splitgen.data.listings.arrow import (
     TableColumns,
     as_found,
     find_columns,
@@ -21,12 +22,11 @@ from splitgen.data.arrow import (
     read_paths,
     unpack_columns,
 )
-from splitgen.data.dataset import ImageDataset
-from splitgen.data.listing import Listing, decode_listing
-from splitgen.data.parts import FilePart, find_parts, refuse_part
-from splitgen.data.row_groups import ParquetPictures, find_missing, list_groups
-from splitgen.data.rows import NO_LABELS, OWN_TEST, RowPart, RowParts, divide_rows, list_rows
-from splitgen.data.table_rows import TableRows, list_table_rows
+from splitgen.data.listings.listing import Listing, decode_listing
+from splitgen.data.listings.parts import FilePart, find_parts, refuse_part
+from splitgen.data.listings.row_groups import ParquetPictures, find_missing, list_groups
+from splitgen.data.listings.rows import NO_LABELS, OWN_TEST, RowPart, RowParts, divide_rows, list_rows
+from splitgen.data.listings.table_rows import TableRows, list_table_rows
 from splitgen.errors import SourceError
 from splitgen.settings.stages import DataConfig
 

@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from splitgen.data.cache.progress import OnProgress, listening
 from splitgen.data.dataset import ImageDataset
 from splitgen.data.duplicates import group_duplicates
 from splitgen.data.metadata import Groups, code_column, join_metadata
-from splitgen.data.progress import OnProgress, listening
 from splitgen.data.resizing import resize_dataset
 from splitgen.data.sources.csv import load_csv
 from splitgen.data.sources.digits import load_digits

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from splitgen.data.dataset import ImageDataset
-from splitgen.data.listing import Listing, decode_listing
-from splitgen.data.names import check_names, tell_names
-from splitgen.data.part_names import TRAIN, VAL, find_meaning
-from splitgen.data.pictures import FilePictures
-from splitgen.data.tree import FolderWalk
+from splitgen.data.listings.listing import Listing, decode_listing
+from splitgen.data.listings.names import check_names, tell_names
+from splitgen.data.listings.part_names import TRAIN, VAL, find_meaning
+from splitgen.data.listings.pictures import FilePictures
+from splitgen.data.listings.tree import FolderWalk
 from splitgen.errors import SourceError
 from splitgen.settings.stages import DataConfig
 

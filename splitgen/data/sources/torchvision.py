@@ -14,8 +14,9 @@ from splitgen.data.arrays import to_channels_first
 from splitgen.data.class_checks import check_classes, check_labels
 from splitgen.data.dataset import ImageDataset, OwnTest, make_dataset
 from splitgen.data.images import MemoryImages
-from splitgen.data.listing import Listing, Pictures, decode_listing
-from splitgen.data.pictures import FilePictures
+from splitgen.data.listings.listing import Listing, decode_listing
+from splitgen.data.listings.pictures import FilePictures
+from splitgen.data.pixels.encoded import Pictures
 from splitgen.data.sources.torchvision_classes import Kind, find_kind
 from splitgen.data.sources.torchvision_rows import Rows, has_arrays, list_attributes, list_rows
 from splitgen.data.torch_dataset import ItemPictures

@@ -11,7 +11,7 @@ from typing import Any
 from torch.utils.data import Dataset
 
 from splitgen.data.dataset import ImageDataset
-from splitgen.data.part_names import refuse_part
+from splitgen.data.listings.part_names import refuse_part
 from splitgen.data.torch_dataset import hold_torch_dataset
 from splitgen.errors import SourceError, SplitgenError
 from splitgen.plugins import PluginError, import_named, see_working_folder, tell_raised

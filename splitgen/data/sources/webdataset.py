@@ -12,13 +12,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from splitgen.data.columns import USUAL_LABELS, find_label_column, plain_name
 from splitgen.data.dataset import ImageDataset
-from splitgen.data.labels import LabelColumn, number_column, text_column, to_texts
-from splitgen.data.listing import Listing, decode_listing
-from splitgen.data.parts import FilePart, find_parts, refuse_part
-from splitgen.data.rows import OWN_TEST, RowPart, RowParts, list_rows
-from splitgen.data.shards import Member, Sample, ShardPictures, read_member, read_samples
+from splitgen.data.listings.columns import USUAL_LABELS, find_label_column, plain_name
+from splitgen.data.listings.labels import LabelColumn, number_column, text_column, to_texts
+from splitgen.data.listings.listing import Listing, decode_listing
+from splitgen.data.listings.parts import FilePart, find_parts, refuse_part
+from splitgen.data.listings.rows import OWN_TEST, RowPart, RowParts, list_rows
+from splitgen.data.listings.shards import Member, Sample, ShardPictures, read_member, read_samples
 from splitgen.errors import SourceError
 from splitgen.settings.stages import DataConfig
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from splitgen.data.links import find_outside, tell_outside
-from splitgen.data.names import show_path
-from splitgen.data.pictures import list_suffixes
+from splitgen.data.listings.links import find_outside, tell_outside
+from splitgen.data.listings.names import show_path
+from splitgen.data.listings.pictures import list_suffixes
 from splitgen.errors import SourceError
 
 # What systems and tools leave behind, in small letters; it says nothing about the data, and is left out without a word.

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from PIL import Image, ImageFile
 
-from splitgen.data.decode import DecodeError
-from splitgen.data.names import show_path
+from splitgen.data.listings.names import show_path
+from splitgen.data.pixels.decode import DecodeError
 
 NEVER_LOADED = ("MPEG",)  # Pillow knows its header alone
 READ_AS_JPEG = ("MPO",)  # opened by the reader of JPEG, and registered for writing alone

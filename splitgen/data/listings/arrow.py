@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from splitgen.data.columns import USUAL_IDS, USUAL_PARTS, find_image_column, find_label_column, find_usual
-from splitgen.data.labels import LabelColumn
+from splitgen.data.listings.columns import USUAL_IDS, USUAL_PARTS, find_image_column, find_label_column, find_usual
+from splitgen.data.listings.labels import LabelColumn
 from splitgen.settings.stages import DataConfig
 
 BYTES, PATH = "bytes", "path"  # the fields of an image as the hub has it

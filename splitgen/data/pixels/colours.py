@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageColor
 
-from splitgen.data.depths import Span, Storage, read_numbers, scale_numbers
-from splitgen.data.opening import DecodeError
+from splitgen.data.pixels.depths import Span, Storage, read_numbers, scale_numbers
+from splitgen.data.pixels.opening import DecodeError
 
 GREY_MODES = {"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
 ALPHA_MODES = {"LA", "La", "PA", "RGBA", "RGBa"}

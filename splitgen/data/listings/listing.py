@@ -9,35 +9,20 @@ Worker processes load this module, and those that `Pictures` are defined in: wit
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from splitgen.data.decode import Encoded, Preprocessing
-from splitgen.data.oddities import tell_oddities, tell_unreadable
-from splitgen.data.sizing import tell_reduction
+from splitgen.data.cache.oddities import tell_oddities, tell_unreadable
+from splitgen.data.cache.sizing import tell_reduction
+from splitgen.data.pixels.decode import Preprocessing
+from splitgen.data.pixels.encoded import Pictures
 from splitgen.errors import SourceError
 from splitgen.settings.stages import DataConfig
 
 if TYPE_CHECKING:
     from splitgen.data.dataset import ImageDataset
     from splitgen.data.images import Images
-
-
-class Pictures(Protocol):
-    """N encoded images. Picklable: worker processes read by themselves."""
-
-    def __len__(self) -> int: ...
-
-    def read(self, row: int) -> Encoded:
-        """What the source holds of an image: the bytes of its file, or an image that a library has decoded."""
-
-    def name(self, row: int) -> str:
-        """The image's name in messages: its path below the source, or "row 7"."""
-
-    def stamp(self) -> str:
-        """Changes whenever what lies there changes, and costs little: sizes and times of files, not their bytes.
-        "" where the source cannot tell, and so nothing of it is kept."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +94,7 @@ def decode_listing(listing: Listing, config: DataConfig) -> ImageDataset:
 
 def decode_part(listing: Listing, config: DataConfig, preprocessing: Preprocessing | None = None) -> Part:
     """The images of a listing. preprocessing: that of the train part, by which a test part is decoded, too."""
-    from splitgen.data.decoding import Job, decode_pictures
+    from splitgen.data.cache.decoding import Job, decode_pictures
     from splitgen.data.images import hold_mapped
 
     identity = (listing.ids, np.asarray(listing.labels)) if preprocessing is None else (None, None)

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from splitgen.data.arrow import choose_ids
-from splitgen.data.decode import Encoded
-from splitgen.data.labels import LabelColumn
-from splitgen.data.listing import Pictures
-from splitgen.data.paths import find_files
-from splitgen.data.pictures import FilePictures
-from splitgen.data.rows import RowPart
+from splitgen.data.listings.arrow import choose_ids
+from splitgen.data.listings.labels import LabelColumn
+from splitgen.data.listings.paths import find_files
+from splitgen.data.listings.pictures import FilePictures
+from splitgen.data.listings.rows import RowPart
+from splitgen.data.pixels.decode import Encoded
+from splitgen.data.pixels.encoded import Pictures
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from splitgen.data.columns import USUAL_PARTS, find_image_column, find_label_column, find_usual
-from splitgen.data.labels import text_column, to_texts
-from splitgen.data.listing import Listing
-from splitgen.data.parts import refuse_part
-from splitgen.data.paths import find_files
-from splitgen.data.rows import RowPart, RowParts, divide_rows, list_rows
+from splitgen.data.listings.columns import USUAL_PARTS, find_image_column, find_label_column, find_usual
+from splitgen.data.listings.labels import text_column, to_texts
+from splitgen.data.listings.listing import Listing
+from splitgen.data.listings.parts import refuse_part
+from splitgen.data.listings.paths import find_files
+from splitgen.data.listings.rows import RowPart, RowParts, divide_rows, list_rows
 from splitgen.errors import SourceError
 from splitgen.settings.stages import DataConfig
 

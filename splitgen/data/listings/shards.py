@@ -12,8 +12,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from splitgen.data.decode import DecodeError
-from splitgen.data.pictures import stamp_files
+from splitgen.data.listings.pictures import stamp_files
+from splitgen.data.pixels.decode import DecodeError
 from splitgen.errors import SourceError
 
 PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}

@@ -10,16 +10,14 @@ import math
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from splitgen.data.decode import DecodeError, Encoded, Preprocessing, Sight, look_and_decode, look_at
-from splitgen.data.opening import QUIET
-
-if TYPE_CHECKING:
-    from splitgen.data.listing import Pictures
+from splitgen.data.pixels.decode import DecodeError, Encoded, Preprocessing, Sight, look_and_decode, look_at
+from splitgen.data.pixels.encoded import Pictures
+from splitgen.data.pixels.opening import QUIET
 
 READ, LOOK, DECODE = "read", "look", "decode"
 READABLE, UNREADABLE = 1, 2

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from splitgen.data.colours import flatten, is_grey, read_colour
-from splitgen.data.depths import Span, Storage, read_numbers, round_span, scale_numbers, tell_span, tell_storage
-from splitgen.data.opening import DecodeError, check_whole, open_picture
+from splitgen.data.pixels.colours import flatten, is_grey, read_colour
+from splitgen.data.pixels.depths import Span, Storage, read_numbers, round_span, scale_numbers, tell_span, tell_storage
+from splitgen.data.pixels.encoded import Encoded
+from splitgen.data.pixels.opening import DecodeError, check_whole, open_picture
 
 __all__ = [
     "DecodeError",
@@ -22,8 +23,6 @@ __all__ = [
     "look_and_decode",
     "look_at",
 ]
-
-Encoded = bytes | Image.Image | np.ndarray  # the bytes of a file, or an image that a library has decoded already
 
 ORIENTATION = 274  # EXIF's tag
 TURNS = {

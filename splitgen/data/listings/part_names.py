@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from splitgen.data.parts import ALIASES
+from splitgen.data.listings.parts import ALIASES
 from splitgen.errors import SourceError
 
 TRAIN, VAL, TEST = "train", "validation", "test"

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from splitgen.claims import FolderClaim
-from splitgen.data.chunks import RECORD
+from splitgen.data.cache.chunks import RECORD
 from splitgen.errors import CacheError
 from splitgen.parquet import write_json
 

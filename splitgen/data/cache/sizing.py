@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from splitgen.data.chunks import READABLE
-from splitgen.data.decode import Preprocessing, Sight, choose_span
+from splitgen.data.cache.chunks import READABLE
+from splitgen.data.pixels.decode import Preprocessing, Sight, choose_span
 from splitgen.settings.stages import DataConfig
 
 DEFAULT_SIZE = 32

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from splitgen.data.opening import DecodeError
+from splitgen.data.pixels.opening import DecodeError
 
 Span = tuple[float, float]  # the values that become black and white
 

@@ -18,13 +18,13 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import PIL
 
 from splitgen.archives import tell_size
-from splitgen.data.cache import (
+from splitgen.data.cache.chunks import DECODE, LOOK, READ, READABLE, RECORD, Chunk, Order, read_chunk
+from splitgen.data.cache.entries import (
     Entry,
     State,
     Writer,
@@ -35,17 +35,14 @@ from splitgen.data.cache import (
     prepare_folder,
     wait_for,
 )
-from splitgen.data.chunks import DECODE, LOOK, READ, READABLE, RECORD, Chunk, Order, read_chunk
-from splitgen.data.decode import DecodeError, Preprocessing
-from splitgen.data.fingerprint import Fingerprint
-from splitgen.data.progress import tell_progress
-from splitgen.data.sizing import choose_preprocessing, has_ranges, is_contradicted
-from splitgen.data.workers import WorkerError, count_cpus, map_orders
+from splitgen.data.cache.fingerprint import Fingerprint
+from splitgen.data.cache.progress import tell_progress
+from splitgen.data.cache.sizing import choose_preprocessing, has_ranges, is_contradicted
+from splitgen.data.cache.workers import WorkerError, count_cpus, map_orders
+from splitgen.data.pixels.decode import DecodeError, Preprocessing
+from splitgen.data.pixels.encoded import Pictures
 from splitgen.errors import CacheError, SourceError
 from splitgen.settings.stages import DataConfig
-
-if TYPE_CHECKING:
-    from splitgen.data.listing import Pictures
 
 FORESEEN_BLOCKS, BLOCK_ROWS = 4, 32  # rows looked at first; in blocks, as a table gives rows that lie side by side
 WORKERS_PAY = 2.0  # seconds of work from which on workers, which take 0.3 s to start, are worth it

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from splitgen.data.decode import Encoded
-from splitgen.data.labels import LabelColumn, code_labels, code_own_test
-from splitgen.data.listing import Listing, Pictures
-from splitgen.data.names import check_names
-from splitgen.data.parts import ALIASES, choose_own_test, choose_part, name_part
+from splitgen.data.listings.labels import LabelColumn, code_labels, code_own_test
+from splitgen.data.listings.listing import Listing
+from splitgen.data.listings.names import check_names
+from splitgen.data.listings.parts import ALIASES, choose_own_test, choose_part, name_part
+from splitgen.data.pixels.decode import Encoded
+from splitgen.data.pixels.encoded import Pictures
 from splitgen.errors import SourceError
 
 OWN_TEST = "its own test set"

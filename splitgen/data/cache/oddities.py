@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from splitgen.data.chunks import READABLE
+from splitgen.data.cache.chunks import READABLE
 
 MAX_NAMED = 20  # images that cannot be read, in an error
 CONSTANT_SHARE = 0.01  # of all images that are of one value, from which on they are told of

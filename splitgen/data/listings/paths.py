@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
-from splitgen.data.pictures import FilePictures
+from splitgen.data.listings.pictures import FilePictures
 from splitgen.errors import SourceError
 
 PLAIN = re.compile(r"\w[^/]*(/\w[^/]*)*")  # as is; no path from the root, nothing empty, no dot

@@ -18,17 +18,15 @@ import threading
 from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PIL import Image
 
-from splitgen.data.chunks import Chunk, Order, read_chunk
-
-if TYPE_CHECKING:
-    from splitgen.data.listing import Pictures
+from splitgen.data.cache.chunks import Chunk, Order, read_chunk
+from splitgen.data.pixels.encoded import Pictures
 
 WAITING = 3  # chunks a worker that may lie undone or unfetched: more only fill memory
-START = "import sys; sys.path[:] = {path!r}; from splitgen.data.workers import serve; serve()"
+START = "import sys; sys.path[:] = {path!r}; from splitgen.data.cache.workers import serve; serve()"
 
 
 class WorkerError(RuntimeError):

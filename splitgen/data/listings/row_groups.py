@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from splitgen.data.arrow import BYTES, ImageColumn
-from splitgen.data.decode import DecodeError
-from splitgen.data.pictures import stamp_files
+from splitgen.data.listings.arrow import BYTES, ImageColumn
+from splitgen.data.listings.pictures import stamp_files
+from splitgen.data.pixels.decode import DecodeError
 
 WINDOW = 32 * 2**20  # bytes of images that are held at a time, about
 LOCAL = threading.local()  # a thread's own open file; of a forked process, too

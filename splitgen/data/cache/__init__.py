@@ -1,0 +1,1 @@
+"""Images are decoded once, by worker processes, into files that are mapped."""
