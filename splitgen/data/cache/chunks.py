@@ -122,6 +122,7 @@ def to_bytes(item: Image.Image | np.ndarray) -> bytes:
     """What an image that is decoded already holds: its values, and what they mean."""
     if isinstance(item, np.ndarray):
         return f"{item.dtype.str} {item.shape} ".encode() + item.tobytes()
+    item.load()  # before that, mode and palette may be others
     palette = item.getpalette("RGBA") if item.mode in ("P", "PA") else None
     key = item.info.get("transparency")
     return f"{item.mode} {item.size} {palette} {key} ".encode() + item.tobytes()
