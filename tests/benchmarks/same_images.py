@@ -186,11 +186,13 @@ def make_split(home: Path, name: str, spec: str) -> tuple[str, int, float]:
     if done.returncode:
         sys.exit(f"{name}: {done.stderr.strip()}")
     frame = pd.read_parquet(home / out / "split.parquet")
-    # WebDataset's keys have no suffix
-    told = "\n".join(
-        f"{key.removesuffix('.jpg')} {part}" for key, part in zip(frame["id"], frame["split"], strict=True)
-    )
+    told = "\n".join(f"{name_image(key)} {part}" for key, part in zip(frame["id"], frame["split"], strict=True))
     return hashlib.sha256(told.encode()).hexdigest(), len(frame), time.monotonic() - start
+
+
+def name_image(key: str) -> str:
+    """The image's own name, which no other has: `datasets` saves no folders, and WebDataset's keys have no suffix."""
+    return key.rpartition("/")[2].removesuffix(".jpg")
 
 
 if __name__ == "__main__":
