@@ -86,9 +86,24 @@ def fit(
 @torch.no_grad()
 def predict_logits(network: nn.Module, pixels: NormalizedImages, rows: torch.Tensor) -> torch.Tensor:
     """Logits [n, C] of some rows [n], on the CPU. Raises `TrainingError` where one is NaN or infinite."""
-    logits = torch.cat([network(pixels.take(part)).cpu() for part in torch.split(rows, PREDICTION_CHUNK)])
+    logits = join_chunks(lambda part: network(pixels.take(part)).cpu(), rows)
     check_logits(logits)
     return logits
+
+
+def join_chunks(function: Callable[[torch.Tensor], torch.Tensor], rows: torch.Tensor) -> torch.Tensor:
+    """What a function of rows [n] gives of each, [n, ...], a chunk of rows at a time.
+
+    It is written into one tensor: small results kept one by one, each behind the images of its chunk, would leave holes
+    in the memory that no later chunk fits into, of half the images of a million rows.
+    """
+    first, *others = torch.split(rows, PREDICTION_CHUNK)
+    found = function(first)
+    joined = found.new_empty(len(rows), *found.shape[1:])
+    joined[: len(first)] = found
+    for at, part in enumerate(others, start=1):
+        joined[at * PREDICTION_CHUNK : at * PREDICTION_CHUNK + len(part)] = function(part)
+    return joined
 
 
 def check_logits(logits: torch.Tensor) -> None:
@@ -106,5 +121,4 @@ def predict_probs(network: nn.Module, pixels: NormalizedImages, rows: torch.Tens
 
 def predict(network: nn.Module, pixels: NormalizedImages, rows: torch.Tensor) -> torch.Tensor:
     """Predicted classes [n] of some rows [n], on the CPU, without the probabilities of all rows at a time."""
-    parts = torch.split(rows, PREDICTION_CHUNK)
-    return torch.cat([predict_probs(network, pixels, part).argmax(dim=1) for part in parts])
+    return join_chunks(lambda part: predict_probs(network, pixels, part).argmax(dim=1), rows)
