@@ -46,15 +46,11 @@ def make(
     config = config or RunConfig()
     selection = config.selection if target is None else dataclasses.replace(config.selection, target=target)
     config = dataclasses.replace(config, seed=config.seed if seed is None else seed, selection=selection)
-    if isinstance(dataset, str):
-        config = dataclasses.replace(config, data=dataclasses.replace(config.data, dataset=dataset))
     check(config)
     model = config.model if model is None else model
     factory = find_model(model) if isinstance(model, str) else model
-    opened = open_given(dataset, config.data)
-    if opened.source != config.data.dataset and not (dataset is None or isinstance(dataset, str)):
-        config = dataclasses.replace(config, data=dataclasses.replace(config.data, dataset=opened.source))
-    config = dataclasses.replace(config, model=factory.name)
+    opened, data = open_given(dataset, config.data)
+    config = dataclasses.replace(config, model=factory.name, data=data)
     table = None if labels is None else Path(labels)
     run = open_run(
         config,
@@ -72,8 +68,11 @@ def make(
     return run
 
 
-def open_given(dataset: ImageDataset | str | Any | None, config: DataConfig) -> ImageDataset:
-    """The dataset of the settings, unless one was given that is none of their specs."""
-    if isinstance(dataset, ImageDataset):
-        return dataset
-    return open_dataset(config if dataset is None or isinstance(dataset, str) else dataset)
+def open_given(dataset: ImageDataset | str | Any | None, config: DataConfig) -> tuple[ImageDataset, DataConfig]:
+    """The dataset of the settings, by the spec that is given, if one is, or a dataset that is given itself; and the
+    settings that name it."""
+    if dataset is None or isinstance(dataset, str):
+        config = config if dataset is None else dataclasses.replace(config, dataset=dataset)
+        return open_dataset(config), config
+    opened = dataset if isinstance(dataset, ImageDataset) else open_dataset(dataset)
+    return opened, dataclasses.replace(config, dataset=opened.source)

@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from PIL import Image
 
 from splitgen.data.dataset import ImageDataset, OwnTest
 from splitgen.data.images import Images, PixelStatistics, Rows, hold_small, stream_statistics
 from splitgen.data.pixels.colours import read_colour
-from splitgen.data.pixels.decode import Preprocessing, fit
+from splitgen.data.pixels.decode import Preprocessing, fit_bands
 from splitgen.errors import SourceError
 from splitgen.settings.stages import DataConfig
 
@@ -43,9 +42,8 @@ class ResizedImages:
     def take(self, rows: Rows) -> torch.Tensor:
         given = self.images.take(rows).numpy()
         resized = np.empty((len(given), *self.shape), given.dtype)
-        for image, into in zip(given, resized, strict=True):
-            for band, fill, place in zip(image, self.fills, into, strict=True):
-                place[:] = np.asarray(fit(Image.fromarray(np.ascontiguousarray(band)), self.preprocessing, fill))
+        for place, image in enumerate(given):
+            resized[place] = fit_bands(image, self.preprocessing, self.fills)
         return torch.from_numpy(resized)
 
     def statistics(self) -> PixelStatistics:

@@ -97,11 +97,16 @@ def list_labels(dataset: Any, class_names: Sequence[str]) -> Any:
         labels = list_labels(dataset.dataset, class_names)
         return None if labels is None else [labels[int(row)] for row in dataset.indices]
     if is_hub_dataset(dataset):
-        column = next((name for name in LABEL_COLUMNS if name in dataset.column_names), None)
+        column = find_label_column(dataset)
         return None if column is None else list_hub_labels(dataset, column, class_names)
     attributes = [getattr(dataset, name, None) for name in LABEL_ATTRIBUTES]
     listed = next((values for values in attributes if is_column(values, len(dataset))), None)
     return None if listed is None else number_words(listed, class_names)
+
+
+def find_label_column(dataset: Any) -> str | None:
+    """The column of labels of a Hugging Face dataset, by its name; None where it has none of the usual ones."""
+    return next((name for name in LABEL_COLUMNS if name in dataset.column_names), None)
 
 
 def list_hub_labels(dataset: Any, column: str, class_names: Sequence[str]) -> Any:

@@ -11,10 +11,10 @@ import numpy as np
 from splitgen.errors import ExportError
 from splitgen.exports.export import Export, find_parts
 from splitgen.ids import find_positions
-from splitgen.splits.split import Split
+from splitgen.splits.split import PARTS, Split
 
 CONSUMER = "fiftyone"
-USED = ["train", "validation", "test"]
+USED = [part for part in PARTS if part != "reserve"]
 
 
 def tag_samples(split: Split, dataset: Any, images: Path) -> None:

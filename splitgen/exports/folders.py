@@ -61,9 +61,6 @@ def put_class_first(export: Export, paths: Sequence[PurePath]) -> list[Path]:
         names = [path.parts[depth] for path in paths]
         pairs = set(zip(names, export.split.labels.tolist(), strict=True))
         if len(pairs) == len({name for name, _ in pairs}) == len({label for _, label in pairs}):
-            return [
-                Path(name, *path.parts[:depth], *path.parts[depth + 1 :])
-                for name, path in zip(names, paths, strict=True)
-            ]
+            return [Path(path.parts[depth], *path.parts[:depth], *path.parts[depth + 1 :]) for path in paths]
     problem = f"no folder of the ids is the class (first: '{paths[0]}')"
     raise ExportError(export.consumer, problem, "ids must have a folder for each class, as CLASS/NAME")

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from splitgen.data.row_names import LABEL_COLUMNS, as_array, list_hub_labels, list_namings
+from splitgen.data.row_names import as_array, find_label_column, list_hub_labels, list_namings
 from splitgen.errors import ExportError, SplitFileError
 from splitgen.exports.export import Export, find_parts, replacing_folder
 from splitgen.ids import AmbiguousIdError, find_positions
@@ -40,7 +40,7 @@ def make_dataset_dict(split: Split, dataset: Any, label_column: str | None = Non
     try:
         check_length(split, "split", len(dataset))
         check_names(split, "split", list_namings(dataset))
-        column = label_column or next((name for name in LABEL_COLUMNS if name in dataset.column_names), None)
+        column = label_column or find_label_column(dataset)
         if column is not None:
             labels = as_array(list_hub_labels(dataset, column, split.class_names))
             check_labels(split, "split", np.arange(split.n_points), labels)

@@ -16,7 +16,7 @@ from splitgen.report.folder import RunFolder, read_run_folder
 from splitgen.report.page import write_report
 from splitgen.report.sections import list_tasks
 from splitgen.runs.run import Run
-from splitgen.splits.split import SAME_ROWS, Split, check_belongs, hash_rows
+from splitgen.splits.split import Split, check_belongs, check_fingerprint, hash_rows
 from splitgen.tasks.tasks_file import SavedTasks, check_tasks_belong
 
 
@@ -84,9 +84,7 @@ def check_fits(folder: RunFolder, dataset: ImageDataset) -> None:
     if folder.tasks is not None:
         check_tasks_belong(folder.tasks, str(folder.path), dataset)
     recorded = folder.record.get("dataset", {}).get("fingerprint", dataset.fingerprint)
-    if recorded != dataset.fingerprint:
-        problem = f"its dataset has the fingerprint {recorded}, this one {dataset.fingerprint}"
-        raise FingerprintError(str(folder.path), problem, SAME_ROWS)
+    check_fingerprint(str(folder.path), recorded, dataset.fingerprint)
 
 
 def check_same_split(beside: RunFolder, folder: RunFolder) -> None:

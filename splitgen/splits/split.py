@@ -292,6 +292,11 @@ def check_belongs(split: Split, path: str, fingerprint: str, labels: np.ndarray,
         row = int(differs[0])
         problem = f"the split has the label {split.labels[row]} in row {row}, the dataset {labels[row]}"
         raise FingerprintError(path, problem, remedy)
+    check_fingerprint(path, recorded, fingerprint)
+
+
+def check_fingerprint(path: str, recorded: str | None, fingerprint: str) -> None:
+    """Raise `FingerprintError` where a file was made of a dataset with another fingerprint than this one."""
     if recorded != fingerprint:
         problem = f"its dataset has the fingerprint {recorded}, this one {fingerprint}"
         raise FingerprintError(path, problem, SAME_ROWS)

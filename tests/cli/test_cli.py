@@ -38,7 +38,8 @@ def splitgen(*args: object) -> Done:
         with pytest.raises(SystemExit) as stop:
             cli.main()
     code = stop.value.code
-    return subprocess.CompletedProcess(args, code if isinstance(code, int) else 0, out.getvalue(), err.getvalue())
+    assert code is None or isinstance(code, int)  # a text would be exit code 1
+    return subprocess.CompletedProcess(args, code or 0, out.getvalue(), err.getvalue())
 
 
 def splitgen_alone(*args: object, cwd: Path | None = None) -> Done:

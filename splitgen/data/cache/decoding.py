@@ -7,7 +7,6 @@ it is done again. So images are nearly always read once, and the result is as if
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 import shutil
@@ -125,12 +124,14 @@ def decode_pictures(job: Job) -> Decoded:
 def make_mapped(entry: Entry, job: Job) -> tuple[State, str, tuple[np.ndarray, np.ndarray]]:
     """The state of the whole entry, the fingerprint, and pixels and records, mapped; made again where somebody clears
     the cache in between."""
-    for _ in range(TRIES - 1):
-        with contextlib.suppress(FileNotFoundError):
+    for left in reversed(range(TRIES)):
+        try:
             state, fingerprint = make_entry(entry, job)
             return state, fingerprint, (entry.map_pixels(state), entry.map_records(state))
-    state, fingerprint = make_entry(entry, job)
-    return state, fingerprint, (entry.map_pixels(state), entry.map_records(state))
+        except FileNotFoundError:
+            if not left:
+                raise
+    raise AssertionError("the last try returns or raises")
 
 
 def list_fields() -> list[str]:

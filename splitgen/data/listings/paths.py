@@ -35,7 +35,6 @@ def find_files(
     """
     inside, paths, ids, faults = Inside(root), [], [], {}
     outside: list[int] = []
-    named: list[str] = []
     for row, text in enumerate(texts):
         key = "" if text is None else inside.shorten(text)
         path = next((form for form in written_forms(key) if os.path.isfile(inside.join(form))), None)
@@ -45,12 +44,11 @@ def find_files(
             outside.append(row)
         ids.append(key)
         paths.append(key if path is None else path)
-        named.append(plain(paths[-1]))
     if outside:
         problem = f"{tell_row(outside[0])} names '{texts[outside[0]]}', which is outside of the folder of the table"
         more = f" ({len(outside)} such rows)" if len(outside) > 1 else ""
         raise SourceError(source, problem + more, "give --follow-links to read what lies outside")
-    check_unique(source, named, tell_row)
+    check_unique(source, list(map(plain, paths)), tell_row)
     return FoundFiles(FilePictures(root, tuple(paths)), tuple(ids), faults)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -40,9 +40,7 @@ class RowPart:
         faults = {places[row]: fault for row, fault in self.faults.items() if row in places}
         ids = tuple(self.ids[row] for row in rows)
         pictures = ChosenPictures(self.pictures, rows)
-        return RowPart(
-            pictures, self.labels.take(rows), ids, faults, lambda row: self.tell_row(int(rows[row])), self.notes
-        )
+        return RowPart(pictures, self.labels.take(rows), ids, faults, lambda row: self.tell_row(int(rows[row])))
 
 
 @dataclass(frozen=True)
@@ -77,8 +75,8 @@ def divide_rows(source: str, part: RowPart, column: str, values: Sequence[str | 
     left = sorted(there - {chosen, own})
     if left:
         notes.append(f"parts that are there and not used: {', '.join(left)}")
-    own_test = None if own is None else replace(part.take(np.flatnonzero(names == own)), notes=())
-    return RowParts(part.take(np.flatnonzero(names == chosen)), own_test, tuple(notes))
+    own_test = None if own is None else part.take(np.flatnonzero(names == own))
+    return RowParts(part.take(np.flatnonzero(names == chosen)), own_test, (*notes, *part.notes))
 
 
 @dataclass(frozen=True)

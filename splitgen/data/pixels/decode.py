@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -188,8 +188,7 @@ def decode_bands(array: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
     """Channels of which each is a picture by itself, uint8 [height, width, channels]."""
     if array.shape[2] != preprocessing.channels:
         raise DecodeError(f"has {array.shape[2]} channels, the dataset {preprocessing.channels}")
-    bands = (Image.fromarray(np.ascontiguousarray(band)) for band in array.transpose(2, 0, 1))
-    return np.stack([np.asarray(fit(band, preprocessing)) for band in bands])
+    return fit_bands(array.transpose(2, 0, 1), preprocessing)
 
 
 def decode_picture(item: bytes | Image.Image, preprocessing: Preprocessing) -> tuple[Sight, np.ndarray]:
@@ -214,6 +213,15 @@ def prepare(picture: Image.Image, storage: Storage, preprocessing: Preprocessing
         flat = flat.convert(mode)
     turn = TURNS.get(tell_orientation(picture))
     return flat if turn is None else flat.transpose(turn)
+
+
+def fit_bands(
+    bands: np.ndarray, preprocessing: Preprocessing, fills: Sequence[float | None] | None = None
+) -> np.ndarray:
+    """Channels [C, height, width] of bytes or floats, each as `fit` makes a picture of it: [C, size, size]."""
+    pictures = (Image.fromarray(np.ascontiguousarray(band)) for band in bands)
+    each = zip(pictures, fills or (None,) * len(bands), strict=True)
+    return np.stack([np.asarray(fit(picture, preprocessing, fill)) for picture, fill in each])
 
 
 def fit(picture: Image.Image, preprocessing: Preprocessing, fill: float | None = None) -> Image.Image:

@@ -6,7 +6,6 @@ feature is standardised by itself as a channel is.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -116,10 +115,10 @@ def read_parquet_features(
 def list_index_columns(schema: pa.Schema) -> list[str]:
     """Columns that are the index of a pandas table, by what it notes in the file: positions of rows, no features."""
     try:
-        noted = json.loads((schema.metadata or {})[b"pandas"])["index_columns"]
-        return [name for name in noted if isinstance(name, str)]
-    except (KeyError, TypeError, ValueError):
+        noted = (schema.pandas_metadata or {}).get("index_columns", [])
+    except ValueError:  # a note that is no JSON
         return []
+    return [name for name in noted if isinstance(name, str)]
 
 
 def check_distinct(source: str, ids: Sequence[str]) -> None:
