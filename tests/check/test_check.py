@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from commands import Done, run_command
 
 import splitgen
 from splitgen.errors import PredictionsError, SettingError
@@ -23,10 +24,8 @@ SPLIT = EXAMPLE / "splits" / "digits.parquet"
 FAST = "--model mlp --fail-under 0 --threads 1 --seeds 2 --epochs 1"
 
 
-def check(*args: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "splitgen", "check", *map(str, args)]
-    env = {**os.environ, "COLUMNS": "80", **environment}
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=env, check=False)
+def check(*args: object, cwd: Path, **environment: str) -> Done:
+    return run_command("check", *args, cwd=cwd, **environment)
 
 
 @pytest.fixture(scope="module")

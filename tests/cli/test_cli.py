@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from commands import Done, run_command
 from PIL import Image
 
 from splitgen import cli, read_split, read_tasks
@@ -23,27 +22,8 @@ QUICK = ["--threads", "1", "--config", Path(__file__).parents[1] / "quick.toml"]
 SMALL = [*QUICK, "--meta-steps", "3", "--refine-steps", "2", "--seeds", "2", "--epochs", "8"]
 
 
-Done = subprocess.CompletedProcess[str]
-
-
-def splitgen(*args: object) -> Done:
-    """The command in this process: torch and the rest, which take seconds to load, are there."""
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        redirect_stdout(io.StringIO()) as out,
-        redirect_stderr(io.StringIO()) as err,
-    ):
-        patch.setattr(sys, "argv", ["splitgen", *map(str, args)])
-        patch.setenv("COLUMNS", "80")
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-    code = stop.value.code
-    assert code is None or isinstance(code, int)  # a text would be exit code 1
-    return subprocess.CompletedProcess(args, code or 0, out.getvalue(), err.getvalue())
-
-
 def splitgen_alone(*args: object, cwd: Path | None = None) -> Done:
-    """The command in a process of its own."""
+    """The command in a new interpreter, with its own seed of hashes."""
     command = [sys.executable, "-m", "splitgen", *map(str, args)]
     environment = {**os.environ, "COLUMNS": "80"}
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False)
@@ -52,7 +32,7 @@ def splitgen_alone(*args: object, cwd: Path | None = None) -> Done:
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "digits"
-    done = splitgen_alone("make", "--out", out, *SMALL)
+    done = run_command("make", "--out", out, *SMALL)
     assert done.returncode == 0, done.stderr
     assert "verdict:" in done.stdout
     return out
@@ -82,24 +62,24 @@ def test_even_a_few_meta_steps_make_the_model_fail_on_test_but_not_under_the_con
 
 
 def test_a_split_goes_out_and_comes_back_as_the_same_rows(run_folder, tmp_path):
-    done = splitgen("export", run_folder, "--to", "csv", "--out", tmp_path / "split.csv")
+    done = run_command("export", run_folder, "--to", "csv", "--out", tmp_path / "split.csv")
     assert done.returncode == 0, done.stderr
-    done = splitgen("import", tmp_path / "split.csv", "digits", "--out", tmp_path / "back.parquet")
+    done = run_command("import", tmp_path / "split.csv", "digits", "--out", tmp_path / "back.parquet")
     assert done.returncode == 0, done.stderr
     split, back = read_split(run_folder / "split.parquet"), read_split(tmp_path / "back.parquet")
     assert np.array_equal(split.parts, back.parts)
-    assert "imported" in splitgen("show", tmp_path / "back.parquet").stdout
-    judged = splitgen("verify", tmp_path / "back.parquet", "--threads", "1", "--seeds", "2", "--epochs", "2")
+    assert "imported" in run_command("show", tmp_path / "back.parquet").stdout
+    judged = run_command("verify", tmp_path / "back.parquet", "--threads", "1", "--seeds", "2", "--epochs", "2")
     assert "verdict:" in judged.stdout, judged.stderr
 
 
 def test_an_attribute_of_the_metadata_is_exported(run_folder, tmp_path):
     pd.DataFrame({"id": range(1797), "site": np.arange(1797) % 3}).to_csv(tmp_path / "sites.csv", index=False)
     common = ("export", run_folder, "--to", "wilds", "--out", tmp_path / "metadata.csv")
-    done = splitgen(*common, "--metadata", tmp_path / "sites.csv", "--attribute-column", "site")
+    done = run_command(*common, "--metadata", tmp_path / "sites.csv", "--attribute-column", "site")
     assert done.returncode == 0, done.stderr
     assert pd.read_csv(tmp_path / "metadata.csv")["attribute"].tolist() == (np.arange(1797) % 3).tolist()
-    done = splitgen(*common, "--attribute-column", "site")
+    done = run_command(*common, "--attribute-column", "site")
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
 
 
@@ -116,27 +96,27 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path):
 def test_split_makes_another_split_of_saved_tasks_and_show_prints_it(run_folder, tmp_path):
     options = ["--target", "0,1,2,3,4", "--test-fraction", "0.2", "--reserve-fraction", "0.3", "--seeds", "2"]
     options += ["--refine-steps", "0", *QUICK]
-    done = splitgen("split", run_folder, *options, "--epochs", "4", "--out", tmp_path / "other")
+    done = run_command("split", run_folder, *options, "--epochs", "4", "--out", tmp_path / "other")
     assert done.returncode == 0, done.stderr
     split = read_split(tmp_path / "other" / "split.parquet")
     assert split.counts()["test"] == 359
     assert split.metadata["alignment"] == pytest.approx(1.0, abs=0.01)
     assert set(split.targets[split.labels < 5]) == {1}
-    shown = splitgen("show", tmp_path / "other")
+    shown = run_command("show", tmp_path / "other")
     assert "target 0,1,2,3,4" in shown.stdout
     assert max(map(len, shown.stdout.splitlines())) <= 80
-    machine = json.loads(splitgen("show", tmp_path / "other", "--json").stdout)
+    machine = json.loads(run_command("show", tmp_path / "other", "--json").stdout)
     assert machine["counts"]["test"] == 359
 
 
 def test_report_is_made_again_with_the_users_columns_and_show_draws_and_tells(run_folder, tmp_path):
     pd.DataFrame({"id": range(1797), "site": np.arange(1797) % 3}).to_csv(tmp_path / "sites.csv", index=False)
     page = tmp_path / "page.html"
-    done = splitgen("report", run_folder, "--metadata", tmp_path / "sites.csv", "--out", page)
+    done = run_command("report", run_folder, "--metadata", tmp_path / "sites.csv", "--out", page)
     assert done.returncode == 0, done.stderr
     assert "<td>site</td><td>metadata</td>" in page.read_text()
     assert "<td>site</td>" not in (run_folder / "report.html").read_text()
-    shown = splitgen("show", run_folder, "--images", tmp_path / "sheets")
+    shown = run_command("show", run_folder, "--images", tmp_path / "sheets")
     assert "All image statistics together tell the side" in " ".join(shown.stdout.split())
     assert "Agreement score" in shown.stdout
     assert max(map(len, shown.stdout.splitlines())) <= 80
@@ -148,21 +128,21 @@ def test_report_is_made_again_with_the_users_columns_and_show_draws_and_tells(ru
 
 
 def test_verify_judges_a_file_with_another_model_and_prints_json(run_folder):
-    done = splitgen("verify", run_folder, "--model", "mlp", "--seeds", "2", "--epochs", "4", "--json")
+    done = run_command("verify", run_folder, "--model", "mlp", "--seeds", "2", "--epochs", "4", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["verification"]["model"] == "mlp"
 
 
 def test_verify_by_several_models_gives_one_table(run_folder):
     models = ["--model", "mlp", "--model", "conv"]
-    done = splitgen("verify", run_folder, *models, "--seeds", "2", "--epochs", "4")
+    done = run_command("verify", run_folder, *models, "--seeds", "2", "--epochs", "4")
     assert done.returncode == 0, done.stderr
     assert "judged by each model from scratch" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
-    machine = splitgen("verify", run_folder, *models, "--seeds", "2", "--epochs", "4", "--json")
+    machine = run_command("verify", run_folder, *models, "--seeds", "2", "--epochs", "4", "--json")
     transfer = json.loads(machine.stdout)["transfer"]
     assert [judged["model"] for judged in transfer] == ["mlp", "conv"]
-    wrong = splitgen("verify", run_folder, "--model", "conv", "--model", "nothing")
+    wrong = run_command("verify", run_folder, "--model", "conv", "--model", "nothing")
     assert wrong.returncode == 2
     assert "nothing" in wrong.stderr
 
@@ -173,7 +153,7 @@ def test_a_second_call_without_out_does_not_collide_and_config_yields_to_the_com
     )
     monkeypatch.chdir(tmp_path)
     for _ in range(2):
-        done = splitgen("discover", "--config", "fast.toml", "--seed", "6")
+        done = run_command("discover", "--config", "fast.toml", "--seed", "6")
         assert done.returncode == 0, done.stderr
     folders = sorted((tmp_path / "splitgen-runs").iterdir())
     assert [folder.name for folder in folders] == ["digits-001", "digits-002"]
@@ -183,28 +163,28 @@ def test_a_second_call_without_out_does_not_collide_and_config_yields_to_the_com
 
 def test_a_budget_is_the_stop_and_its_meta_steps_replay_to_the_same_tasks(tmp_path):
     fast = ["--epochs", "1", *QUICK]
-    assert splitgen("discover", "--budget", "3s", "--out", tmp_path / "timed", *fast).returncode == 0
+    assert run_command("discover", "--budget", "3s", "--out", tmp_path / "timed", *fast).returncode == 0
     record = json.loads((tmp_path / "timed" / "run.json").read_text())["discovery"]
     assert record["stopped_by"] == "budget"
     steps = ["--meta-steps", record["meta_steps"]]
-    assert splitgen("discover", *steps, "--out", tmp_path / "replayed", *fast).returncode == 0
+    assert run_command("discover", *steps, "--out", tmp_path / "replayed", *fast).returncode == 0
     first, second = ((tmp_path / name / "tasks.parquet").read_bytes() for name in ("timed", "replayed"))
     assert first == second
 
 
 def test_a_split_within_a_budget_replays_by_its_steps_and_lone_tasks_are_not_refined(run_folder, tmp_path):
     fast = ["--seeds", "2", "--epochs", "1", *QUICK]
-    timed = splitgen("split", run_folder, "--budget", "3s", "--out", tmp_path / "timed", *fast)
+    timed = run_command("split", run_folder, "--budget", "3s", "--out", tmp_path / "timed", *fast)
     assert timed.returncode == 0, timed.stderr
     steps = json.loads((tmp_path / "timed" / "run.json").read_text())["refinement_steps"]
     assert steps >= 1
-    again = splitgen("split", run_folder, "--refine-steps", steps, "--out", tmp_path / "again", *fast)
+    again = run_command("split", run_folder, "--refine-steps", steps, "--out", tmp_path / "again", *fast)
     assert again.returncode == 0, again.stderr
     first, second = ((tmp_path / name / "split.parquet").read_bytes() for name in ("timed", "again"))
     assert first == second
 
     lone = shutil.copy(run_folder / "tasks.parquet", tmp_path / "lone.parquet")
-    done = splitgen("split", lone, "--out", tmp_path / "plain", *fast)
+    done = run_command("split", lone, "--out", tmp_path / "plain", *fast)
     assert done.returncode == 0, done.stderr
     assert "not refined" in done.stderr
     assert not read_split(tmp_path / "plain" / "split.parquet").metadata["refined"]
@@ -215,15 +195,16 @@ def test_groups_stay_whole_and_the_split_is_judged_with_them_or_not_at_all(run_f
     table.to_csv(tmp_path / "attrs.csv", index=False)
     options = ["--metadata", tmp_path / "attrs.csv", "--group-column", "writer"]
     options += ["--refine-steps", "0", "--seeds", "2", "--epochs", "4", *QUICK]
-    done = splitgen("split", run_folder, *options, "--out", tmp_path / "whole")
+    done = run_command("split", run_folder, *options, "--out", tmp_path / "whole")
     assert done.returncode == 0, done.stderr
     assert "60 groups of 'writer' kept whole" in done.stderr
     split = read_split(tmp_path / "whole" / "split.parquet")
     assert (pd.Series(split.parts).groupby(table["writer"]).nunique() == 1).all()
     assert sum(map(abs, split.metadata["groups"]["miss"].values())) <= 60
-    assert splitgen("verify", tmp_path / "whole", "--seeds", "2", "--epochs", "4").returncode == 0  # run.json knows it
+    known = run_command("verify", tmp_path / "whole", "--seeds", "2", "--epochs", "4")
+    assert known.returncode == 0, known.stderr  # run.json knows it
     (tmp_path / "whole" / "run.json").unlink()
-    alone = splitgen("verify", tmp_path / "whole", "--seeds", "2", "--epochs", "4")
+    alone = run_command("verify", tmp_path / "whole", "--seeds", "2", "--epochs", "4")
     assert alone.returncode == 2
     assert "give --metadata FILE --group-column writer" in alone.stderr
 
@@ -320,7 +301,7 @@ def bad_folder(tmp_path_factory) -> Path:
 def test_bad_input_gets_one_line_and_leaves_nothing(bad_folder, args, message, monkeypatch, capsys):
     monkeypatch.chdir(bad_folder)
     monkeypatch.setattr(sys, "argv", ["splitgen", *args])
-    before = sorted(bad_folder.rglob("*"))
+    before = list_files(bad_folder)
     with pytest.raises(SystemExit) as stop:
         cli.main()
     shown = capsys.readouterr()
@@ -328,8 +309,12 @@ def test_bad_input_gets_one_line_and_leaves_nothing(bad_folder, args, message, m
     assert message in shown.err
     assert len(shown.err.strip().splitlines()) == 1
     assert shown.out == ""
-    after = [path for path in sorted(bad_folder.rglob("*")) if "__pycache__" not in path.parts]
-    assert after == before
+    assert list_files(bad_folder) == before
+
+
+def list_files(folder: Path) -> list[Path]:
+    """All but what Python compiled of a user's model."""
+    return sorted(path for path in folder.rglob("*") if "__pycache__" not in path.parts)
 
 
 def test_bad_input_in_a_process_of_its_own_has_exit_code_2_and_no_traceback(tmp_path):
@@ -355,8 +340,8 @@ def test_help_and_version_load_nothing_that_is_slow(arguments):
 
 
 def test_the_help_names_version_and_every_command():
-    assert splitgen("--version").stdout.startswith("splitgen 0.")
-    named = re.findall(r"^│ (\w+) ", splitgen("--help").stdout, flags=re.MULTILINE)
+    assert run_command("--version").stdout.startswith("splitgen 0.")
+    named = re.findall(r"^│ (\w+) ", run_command("--help").stdout, flags=re.MULTILINE)
     told = [
         "make",
         "discover",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from commands import Done, run_command
 
 import splitgen
 from splitgen.splits.split import hash_rows
@@ -246,9 +248,13 @@ def files(tmp_path_factory) -> Path:
     return folder
 
 
-def run_shell(line: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "COLUMNS": "400", "SPLIT": str(SPLIT), **environment}
-    command = ["bash", "-c", line]
+def run_in(folder: Path, line: str, **environment: str) -> Done:
+    """The command `splitgen LINE`; by a shell where the line redirects something."""
+    environment = {"COLUMNS": "400", **environment}
+    if ">" not in line:
+        return run_command(*shlex.split(line.replace("$SPLIT", str(SPLIT))), cwd=folder, **environment)
+    command = ["bash", "-c", f"{sys.executable} -m splitgen {line}"]
+    env = {**os.environ, "SPLIT": str(SPLIT), **environment}
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=120)
 
 
@@ -258,7 +264,7 @@ def test_check_ends_with_the_exit_code_that_the_table_says(files, tmp_path, case
         if path.is_file():
             (tmp_path / path.name).symlink_to(path)
     case.prepare(tmp_path)
-    done = run_shell(f"{sys.executable} -m splitgen check {case.arguments}", tmp_path)
+    done = run_in(tmp_path, f"check {case.arguments}")
     said = done.stdout + done.stderr
     assert done.returncode == case.code, said
     assert case.says in said
@@ -270,7 +276,7 @@ def test_check_ends_with_the_exit_code_that_the_table_says(files, tmp_path, case
 
 def test_models_after_one_that_exits_are_judged(files):
     models = "--model mine:exits --model leaves:x --model mlp"
-    done = run_shell(f"{sys.executable} -m splitgen check $SPLIT {models} --fail-under 0 {FAST}", files)
+    done = run_in(files, f"check $SPLIT {models} --fail-under 0 {FAST}")
     assert done.returncode == 3
     assert "mlp; worst class" in done.stdout
     assert done.stdout.count("passed  test_accuracy") == 1
@@ -278,8 +284,7 @@ def test_models_after_one_that_exits_are_judged(files):
 
 
 def test_a_step_summary_that_cannot_be_written_is_told(files, tmp_path):
-    command = f"{sys.executable} -m splitgen check {RIGHT} --fail-under 0.5"
-    done = run_shell(command, files, GITHUB_STEP_SUMMARY=str(tmp_path / "no" / "summary.md"))
+    done = run_in(files, f"check {RIGHT} --fail-under 0.5", GITHUB_STEP_SUMMARY=str(tmp_path / "no" / "summary.md"))
     assert done.returncode == 3
     assert "summary.md' could not be written (No such file or directory)" in done.stdout
 
@@ -288,7 +293,7 @@ def test_a_step_summary_that_cannot_be_written_is_told(files, tmp_path):
     ("model", "words"), [("leaves:x", "SystemExit: 0"), ("mine:exits", "by exit(0)"), ("mine:always_the_same", "share")]
 )
 def test_other_commands_do_not_pass_either_where_a_model_ends_the_program(files, model, words):
-    done = run_shell(f"{sys.executable} -m splitgen verify $SPLIT --model {model} {FAST}", files)
+    done = run_in(files, f"verify $SPLIT --model {model} {FAST}")
     assert done.returncode in (2, 3)
     assert words in done.stderr
     assert "Traceback" not in done.stderr

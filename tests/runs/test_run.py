@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import stat
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from commands import Command, run_command
 
 from splitgen import read_tasks
 from splitgen.claims import FolderClaim
@@ -19,19 +19,12 @@ from splitgen.runs.run import claim_folder, claim_next
 
 QUICK = Path(__file__).parents[1] / "quick.toml"
 FAST = ["--threads", "1", "--meta-steps", "1", "--tasks", "1", "--epochs", "1", "--config", QUICK]
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
-
-
-def start(*arguments: object, cwd: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "splitgen", *map(str, arguments)]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=cwd, stdout=pipe, stderr=pipe, text=True, env=ENVIRONMENT)
 
 
 def test_four_runs_at_once_have_a_folder_each(tmp_path):
-    runs = [start("discover", "--seed", seed, *FAST, cwd=tmp_path) for seed in range(4)]
-    said = [run.communicate(timeout=300) for run in runs]
-    assert [run.returncode for run in runs] == [0, 0, 0, 0], said
+    runs = [Command("discover", "--seed", seed, *FAST, cwd=tmp_path) for seed in range(4)]
+    done = [run.wait() for run in runs]
+    assert [run.returncode for run in done] == [0, 0, 0, 0], done
     folders = sorted((tmp_path / "splitgen-runs").iterdir())
     assert [folder.name for folder in folders] == [f"digits-00{n}" for n in (1, 2, 3, 4)]
     assert sorted(json.loads((folder / "run.json").read_text())["config"]["seed"] for folder in folders) == [0, 1, 2, 3]
@@ -44,14 +37,13 @@ def test_four_runs_at_once_have_a_folder_each(tmp_path):
 def test_of_two_commands_in_one_folder_the_second_is_refused(tmp_path, is_there):
     if is_there:
         (tmp_path / "out").mkdir()
-    first = start("make", "--out", "out", "--refine-steps", 0, "--seeds", 2, *FAST, cwd=tmp_path)
-    second = start("discover", "--out", "out", "--seed", 1, *FAST, cwd=tmp_path)
-    said = [run.communicate(timeout=300) for run in (first, second)]
-    codes = sorted([first.returncode, second.returncode])
-    assert codes == [0, 2], said
-    refused = said[0][1] if first.returncode == 2 else said[1][1]
-    assert "give another --out" in refused
-    seed = 0 if first.returncode == 0 else 1
+    first = Command("make", "--out", "out", "--refine-steps", 0, "--seeds", 2, *FAST, cwd=tmp_path)
+    second = Command("discover", "--out", "out", "--seed", 1, *FAST, cwd=tmp_path)
+    done = [run.wait() for run in (first, second)]
+    codes = [run.returncode for run in done]
+    assert sorted(codes) == [0, 2], done
+    assert "give another --out" in done[codes.index(2)].stderr
+    seed = codes.index(0)
     assert json.loads((tmp_path / "out" / "run.json").read_text())["config"]["seed"] == seed
     assert read_tasks(tmp_path / "out").metadata["config"]["seed"] == seed
 
@@ -95,9 +87,8 @@ def test_numbers_that_are_taken_are_passed_over(tmp_path):
 
 
 def test_the_encoder_may_be_read_by_whom_the_umask_lets(tmp_path):
-    done = start("discover", "--out", "out", *FAST, cwd=tmp_path)
-    _, said = done.communicate(timeout=300)
-    assert done.returncode == 0, said
+    done = run_command("discover", "--out", "out", *FAST, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert set(modes) == {"tasks.parquet", "run.json", "report.html", "encoder.safetensors"}
     assert len(set(modes.values())) == 1
