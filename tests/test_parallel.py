@@ -10,7 +10,6 @@ from torch import nn
 
 from splitgen import TrainingConfig, make_bench
 from splitgen.models.registry import ModelFactory, find_model
-from splitgen.models.training import fit, predict_probs
 from splitgen.parallel import count_workers, map_threads
 
 
@@ -64,12 +63,10 @@ def test_one_item_or_one_thread_needs_no_workers(two_threads):
     "model", [find_model("conv"), ModelFactory("drops", lambda *_: DropsWithoutAModule())], ids=["conv", "dropout"]
 )
 def test_trainings_side_by_side_equal_the_same_trainings_in_turn(digits, two_threads, model):
-    pixels, targets = make_bench(digits, model).pixels, torch.from_numpy(digits.labels)
-    rows = torch.arange(600)
+    bench, rows = make_bench(digits, model, training=TrainingConfig(epochs=2)), torch.arange(600)
 
     def train(seed: int) -> torch.Tensor:
-        network = fit(model, pixels, targets, rows, 10, TrainingConfig(epochs=2), seed)
-        return predict_probs(network, pixels, rows)
+        return bench.predict_probs(bench.fit(bench.labels, rows, 10, seed), rows)
 
     side_by_side = list(map_threads(train, range(4)))
     torch.set_num_threads(1)

@@ -6,6 +6,7 @@ images, labels, model and recipe together.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -18,6 +19,7 @@ from splitgen.data.images import NormalizedImages
 from splitgen.data.target import Target, make_target
 from splitgen.models import training
 from splitgen.models.registry import ModelFactory, build_network, check_model
+from splitgen.random import draws_random_numbers, seed_global
 from splitgen.settings.stages import TrainingConfig
 
 
@@ -69,6 +71,12 @@ class Bench:
         own = self.dataset.own_test
         return None if own is None else NormalizedImages(own.images, self.dataset.statistics, self.device)
 
+    @cached_property
+    def is_noisy(self) -> bool:
+        """Whether the model draws random numbers in training, as dropout does: found once, by a network of its own."""
+        probe = self.build(self.target.n_outputs, self.seed).train()
+        return draws_random_numbers(probe, self.batch(torch.arange(min(2, self.n_points), device=self.device)))
+
     def batch(self, rows: torch.Tensor) -> torch.Tensor:
         """Images as networks see them, [n, channels, height, width] on the device."""
         return self.pixels.take(rows)
@@ -90,7 +98,10 @@ class Bench:
         targets: int64 [N]. rows: int64 [n]. recipe: another than the bench's own.
         The seed fixes the initialisation and the batch order. Raises `TrainingError` where the training diverges.
         """
-        return training.fit(self.model, self.pixels, targets, rows, n_outputs, recipe or self.training, seed)
+        network = self.build(n_outputs, seed)
+        # trainings run side by side only where none of them draws from the generator that all share
+        with seed_global(seed) if self.is_noisy else contextlib.nullcontext():
+            return training.fit(network, self.model.name, self.pixels, targets, rows, recipe or self.training, seed)
 
     def predict_logits(self, network: nn.Module, rows: torch.Tensor) -> torch.Tensor:
         """Logits [n, n_outputs] of some rows, on the CPU. Raises `TrainingError` where one is NaN or infinite."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Callable
 
@@ -12,8 +11,6 @@ from torch import nn
 
 from splitgen.data.images import NormalizedImages
 from splitgen.errors import TrainingError
-from splitgen.models.registry import ModelFactory, build_network
-from splitgen.random import draws_random_numbers, seed_global
 from splitgen.settings.presets import MAX_EPOCHS, MIN_EPOCHS, TRAINING_STEPS
 from splitgen.settings.stages import TrainingConfig
 
@@ -42,21 +39,21 @@ def steps_per_epoch(n_rows: int, batch_size: int) -> int:
 
 
 def fit(
-    model: ModelFactory,
+    network: nn.Module,
+    name: str,
     pixels: NormalizedImages,
     targets: torch.Tensor,
     rows: torch.Tensor,
-    n_outputs: int,
     config: TrainingConfig,
     seed: int,
 ) -> nn.Module:
-    """A network trained from scratch on some rows, in evaluation mode.
+    """Train a network, in place, on some rows; it is in evaluation mode then.
 
-    pixels: N images. targets int64 [N], rows int64 [n]: positions in both.
-    The seed fixes the initialisation and the batch order. Incomplete last batches are left out.
+    name: of the model, for people. pixels: N images. targets int64 [N], rows int64 [n]: positions in both.
+    The seed fixes the batch order. Incomplete last batches are left out.
     Raises `TrainingError` where the loss becomes NaN or infinite.
     """
-    network = build_network(model, n_outputs, pixels.shape, seed, pixels.device).train()
+    network.train()
     generator = torch.Generator().manual_seed(seed)
     epochs, steps = count_epochs(len(rows), config), steps_per_epoch(len(rows), config.batch_size)
     optimizer = OPTIMIZERS[config.optimizer](
@@ -65,21 +62,17 @@ def fit(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, config.learning_rate, total_steps=epochs * steps + 1, pct_start=0.3
     )
-    probe = build_network(model, n_outputs, pixels.shape, seed, pixels.device).train()
-    # trainings run side by side only where none of them draws from the generator that all share
-    noisy = draws_random_numbers(probe, pixels.take(rows[:2]))
-    with seed_global(seed) if noisy else contextlib.nullcontext():
-        for epoch in range(epochs):
-            order = rows[torch.randperm(len(rows), generator=generator).to(rows.device)]
-            for batch in torch.split(order, config.batch_size)[:steps]:
-                loss = F.cross_entropy(network(pixels.take(batch)), targets[batch])
-                optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
-                schedule.step()
-            if not bool(torch.isfinite(loss)):  # NaN stays in the weights: the last batch tells of all
-                problem = f"the training of {model.name} diverged: the loss is {loss.item()} after epoch {epoch + 1}"
-                raise TrainingError(problem, f"give a --learning-rate below {config.learning_rate:g}")
+    for epoch in range(epochs):
+        order = rows[torch.randperm(len(rows), generator=generator).to(rows.device)]
+        for batch in torch.split(order, config.batch_size)[:steps]:
+            loss = F.cross_entropy(network(pixels.take(batch)), targets[batch])
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+        if not bool(torch.isfinite(loss)):  # NaN stays in the weights: the last batch tells of all
+            problem = f"the training of {name} diverged: the loss is {loss.item()} after epoch {epoch + 1}"
+            raise TrainingError(problem, f"give a --learning-rate below {config.learning_rate:g}")
     return network.eval()
 
 

@@ -64,13 +64,29 @@ def test_the_own_test_set_is_normalised_by_the_statistics_of_the_dataset(digits,
     torch.testing.assert_close(other.own_pixels.take(torch.arange(20)), expected, rtol=1e-5, atol=1e-4)
 
 
+def test_a_training_builds_one_network_beside_the_one_that_shows_whether_the_model_draws_random_numbers(digits):
+    built = []
+
+    def build(n_classes: int, in_channels: int, image_size: int) -> nn.Module:
+        built.append(n_classes)
+        return nn.Sequential(nn.Flatten(), nn.Linear(64, n_classes))
+
+    bench = make_bench(digits, ModelFactory("counted", build), training=FAST)
+    for seed in range(3):
+        bench.fit(bench.labels, torch.arange(200), 10, seed)
+    assert len(built) == 4
+    assert not bench.is_noisy
+    dropping = ModelFactory("drops", lambda *_: nn.Sequential(nn.Flatten(), nn.Dropout(), nn.Linear(64, 10)))
+    assert bench.with_model(dropping).is_noisy
+
+
 def test_networks_are_those_of_the_seed_and_a_training_is_the_recipes(bench):
     assert torch.equal(weights(bench.build(2, 7)), weights(bench.build(2, 7)))
     assert not torch.equal(weights(bench.build(2, 7)), weights(bench.build(2, 8)))
     rows = torch.arange(600)
     trained = bench.fit(bench.targets, rows, 2, 7)
     assert not trained.training
-    by_hand = fit(bench.model, bench.pixels, bench.targets, rows, 2, FAST, 7)
+    by_hand = fit(bench.build(2, 7), "conv", bench.pixels, bench.targets, rows, FAST, 7)
     assert torch.equal(weights(trained), weights(by_hand))
     assert not torch.equal(weights(trained), weights(bench.build(2, 7)))
     longer = bench.fit(bench.targets, rows, 2, 7, TrainingConfig(epochs=4))

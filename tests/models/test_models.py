@@ -12,7 +12,7 @@ from torch import nn
 from splitgen import ModelFactory, TrainingConfig, find_model, make_bench
 from splitgen.errors import ModelError, TrainingError
 from splitgen.models.registry import BUILT_IN, build_network, check_model
-from splitgen.models.training import count_epochs, fit, predict, predict_probs
+from splitgen.models.training import count_epochs, predict, predict_probs
 
 
 @pytest.mark.parametrize("name", [*BUILT_IN, "torchvision:mobilenet_v3_small"])
@@ -49,7 +49,7 @@ def test_the_recipe_learns_digits(digits, optimizer):
     rate = 0.05 if optimizer == "sgd" else 4e-3
     config = TrainingConfig(optimizer, learning_rate=rate, epochs=20)
     bench = make_bench(digits, find_model("conv"), training=config)
-    network = fit(bench.model, bench.pixels, labels, order[:1200], 10, config, seed=0)
+    network = bench.fit(labels, order[:1200], 10, seed=0)
     assert bench.score_accuracy(network, labels, order[1200:]) > 0.93
 
 
@@ -141,7 +141,7 @@ def test_a_training_that_diverges_is_an_error_that_says_what_to_do(digits):
     with pytest.raises(
         TrainingError, match=r"the training of mlp diverged: the loss is .* --learning-rate below 1e\+20"
     ):
-        fit(bench.model, bench.pixels, bench.labels, torch.arange(1000), 10, config, seed=0)
+        bench.fit(bench.labels, torch.arange(1000), 10, seed=0, recipe=config)
 
 
 def test_torchvisions_models_for_other_purposes_are_refused_and_fetch_nothing():

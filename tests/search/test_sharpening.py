@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from splitgen import TrainingConfig, find_model, make_bench
-from splitgen.models.training import fit
 from splitgen.random import stream_generator, stream_seed
 from splitgen.search.candidates import Candidate, SearchSpace
 from splitgen.search.sharpening import (
@@ -51,7 +50,7 @@ def test_a_margin_is_the_logit_of_networks_that_were_trained_on_the_other_folds(
     total = torch.zeros(int((folds == 1).sum()), 2)
     for number in range(2):
         seed = stream_seed(0, "sharpen", 2, 1, number)
-        network = fit(bench.model, bench.pixels, task_labels, rows, 2, bench.training, seed)
+        network = bench.fit(task_labels, rows, 2, seed)
         with torch.no_grad():
             total += network(bench.batch(torch.from_numpy(np.flatnonzero(folds == 1))))
     assert np.allclose(sharper[folds == 1], (total[:, 1] - total[:, 0]).numpy(), atol=1e-3)
