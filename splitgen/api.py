@@ -26,6 +26,7 @@ def make(
     tasks_from: str | None = None,
     labels: Path | str | None = None,
     budget_seconds: float | None = None,
+    verify_seconds: float | None = None,
     seed: int | None = None,
     device: str = "cpu",
     out: Path | str | None = None,
@@ -38,7 +39,8 @@ def make(
     config: all settings, by default those of digits, conv and label; what is given beside it wins. A dataset that was
         opened is taken as it is.
     tasks_from: a name of `WAYS`; labels: a table of tasks of one's own, for the way "given".
-    budget_seconds: for discovery and refinement; meta-steps are a stop beside it only where they are given.
+    budget_seconds: for all until the split is written; meta-steps are a stop beside it only where they are given.
+    verify_seconds: for the verification, which has fewer seeds or rows where it would take longer.
     out: folder to keep everything in; None keeps nothing.
     Gives the run, with `.split`, `.verification`, `.tasks`, `.record` and `.report(path)`.
     Raises the `SplitgenError` that the command line would tell in one line.
@@ -62,6 +64,7 @@ def make(
         way=choose_way(tasks_from, table),
         labels=table,
         budget_seconds=budget_seconds,
+        verify_seconds=verify_seconds,
         dataset=opened,
     )
     stages.make(run)

@@ -5,10 +5,21 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from splitgen.cli.options import choose_settings, parse_budget, pick_device
+from splitgen.cli.options import check_repeats, choose_settings, parse_budget, pick_device
 
 if TYPE_CHECKING:
     from splitgen.runs.run import Run
+    from splitgen.store.replay import Replay
+
+
+def read_replay(command: str, given: dict[str, Any]) -> Replay | None:
+    """The run that is to be repeated, if one is. Raises `SettingError` for what would make it another run."""
+    if given.get("replay") is None:
+        return None
+    from splitgen.store.replay import recall_replay
+
+    check_repeats(given)
+    return recall_replay(given["replay"], command)
 
 
 def open_new_run(
@@ -21,15 +32,17 @@ def open_new_run(
     from splitgen.splits.provenance import DISCOVERED
     from splitgen.tasks.ways.registry import choose_way
 
-    chosen = choose_settings(given, below)
+    replay = read_replay(command, given)
+    chosen = choose_settings(given, below if replay is None else replay.settings)
     config = chosen.config
-    budget_seconds = parse_budget(given.get("budget"))
-    device = pick_device(given["device"], given["threads"])
+    threads = given["threads"] if replay is None or given["threads"] is not None else replay.threads
+    device = pick_device(given["device"], threads)
     screen = Screen(given["quiet"], given["as_json"])
     tell_unknown(screen, chosen.unknown)
     model = choose_model(config.model, is_named=chosen.names_model)
     labels = given.get("labels")
-    way = choose_way(given["tasks_from"], labels) if "tasks_from" in given else DISCOVERED
+    named = given.get("tasks_from") or (None if replay is None else replay.way)
+    way = choose_way(named, labels) if "tasks_from" in given else DISCOVERED
     run = open_run(
         config,
         model,
@@ -39,8 +52,10 @@ def open_new_run(
         command,
         way=way,
         labels=labels,
-        budget_seconds=budget_seconds,
+        budget_seconds=parse_budget(given.get("budget")),
+        verify_seconds=parse_budget(given.get("verify_budget"), "verify-budget"),
         default_out=default_out,
+        chosen=None if replay is None else replay.chosen,
     )
     run.record["command_line"] = ["splitgen", *sys.argv[1:]]
     return run

@@ -45,8 +45,23 @@ def choose_settings(given: Mapping[str, Any], below: Mapping[str, Any] | None) -
     return ChosenSettings(build_config(merge_settings(recorded, of_user)), "model" in of_user, unknown)
 
 
-def parse_budget(text: str | None) -> float | None:
-    return None if text is None else parse_duration(text)
+def check_repeats(given: Mapping[str, Any]) -> None:
+    """Raise `SettingError` where options say what the run to be repeated has said, but where its data are."""
+    calls = {"--budget": "budget", "--verify-budget": "verify_budget", "--config": "config"}
+    told = [option for option, name in calls.items() if given.get(name) is not None]
+    told += [
+        str(setting.about.option)
+        for setting in all_settings()
+        if setting.parameter is not None and given.get(setting.parameter) is not None
+        if setting.table != "data" and setting.place != "model"
+    ]
+    if told:
+        raise SettingError(f"--replay repeats a run as it was; leave out {', '.join(told)}")
+
+
+def parse_budget(text: str | None, name: str = "budget") -> float | None:
+    """Seconds of a time such as 10m. Raises `SettingError`."""
+    return None if text is None else parse_duration(text, name)
 
 
 def pick_device(name: str, threads: int | None) -> str:

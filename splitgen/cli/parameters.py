@@ -22,7 +22,21 @@ CALL_OPTIONS: dict[str, tuple[Any, Any]] = {
     "budget": (
         Annotated[
             str | None,
-            typer.Option(help="time for discovery and refinement: 90s, 10m; the only stop if no steps are given"),
+            typer.Option(help="time for all until the split is written: 90s, 10m; the only stop if no steps are given"),
+        ],
+        None,
+    ),
+    "verify_budget": (
+        Annotated[
+            str | None,
+            typer.Option(help="time for the verification: of fewer seeds or rows where it would take longer"),
+        ],
+        None,
+    ),
+    "replay": (
+        Annotated[
+            Path | None,
+            typer.Option(help="run folder whose run is repeated to the same bytes, with what its budget chose"),
         ],
         None,
     ),

@@ -74,7 +74,7 @@ def compose(
         "headline": sections.say_headline(folder, verification, dataset.source),
         "verification": verification,
         "accuracies": draw_accuracies(verification["figures"]) if verification else None,
-        "command": sections.say_command(record),
+        "command": sections.say_command(record, folder.path.name),
         "shortcut": sections.say_shortcut(folder.split, dataset.class_names, explanations),
         "side_line": None if folder.split is None else sections.say_sides(folder.split, dataset.class_names),
         "reading": explanations[0].sentences if explanations else (),

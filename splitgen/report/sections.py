@@ -127,12 +127,15 @@ def list_names(names: Sequence[str], most: int = 8) -> str:
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
-def say_command(record: Mapping[str, Any]) -> str | None:
-    """The command that gives the same bytes: a budget is replaced by the meta-steps that it allowed, and the number of
-    threads is told."""
+def say_command(record: Mapping[str, Any], name: str = "RUN") -> str | None:
+    """The command that gives the same bytes: what a budget chose is taken from the run; else the meta-steps and the
+    number of threads are told. name: of the run folder."""
     words = list(record.get("command_line", []))
     if not words:
         return None
+    if "chosen" in record:
+        tasks = [record["tasks"]] if "tasks" in record else []
+        return shlex.join(["splitgen", record["command"], *tasks, "--replay", name])
     if "discovery" in record or "refinement_steps" in record:
         words = drop_option(words, "--budget")
         for option, steps in (

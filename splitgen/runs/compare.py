@@ -24,7 +24,8 @@ from splitgen.data.dataset import describe_dataset
 from splitgen.data.statistics import MIN_SIDE
 from splitgen.errors import SettingError
 from splitgen.parquet import write_parquet
-from splitgen.runs.run import Run, close_run, describe_settings, share_budget
+from splitgen.runs.plan import Clock, share_out
+from splitgen.runs.run import Run, close_run, describe_settings
 from splitgen.runs.split import (
     Found,
     SearchOutcome,
@@ -79,7 +80,7 @@ def compare(run: Run, given: Sequence[Path] = ()) -> None:
     print_comparison(run.screen, described)
     if run.out is not None:
         frame = tabulate(rows)
-        metadata = {"dataset": describe_dataset(run.dataset), "config": describe_settings(run.config)}
+        metadata = {"dataset": describe_dataset(run.dataset), "config": describe_settings(run.asked)}
         write_parquet(frame, pa.Schema.from_pandas(frame), metadata, run.out / "comparison.parquet")
     close_run(run)
 
@@ -108,10 +109,11 @@ def compare_discovered(run: Run, cuts: list[np.ndarray]) -> ComparisonRow:
     """The row of the discovered tasks, refined and sharpened."""
     run.screen.note(f"-- {DISCOVERED}")
     start = time.process_time()
-    stops = share_budget(run)
-    tasks = run_tasks(run, stops.discovery)
+    stages = ("discover", "agreement", "refine", "sharpen")  # the search is as for the others
+    run.clock = Clock(run.clock.seconds, share_out(run.config, stages))
+    tasks = run_tasks(run)
     space = make_search_space(run, tasks.margins)
-    outcome = find_best(run, space, tasks, cuts, stops.refinement)
+    outcome = find_best(run, space, tasks, cuts)
     split = keep_split(run, DISCOVERED, build_split(run, space, outcome, tell_found(tasks)))
     return judge_row(run, DISCOVERED, split, time.process_time() - start)
 

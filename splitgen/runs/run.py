@@ -7,7 +7,9 @@ import itertools
 import platform
 import resource
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +24,12 @@ from splitgen.data.sources.registry import open_dataset
 from splitgen.data.target import tell_target
 from splitgen.errors import RunFolderError
 from splitgen.models.bench import Bench, make_bench
+from splitgen.models.pace import Pace, measure_pace
 from splitgen.models.registry import ModelFactory
+from splitgen.runs.plan import Clock, Sizes
 from splitgen.screen.console import OpeningBar, Screen
+from splitgen.settings.layers import build_config, merge_settings
 from splitgen.settings.stages import RunConfig
-from splitgen.settings.stop import Stop
 from splitgen.splits.provenance import DISCOVERED
 from splitgen.splits.selection import count_parts
 from splitgen.splits.split import Split
@@ -42,20 +46,25 @@ DEFAULT_PARENT = Path("splitgen-runs")
 class Run:
     """One run of a command: what all its stages share, and what they found.
 
+    asked: the settings as they were given, with what is by default filled in. config: those in force, of which some are
+        chosen on the way where there is a budget.
     way: to find tasks, a name of `WAYS`; labels: the user's own table of tasks, for the way "given".
-    budget_seconds: for discovery and refinement; None: their meta-steps alone are the stop.
+    clock: the budget of all until the split is written; without one, meta-steps and rounds alone are the stop.
+    verify_seconds: a budget for the verification.
     tasks, split, verification: what its stages gave, as far as they have come.
     record: becomes run.json; every figure that was printed, the settings, timings, environment.
     claim: keeps `out` for this run as long as it lives.
     """
 
+    asked: RunConfig
     config: RunConfig
     screen: Screen
     bench: Bench
     out: Path | None
     way: str = DISCOVERED
     labels: Path | None = None
-    budget_seconds: float | None = None
+    clock: Clock = field(default_factory=lambda: Clock(None))
+    verify_seconds: float | None = None
     record: dict[str, Any] = field(default_factory=dict)
     tasks: SavedTasks | None = None
     split: Split | None = None
@@ -77,6 +86,27 @@ class Run:
     def dataset(self) -> ImageDataset:
         return self.bench.dataset
 
+    @cached_property
+    def pace(self) -> Pace:
+        """How fast networks are trained here, measured when it is first asked for."""
+        return measure_pace(self.bench)
+
+    @property
+    def sizes(self) -> Sizes:
+        """Of the split that is to be made."""
+        dataset, parts = self.dataset, count_parts(self.dataset.class_counts, self.config.selection)
+        wanted = {part: int(n.sum()) for part, n in parts.items()}
+        n_train = dataset.n_points - sum(wanted.values())
+        return Sizes(n_train, wanted.get("validation", 0), wanted["test"], count_own_test(dataset))
+
+    def settle(self, **stages: Any) -> None:
+        """Take settings of stages that were chosen on the way, or done, within a budget. The record tells them apart
+        from those asked for: they say how to have the same bytes again."""
+        self.config = dataclasses.replace(self.config, **stages)
+        chosen = list_changes(dataclasses.asdict(self.asked), dataclasses.asdict(self.config))
+        if chosen:
+            self.record["chosen"] = chosen
+
     def timed(self, stage: str, start: float) -> None:
         self.record.setdefault("seconds", {})[stage] = round(time.monotonic() - start, 3)
 
@@ -92,13 +122,16 @@ def open_run(
     way: str = DISCOVERED,
     labels: Path | None = None,
     budget_seconds: float | None = None,
+    verify_seconds: float | None = None,
     dataset: ImageDataset | None = None,
     default_out: bool = False,
+    chosen: Mapping[str, Any] | None = None,
 ) -> Run:
     """Open the dataset, and check all that can be checked before the work begins.
 
     dataset: one that is open already, in place of that of the settings.
     default_out: without `out`, take the next free folder of `DEFAULT_PARENT`.
+    chosen: settings that another run chose within its budget, and this one repeats.
     The out folder is made last, so that bad input leaves nothing behind.
     """
     if out is not None:
@@ -107,7 +140,9 @@ def open_run(
     with OpeningBar(screen, "decode") as on_progress:
         dataset = open_dataset(config.data, on_progress=on_progress) if dataset is None else dataset
     opened = time.monotonic()
-    config = resolve_settings(config, dataset, is_timed=budget_seconds is not None)
+    asked = config = resolve_settings(config, dataset, is_timed=budget_seconds is not None)
+    if chosen:
+        config = build_config(merge_settings(dataclasses.asdict(asked), chosen))
     bench = make_bench(dataset, model, config.selection.target, config.training, seed=config.seed, device=device)
     count_parts(dataset.class_counts, config.selection, dataset.class_names)
     if labels is not None:
@@ -118,10 +153,14 @@ def open_run(
         claim = claim_folder(out)
     elif default_out:
         out, claim = claim_next(DEFAULT_PARENT, short_name(config.data.dataset))
-    run = Run(config, screen, bench, out, way, labels, budget_seconds, claim=claim)
-    run.record.update(command=command, config=dataclasses.asdict(config), environment=describe_environment(device))
+    clock = Clock(budget_seconds, start=start)
+    run = Run(asked, config, screen, bench, out, way, labels, clock, verify_seconds=verify_seconds, claim=claim)
+    run.record.update(command=command, config=dataclasses.asdict(asked), environment=describe_environment(device))
     run.record["seconds"] = {"open": round(opened - start, 3)}
     run.record["dataset"] = describe_dataset(dataset)
+    if way != DISCOVERED:
+        run.record["way"] = way
+    run.settle()
     shape = "x".join(str(n) for n in dataset.images.shape)
     held = f"{dataset.n_channels} features" if dataset.holds_features else f"images {shape}"
     screen.note(f"{dataset.source}: {dataset.n_points} rows, {dataset.n_classes} classes, {held}; {device}")
@@ -142,22 +181,9 @@ def resolve_settings(config: RunConfig, dataset: ImageDataset, *, is_timed: bool
     )
 
 
-@dataclass(frozen=True)
-class Stops:
-    """Of the stages that take meta-steps."""
-
-    discovery: Stop
-    refinement: Stop
-
-
-def share_budget(run: Run) -> Stops:
-    """The stops of a run that discovers and refines: its budget is shared where refinement takes part."""
-    config, seconds = run.config, run.budget_seconds
-    steps = (config.discovery.meta_steps, config.refinement.meta_steps)
-    if seconds is None or config.refinement.meta_steps == 0:
-        return Stops(Stop(steps[0], seconds), Stop(steps[1]))
-    share = config.refinement.budget_share
-    return Stops(Stop(steps[0], (1 - share) * seconds), Stop(steps[1], share * seconds))
+def count_own_test(dataset: ImageDataset) -> int:
+    """Rows of the source's own test set."""
+    return 0 if dataset.own_test is None else len(dataset.own_test.labels)
 
 
 def check_out(out: Path) -> None:
@@ -210,6 +236,22 @@ def describe_environment(device: str) -> dict[str, Any]:
         "device": device,
         "threads": torch.get_num_threads(),
     }
+
+
+def list_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """What nested settings have otherwise than those before them."""
+    changed: dict[str, Any] = {}
+    for name, value in after.items():
+        found = list_changes(before[name], value) if isinstance(value, dict) else value
+        if found != ({} if isinstance(value, dict) else before[name]):
+            changed[name] = found
+    return changed
+
+
+def tell_chosen(run: Run, *stages: str) -> dict[str, Any]:
+    """What a file tells of the settings chosen within a budget, of the stages that it depends on; {} of none."""
+    chosen = {stage: changes for stage, changes in run.record.get("chosen", {}).items() if stage in stages}
+    return {"chosen": chosen} if chosen else {}
 
 
 def describe_settings(config: RunConfig) -> dict[str, Any]:

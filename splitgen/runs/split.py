@@ -13,7 +13,8 @@ import numpy as np
 from splitgen._version import __version__
 from splitgen.data.class_names import list_names
 from splitgen.data.dataset import describe_dataset
-from splitgen.runs.run import Run, describe_settings
+from splitgen.runs.plan import fit_search, fit_sharpening, foretell_judging
+from splitgen.runs.run import Run, describe_settings, tell_chosen
 from splitgen.runs.tasks import score_tasks
 from splitgen.search.candidates import (
     Candidate,
@@ -27,6 +28,7 @@ from splitgen.search.candidates import (
 from splitgen.search.rounds import Runner, choose_starts, refine_by_rounds
 from splitgen.search.sharpening import count_sharpening_fits, sharpen_candidates
 from splitgen.search.sides import binary_sides, cut_classes, measure_confusion
+from splitgen.settings.stages import SharpeningConfig
 from splitgen.settings.stop import Stop
 from splitgen.splits.grouping import describe_kept
 from splitgen.splits.provenance import DISCOVERED, Provenance
@@ -64,12 +66,13 @@ def tell_found(tasks: SavedTasks) -> Found:
     return Found(tasks.way, tasks.metadata["meta_steps"], tuple(tasks.metadata["agreement"]))
 
 
-def run_split(run: Run, tasks: SavedTasks, stop: Stop) -> Split:
-    """Choose task and class sides by training the target model, refine, and select the rows. stop: of refinement."""
+def run_split(run: Run, tasks: SavedTasks) -> Split:
+    """Choose task and class sides by training the target model, refine, and select the rows."""
     start = time.monotonic()
+    bound_search(run, tasks)
     space = make_search_space(run, tasks.margins)
     cuts = find_cuts(run) if tasks.way == DISCOVERED else [*find_cuts(run), one_side(run)]
-    outcome = find_best(run, space, tasks, cuts, stop)
+    outcome = find_best(run, space, tasks, cuts)
     best, found = outcome.best, tell_found(tasks)
     run.timed("split", start)
     run.record["search"] = [candidate.describe() for candidate in outcome.ranked]
@@ -81,12 +84,20 @@ def run_split(run: Run, tasks: SavedTasks, stop: Stop) -> Split:
     return split
 
 
-def find_best(run: Run, space: SearchSpace, tasks: SavedTasks, cuts: Sequence[np.ndarray], stop: Stop) -> SearchOutcome:
+def bound_search(run: Run, tasks: SavedTasks) -> None:
+    """Where a budget allows no more, the search has fewer rows."""
+    seconds, config = run.clock.allot("search"), run.config
+    if seconds is not None:
+        n_candidates = 2 * config.search.n_cuts * tasks.margins.shape[1]
+        run.settle(search=fit_search(seconds, run.pace, run.sizes, n_candidates, config.search, config.training))
+
+
+def find_best(run: Run, space: SearchSpace, tasks: SavedTasks, cuts: Sequence[np.ndarray]) -> SearchOutcome:
     """Search and, of discovered tasks, refinement and sharpening."""
     searched, config = run_search(run, space, cuts), run.config.search
     if tasks.way != DISCOVERED:
         return SearchOutcome(searched)
-    refined, n_steps = run_refinement(run, space, tasks, searched, stop)
+    refined, n_steps = run_refinement(run, space, tasks, searched)
     sharpened = run_sharpening(run, space, add_candidates(searched, refined, config))
     return SearchOutcome(add_candidates(searched, [*refined, *sharpened], config), n_steps)
 
@@ -122,7 +133,8 @@ def build_split(run: Run, space: SearchSpace, outcome: SearchOutcome, found: Fou
         "splitgen_version": __version__,
         "dataset": describe_dataset(dataset),
         "target": run.bench.target.spec,
-        "config": describe_settings(run.config),
+        "config": describe_settings(run.asked),
+        **tell_chosen(run, "agreement", "search", "sharpening"),
         "groups": describe_groups(run, selection),
         "verification": None,
         **provenance.describe(),
@@ -171,17 +183,18 @@ def run_search(run: Run, space: SearchSpace, cuts: Sequence[np.ndarray]) -> list
 
 
 def run_refinement(
-    run: Run, space: SearchSpace, tasks: SavedTasks, ranked: list[Candidate], stop: Stop
+    run: Run, space: SearchSpace, tasks: SavedTasks, ranked: list[Candidate]
 ) -> tuple[list[Candidate], int]:
     """The best of the candidates and new tasks, refined by rounds: a candidate for each state that was judged, and the
     meta-steps done."""
     config, state = run.config, tasks.encoder_state
     run.record["refinement_steps"] = 0
-    if stop.meta_steps == 0:
+    if config.refinement.meta_steps == 0:
         return [], 0
     if state is None:
         run.screen.note("not refined: there is no checkpoint/encoder.safetensors beside the tasks")
         return [], 0
+    stop = Stop(config.refinement.meta_steps, run.clock.allot("refine"))
     start, is_timed = time.monotonic(), stop.seconds is not None
     problem = pose_problem(run.bench, config.discovery, config.refinement, config.selection, is_timed=is_timed)
     runners = [
@@ -198,13 +211,19 @@ def run_refinement(
                 stop.progress(step, elapsed) - progress.done, f"step {step} failure {failures} left {left:.0f} s"
             )
 
-        found = refine_by_rounds(space, problem, runners, config.refinement, config.search, stop, on_step)
+        def judge_seconds(n_candidates: int) -> float:
+            return foretell_judging(run.pace, run.sizes, n_candidates, config.search, config.training)
+
+        judging = judge_seconds if is_timed else None
+        found = refine_by_rounds(space, problem, runners, config.refinement, config.search, stop, on_step, judging)
     run.timed("refine", start)
     run.record["refinement"] = [
         {**runner.candidate.describe(), "history": [dataclasses.asdict(step) for step in runner.refinement.history]}
         for runner in runners
     ]
     n_steps = max(runner.meta_steps for runner in runners)
+    if is_timed:
+        run.settle(refinement=dataclasses.replace(config.refinement, meta_steps=n_steps))
     run.record["refinement_steps"] = n_steps
     return found, n_steps
 
@@ -216,14 +235,30 @@ def candidate_start(candidate: Candidate) -> Start:
 
 def run_sharpening(run: Run, space: SearchSpace, ranked: list[Candidate]) -> list[Candidate]:
     """The strongest of the candidates after each round of sharpening."""
-    config, search = run.config.sharpening, run.config.search
+    start, seconds, search = time.monotonic(), run.clock.allot("sharpen"), run.config.search
+    config = bound_sharpening(run, seconds)
     if config.rounds == 0:
         return []
-    start, best = time.monotonic(), ranked[: config.candidates]
+    best = ranked[: config.candidates]
     with run.screen.progress("sharpen", count_sharpening_fits(len(best), config)) as progress:
-        found = sharpen_candidates(space, best, config, search.rows[-1], len(search.rows) - 1, progress.advance)
+        found = sharpen_candidates(
+            space, best, config, search.rows[-1], len(search.rows) - 1, progress.advance, seconds
+        )
+    run.settle(sharpening=dataclasses.replace(config, rounds=max(candidate.sharpened for candidate in found)))
     run.timed("sharpen", start)
     return found
+
+
+def bound_sharpening(run: Run, seconds: float | None) -> SharpeningConfig:
+    """Where a budget allows no more, fewer networks or candidates are sharpened, or none; the rounds end by time."""
+    config, sharpening, n_points = run.config, run.config.sharpening, run.dataset.n_points
+    if seconds is None:
+        return sharpening
+    smaller = fit_sharpening(seconds, run.pace, run.sizes, n_points, sharpening, config.search, config.training)
+    if smaller.rounds == 0:
+        run.settle(sharpening=smaller)
+        return smaller
+    return dataclasses.replace(smaller, rounds=sharpening.rounds)
 
 
 def print_split(run: Run, split: Split, best: Candidate) -> None:

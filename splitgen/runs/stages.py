@@ -5,22 +5,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from splitgen.runs.plan import share_out
 from splitgen.runs.report import run_explanation, run_report
-from splitgen.runs.run import Run, close_run, share_budget
+from splitgen.runs.run import Run, close_run
 from splitgen.runs.split import run_split
 from splitgen.runs.tasks import run_tasks
-from splitgen.runs.verify import run_transfer, run_verification
-from splitgen.settings.stop import Stop
+from splitgen.runs.verify import measure_sizes, run_transfer, run_verification, settle_verification
 from splitgen.splits.grouping import check_groups_known
+from splitgen.splits.provenance import DISCOVERED
 from splitgen.splits.split import Split, check_belongs, read_split
 from splitgen.tasks.tasks_file import SavedTasks, check_tasks_belong, read_tasks
+
+DISCOVER = ("discover", "agreement")
+SPLIT = ("search", "refine", "sharpen", "agreement of the chosen")
+MAKE, MAKE_OTHERWISE = (*DISCOVER, *SPLIT), ("agreement", "search")
 
 
 def make(run: Run) -> None:
     """Everything, from the dataset to a verified split and its report."""
-    stops = share_budget(run)
-    tasks = run_tasks(run, stops.discovery)
-    finish(run, run_split(run, tasks, stops.refinement), tasks)
+    begin(run, MAKE if run.way == DISCOVERED else MAKE_OTHERWISE)
+    tasks = run_tasks(run)
+    finish(run, run_split(run, tasks), tasks)
+
+
+def begin(run: Run, stages: Sequence[str], *, verifies: bool = True) -> None:
+    """Share the budget out, where there is one, and say what is planned and foretold."""
+    run.clock.shares = share_out(run.config, stages)
+    if run.clock.left is not None:
+        shares = run.clock.shares
+        parts = ", ".join(
+            f"{stage} {run.clock.left * share / sum(shares.values()):.0f}" for stage, share in shares.items()
+        )
+        run.screen.note(f"plan, in seconds of the {run.clock.left:.0f} that are left: {parts}")
+    if verifies:
+        settle_verification(run, run.sizes)
 
 
 def finish(run: Run, split: Split | None, tasks: SavedTasks) -> None:
@@ -36,17 +54,17 @@ def finish(run: Run, split: Split | None, tasks: SavedTasks) -> None:
 
 def discover(run: Run) -> None:
     """Tasks only: they have all of the budget."""
-    stop = Stop(run.config.discovery.meta_steps, run.budget_seconds)
-    finish(run, None, run_tasks(run, stop))
+    begin(run, DISCOVER, verifies=False)
+    finish(run, None, run_tasks(run))
 
 
 def resplit(run: Run, tasks_path: Path) -> None:
-    """Another split from saved tasks: refinement has all of the budget."""
+    """Another split from saved tasks: search, refinement and sharpening have all of the budget."""
     tasks = read_tasks(tasks_path)
     check_tasks_belong(tasks, str(tasks_path), run.dataset)
     run.record["tasks"] = str(tasks_path.resolve())
-    stop = Stop(run.config.refinement.meta_steps, run.budget_seconds)
-    finish(run, run_split(run, tasks, stop), tasks)
+    begin(run, SPLIT)
+    finish(run, run_split(run, tasks), tasks)
 
 
 def verify(run: Run, split_path: Path, models: Sequence[str] = ()) -> None:
@@ -60,5 +78,6 @@ def verify(run: Run, split_path: Path, models: Sequence[str] = ()) -> None:
     if len(models) > 1:
         run_transfer(run, split, models)
     else:
+        settle_verification(run, measure_sizes(run, split))
         run_verification(run, split)
     close_run(run)

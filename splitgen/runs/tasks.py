@@ -12,7 +12,8 @@ import torch
 from splitgen._version import __version__
 from splitgen.data.dataset import describe_dataset
 from splitgen.random import stream_generator
-from splitgen.runs.run import Run, describe_settings
+from splitgen.runs.plan import fit_agreement
+from splitgen.runs.run import Run, describe_settings, tell_chosen
 from splitgen.screen.tables import print_agreement
 from splitgen.settings.stop import Stop
 from splitgen.splits.provenance import DISCOVERED
@@ -25,17 +26,17 @@ from splitgen.tasks.ways.registry import WAYS
 from splitgen.tasks.ways.request import WayRequest
 
 
-def run_tasks(run: Run, stop: Stop) -> SavedTasks:
+def run_tasks(run: Run) -> SavedTasks:
     """Find tasks by the run's way, score their agreement, and save both."""
-    config = run.config
-    tasks = run_discovery(run, stop) if run.way == DISCOVERED else run_way(run, run.way)
+    tasks = run_discovery(run) if run.way == DISCOVERED else run_way(run, run.way)
     scores = run_agreement(run, tasks.margins)
     similarity = task_similarity(torch.from_numpy(binary_task_labels(tasks.margins))).tolist()
     run.record["task_similarity"] = similarity
     metadata = {
         "splitgen_version": __version__,
         "dataset": describe_dataset(run.dataset),
-        "config": describe_settings(config),
+        "config": describe_settings(run.asked),
+        **tell_chosen(run, "agreement"),
         "meta_steps": tasks.meta_steps,
         "agreement": [dataclasses.asdict(score) for score in scores],
         "task_similarity": similarity,
@@ -49,9 +50,9 @@ def run_tasks(run: Run, stop: Stop) -> SavedTasks:
     return found
 
 
-def run_discovery(run: Run, stop: Stop) -> FoundTasks:
+def run_discovery(run: Run) -> FoundTasks:
     """Tasks by the meta loop, with its progress shown and recorded."""
-    start = time.monotonic()
+    start, stop = time.monotonic(), Stop(run.config.discovery.meta_steps, run.clock.allot("discover"))
     with run.screen.progress("discover", stop.total) as progress:
 
         def show_step(step: MetaStep) -> None:
@@ -61,6 +62,8 @@ def run_discovery(run: Run, stop: Stop) -> FoundTasks:
         request = WayRequest(run.config.discovery, budget_seconds=stop.seconds, on_step=show_step)
         tasks = WAYS[DISCOVERED](run.bench, request)
     run.timed("discover", start)
+    if stop.seconds is not None:
+        run.settle(discovery=dataclasses.replace(run.config.discovery, meta_steps=tasks.meta_steps))
     run.record["discovery"] = {
         "meta_steps": tasks.meta_steps,
         "stopped_by": tasks.stopped_by,
@@ -92,6 +95,11 @@ def run_agreement(run: Run, margins: np.ndarray) -> list[AgreementScore]:
     labels = {f"task {k}": binary_task_labels(margins[:, k]) for k in range(margins.shape[1])}
     labels["target"] = run.bench.target.values
     labels["random"] = draw_random_labels(run.dataset.n_points, run.config.seed)
+    if (seconds := run.clock.allot("agreement")) is not None:
+        config, n_points = run.config, run.dataset.n_points
+        run.settle(
+            agreement=fit_agreement(seconds, run.pace, n_points, margins.shape[1], config.agreement, config.training)
+        )
     return score_tasks(run, labels, "agreement")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -11,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from splitgen.models.registry import find_model
-from splitgen.models.training import count_epochs, steps_per_epoch
-from splitgen.parallel import count_workers
-from splitgen.runs.run import Run
+from splitgen.runs.plan import Sizes, fit_verification, foretell_verification
+from splitgen.runs.run import Run, count_own_test
 from splitgen.screen.tables import print_transfer, print_verification
 from splitgen.splits.split import Split, hash_rows
 from splitgen.verification.confusion import map_targets, store_confusion
@@ -39,26 +37,41 @@ def run_verification(run: Run, split: Split) -> tuple[Split, Verification]:
     return split, result
 
 
+def settle_verification(run: Run, sizes: Sizes) -> None:
+    """Fit the verification of a split of these sizes into the time that it was given, and say how long it will take."""
+    config, recipe = run.config.verification, run.config.training
+    if run.verify_seconds is None and run.screen.is_quiet:
+        return  # nobody is told, so nothing is measured
+    smaller = fit_verification(run.verify_seconds, run.pace, sizes, config, recipe)
+    seconds = foretell_verification(run.pace, sizes, smaller, recipe)
+    run.record.setdefault("foretold_seconds", {})["verify"] = round(seconds, 3)
+    of_rows = "" if smaller.max_rows is None else f" on {min(smaller.max_rows, sizes.used):,} of {sizes.used:,} rows"
+    run.screen.note(f"verification: {smaller.seeds} seeds{of_rows}, about {seconds:.0f} s")
+    if run.verify_seconds is not None and seconds > run.verify_seconds:
+        run.screen.note(
+            f"that is more than the {run.verify_seconds:.0f} s that it was given: it can be made no smaller"
+        )
+    run.settle(verification=smaller)
+
+
 def judge_split(run: Run, split: Split) -> Verification:
-    """Verify a split, with the time foretold and progress shown."""
-    start, config, counts = time.monotonic(), run.config, split.counts()
+    """Verify a split, with progress shown."""
+    config, counts = run.config, split.counts()
     n_used = counts["train"] + counts["validation"] + counts["test"]
     n_fits = count_verification_fits(n_used, counts["test"], config.verification)
-    epochs = count_epochs(counts["train"], config.training)
-    steps = epochs * steps_per_epoch(counts["train"], config.training.batch_size)
-    run.screen.note(f"verify: {n_fits} trainings of {epochs} epochs ({steps} steps) each")
-    first: list[float] = []
-
     with run.screen.progress("verify", n_fits) as progress:
+        result = verify_split(run.bench, split, config.verification, progress.advance)
+    asked = run.asked.verification.seeds
+    if asked == config.verification.seeds:
+        return result
+    fewer = f"over {config.verification.seeds} seeds instead of {asked}, for the time that it was given"
+    return dataclasses.replace(result, limits=(*result.limits, fewer))
 
-        def on_fit() -> None:
-            if not first:
-                first.append(time.monotonic() - start)
-                rounds = math.ceil(n_fits / count_workers(n_fits))
-                run.screen.note(f"verify: about {first[0] * rounds:.0f} s")
-            progress.advance()
 
-        return verify_split(run.bench, split, config.verification, on_fit)
+def measure_sizes(run: Run, split: Split) -> Sizes:
+    """Of a split that is made."""
+    counts = split.counts()
+    return Sizes(counts["train"], counts["validation"], counts["test"], count_own_test(run.dataset))
 
 
 def describe_verification(result: Verification) -> dict[str, Any]:
@@ -66,6 +79,8 @@ def describe_verification(result: Verification) -> dict[str, Any]:
     nothing = np.zeros((0, 0), dtype=np.int64)  # instead of a copy of them
     described = dataclasses.asdict(dataclasses.replace(result, test_confusion=nothing, random_confusion=nothing))
     del described["test_confusion"], described["random_confusion"]
+    if not result.limits:
+        del described["limits"]
     return {**described, "is_adversarial": result.is_adversarial, "verdict": result.verdict}
 
 
@@ -77,6 +92,7 @@ def run_transfer(run: Run, split: Split, models: Sequence[str]) -> None:
         each.bench.check_model(int(split.targets.max()) + 1)
     for each in runs:
         run.screen.note(f"-- {each.bench.model.name}")
+        settle_verification(each, measure_sizes(each, split))
         judged.append(describe_verification(judge_split(each, split)))
     run.timed("verify", start)
     run.record["transfer"] = judged

@@ -92,6 +92,11 @@ class Screen:
         self.err = PlainConsole(stderr=True, quiet=quiet)
         self.as_json = as_json
 
+    @property
+    def is_quiet(self) -> bool:
+        """Notes are told to nobody."""
+        return self.err.quiet
+
     def note(self, text: str) -> None:
         """One line about what goes on."""
         self.err.print(clean(text))

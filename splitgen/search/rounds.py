@@ -70,23 +70,27 @@ def refine_by_rounds(
     search_config: SearchConfig,
     stop: Stop,
     on_step: Callable[[list[Any]], None] | None = None,
+    judge_seconds: Callable[[int], float] | None = None,
 ) -> list[Candidate]:
     """Candidates, one for each state that was judged, each trained as in the search's last round.
 
-    stop: the seconds count from now, and those of the judging count too.
+    stop: the seconds count from now, and those of the judging count too. judge_seconds: what judging so many takes;
+    with a stop by time, meta-steps end so much earlier.
     """
     found, start = list[Candidate](), time.monotonic()
     for mark in list_marks(settled(config.first_round), stop.meta_steps):
-        until = replace(stop.after(time.monotonic() - start), meta_steps=mark)
+        judging = 0.0 if judge_seconds is None else judge_seconds(len(runners))
+        until = replace(stop.after(time.monotonic() - start + judging), meta_steps=mark)
         tasks = [runner.refinement for runner in runners]
         run_steps(problem.bench, problem.refinement_loop, tasks, until, on_step)
         states = [checkpoint(problem, runner) for runner in runners]
         judged = train_round(space, states, search_config.rows[-1], len(search_config.rows) - 1, None)
         found += judged
-        if stop.is_timed_out(time.monotonic() - start):
-            break
         order = sorted(range(len(runners)), key=lambda which: judged[which].test_accuracies[-1])
         runners = [runners[which] for which in order[: config.keep]]
+        judging = 0.0 if judge_seconds is None else judge_seconds(len(runners))
+        if stop.is_timed_out(time.monotonic() - start + judging):
+            break
     return found
 
 

@@ -10,6 +10,7 @@ is a step from the task towards one that networks generalise on, taken on the da
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -31,12 +32,15 @@ def sharpen_candidates(
     n_rows: int,
     round_: int,
     on_fit: Callable[[], None] | None = None,
+    seconds: float | None = None,
 ) -> list[Candidate]:
     """The candidates after each round, trained as in a round of search on n_rows rows.
 
-    From the second round on, the best of the first goes on alone.
+    From the second round on, the best of the first goes on alone. seconds: no round begins, after the first, that would
+    end later than this.
     """
     found: list[Candidate] = []
+    start = before = time.monotonic()
     for number in range(1, settled(config.rounds) + 1):
         sharpened = [
             replace(
@@ -48,8 +52,12 @@ def sharpen_candidates(
             for candidate in candidates
         ]
         judged = train_round(space, sharpened, n_rows, round_, on_fit)
+        now, n_sharpened = time.monotonic(), len(candidates)
         candidates = [min(judged, key=lambda candidate: candidate.test_accuracies[-1])]
         found += judged
+        if seconds is not None and now - start + (now - before) / n_sharpened > seconds:
+            break
+        before = now
     return found
 
 

@@ -138,9 +138,9 @@ def is_whole(value: Any) -> bool:
     return is_number(value) and value == int(value) and abs(value) < LARGEST_WHOLE
 
 
-def parse_duration(text: str) -> float:
-    """Seconds of a text such as `90s`, `10m`, `1.5h` or `600`. Raises `SettingError`."""
+def parse_duration(text: str, name: str = "budget") -> float:
+    """Seconds of a text such as `90s`, `10m`, `1.5h` or `600`. name: of what it is given for. Raises `SettingError`."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", text)
     if not match or float(match[1]) == 0:
-        raise SettingError(fault("budget", text, "a time such as 90s, 10m or 1h"))
+        raise SettingError(fault(name, text, "a time such as 90s, 10m or 1h"))
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]

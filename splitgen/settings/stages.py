@@ -263,7 +263,7 @@ class RefinementConfig:
         "meta-steps for which one network is trained on before a fresh one",
         by_size(REFINEMENT_DEFAULTS["lifetime"]),
     )
-    budget_share: float = setting(0.7, "of a budget of time, the rest being discovery's")
+    budget_share: float = setting(0.7, "of what a budget of time gives to discovery and refinement")
 
     def faults(self) -> Iterator[str]:
         yield from positive_faults(self, "learning_rate", "keep", "inner_steps")
@@ -411,8 +411,15 @@ class VerificationConfig:
     holdout_fraction: float = setting(
         0.1, "share of the train rows that is held out where the split has no validation part"
     )
+    max_rows: int | None = setting(
+        None,
+        "of train, validation and test together, rows that take part at most, drawn at random by part and class, which"
+        " the verdict says",
+        "all",
+    )
 
     def faults(self) -> Iterator[str]:
+        yield from least_faults(self, 20, "max_rows", prefix="verification ")
         if self.seeds < 2:
             yield fault("seeds", self.seeds, "2 or more (an interval needs them)")
         if not 0 < self.holdout_fraction < 1:

@@ -65,15 +65,14 @@ def score_agreement(
     targets = torch.from_numpy(np.asarray(task_labels, dtype=np.int64)).to(bench.device)
     n_outputs = int(targets.max()) + 1
     train, holdout = draw_parts(len(targets), config, bench.seed, bench.device)
-    training = replace(bench.training, epochs=config.epochs)
 
     def train_network(recipe: TrainingConfig, which: int) -> tuple[float, torch.Tensor]:
         seed = stream_seed(bench.seed, "agreement", task, which)
         network = bench.fit(targets, train, max(2, n_outputs), seed, recipe)
         return bench.score_accuracy(network, targets, train), bench.predict(network, holdout)
 
-    for epochs in sorted({count_epochs(len(train), training, most) for most in (MAX_EPOCHS, CONVERGENCE_EPOCHS)}):
-        recipe = replace(training, epochs=epochs)
+    for epochs in count_epochs_to_converge(len(train), config, bench.training):
+        recipe = replace(bench.training, epochs=epochs)
         trained = list(map_threads(partial(train_network, recipe), range(config.networks), on_fit))
         train_accuracies, predictions = zip(*trained, strict=True)
         if min(train_accuracies) >= config.min_train_accuracy:
@@ -88,6 +87,12 @@ def score_agreement(
         tuple((torch.bincount(targets, minlength=n_outputs).double() / len(targets)).tolist()),
         min(train_accuracies) >= config.min_train_accuracy,
     )
+
+
+def count_epochs_to_converge(n_train: int, config: AgreementConfig, training: TrainingConfig) -> list[int]:
+    """Epochs of the first trainings, and of those that follow where a task is not fitted by then."""
+    recipe = replace(training, epochs=config.epochs)
+    return sorted({count_epochs(n_train, recipe, most) for most in (MAX_EPOCHS, CONVERGENCE_EPOCHS)})
 
 
 def draw_parts(n_points: int, config: AgreementConfig, seed: int, device: str) -> tuple[torch.Tensor, torch.Tensor]:

@@ -29,6 +29,21 @@ class Rows:
         return torch.cat([self.train, self.validation, self.test])
 
 
+def thin_out(rows: Rows, labels: torch.Tensor, max_rows: int | None, generator: torch.Generator) -> Rows:
+    """About max_rows of the used rows at random, in proportion to part and class, and one of each at least; all of them
+    where there are no more. labels: int64 [N]."""
+    used = rows.used
+    if max_rows is None or len(used) <= max_rows:
+        return rows
+    strata = labels * 3
+    for number, part in enumerate((rows.validation, rows.test), start=1):
+        strata[part] += number
+    counts = torch.bincount(strata[used])
+    taken = draw_strata(used, strata, share_counts(counts, max_rows).clamp_min(1), generator)
+    train, validation, test = (taken[strata[taken] % 3 == number] for number in range(3))
+    return Rows(train, validation, test, rows.groups)
+
+
 def hold_out(rows: Rows, fraction: float, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
     """Rows to train on and held-out train rows: the validation part, or a random share of train."""
     if len(rows.validation) > 0:

@@ -28,7 +28,7 @@ from splitgen.settings.stages import VerificationConfig
 from splitgen.splits.split import Split
 from splitgen.verification.chance import measure_chance, tell_unlearned
 from splitgen.verification.figures import FIGURES
-from splitgen.verification.sampling import Rows, count_folds, draw_folds, draw_random_split, hold_out
+from splitgen.verification.sampling import Rows, count_folds, draw_folds, draw_random_split, hold_out, thin_out
 
 RECOVERABLE_MARGIN = 0.03  # how far recoverable may lie below random (docs/method.md, section 7)
 CONFIDENCE = 0.95
@@ -55,6 +55,7 @@ class Verification:
     chance_accuracy: of the best constant guess, the larger of that on train and that on test.
     test_confusion, random_confusion: int64 [C, n_outputs], how often a row of each source class was predicted
         as each output, summed over the seeds; on the test rows, and under the random split.
+    limits: how it was made shorter than asked for, in words; the verdict tells them.
     """
 
     model: str
@@ -66,6 +67,7 @@ class Verification:
     chance_accuracy: float
     test_confusion: np.ndarray = field(compare=False)
     random_confusion: np.ndarray = field(compare=False)
+    limits: tuple[str, ...] = ()
 
     @property
     def unlearned(self) -> str | None:
@@ -92,6 +94,10 @@ class Verification:
     @property
     def verdict(self) -> str:
         """The verdict in one sentence."""
+        return "; ".join([self.tell_verdict(), *self.limits])
+
+    def tell_verdict(self) -> str:
+        """The verdict without the limits."""
         drop, figures = self.figures["fair_drop"], self.figures
         span = f"{100 * drop.mean:.1f} points (95 % interval {100 * drop.low:.1f} to {100 * drop.high:.1f})"
         if self.unlearned is not None:
@@ -137,7 +143,8 @@ def verify_split(
     train, validation, test = (
         torch.from_numpy(split.indices(part)).to(bench.device) for part in ("train", "validation", "test")
     )
-    rows = Rows(train, validation, test, groups)
+    whole = Rows(train, validation, test, groups)
+    rows = thin_out(whole, bench.labels, config.max_rows, stream_generator(bench.seed, "verify", "rows"))
     plans = [plan_seed(bench, rows, config, which) for which in range(config.seeds)]
     results = map_threads(partial(run_trial, bench, targets), [trial for plan in plans for trial in plan], on_fit)
     judged = [list(itertools.islice(results, len(plan))) for plan in plans]
@@ -158,7 +165,13 @@ def verify_split(
         ),
         confuse_all(bench, count_outputs(targets), plans, judged, 0, "test"),
         confuse_all(bench, count_outputs(targets), plans, judged, 1, "random"),
+        tell_thinned(len(rows.used), len(whole.used)),
     )
+
+
+def tell_thinned(n_judged: int, n_rows: int) -> tuple[str, ...]:
+    """That not all rows took part, in words, or nothing."""
+    return () if n_judged == n_rows else (f"judged by {n_judged:,} of its {n_rows:,} rows, drawn at random",)
 
 
 def count_outputs(targets: torch.Tensor) -> int:

@@ -161,24 +161,78 @@ def test_a_second_call_without_out_does_not_collide_and_config_yields_to_the_com
     assert (config["seed"], config["discovery"]["meta_steps"]) == (6, 1)
 
 
-def test_a_budget_is_the_stop_and_its_meta_steps_replay_to_the_same_tasks(tmp_path):
+@pytest.fixture(scope="module")
+def timed_run(tmp_path_factory) -> Path:
+    """Of a budget that is too small for any stage as it is asked for."""
+    out = tmp_path_factory.mktemp("timed") / "digits"
+    sharpens = out.parent / "sharpens.toml"
+    sharpens.write_text(QUICK[-1].read_text().replace("rounds = 0", "rounds = 9"))
+    few = ["--threads", "1", "--config", sharpens, "--seeds", "3", "--epochs", "2"]
+    done = run_command("make", "--budget", "8s", "--verify-budget", "0.1s", "--out", out, *few)
+    assert done.returncode == 0, done.stderr
+    assert "plan, in seconds of the 8 that are left" in done.stderr
+    assert "verification: 2 seeds" in done.stderr
+    assert "over 2 seeds instead of 3, for the time that it was given" in " ".join(done.stdout.split())
+    return out
+
+
+def test_what_a_budget_chose_is_recorded_apart_from_what_was_asked_for(timed_run):
+    record = json.loads((timed_run / "run.json").read_text())
+    asked, chosen = record["config"], record["chosen"]
+    assert record["discovery"]["stopped_by"] == "budget"
+    assert (asked["discovery"]["meta_steps"], asked["refinement"]["meta_steps"]) == (None, None)
+    assert chosen["discovery"]["meta_steps"] == record["discovery"]["meta_steps"] >= 1
+    assert chosen["refinement"]["meta_steps"] == record["refinement_steps"] >= 1
+    assert asked["sharpening"]["rounds"] == 9 > chosen["sharpening"]["rounds"]
+    assert (asked["verification"]["seeds"], chosen["verification"]["seeds"]) == (3, 2)
+    split = read_split(timed_run / "split.parquet")
+    assert split.metadata["chosen"]["sharpening"] == chosen["sharpening"]
+    assert split.metadata["config"]["verification"]["seeds"] == 3  # what another verification of the file goes by
+
+
+def test_a_replay_repeats_a_budget_to_the_same_bytes(timed_run, tmp_path):
+    done = run_command("make", "--replay", timed_run, "--out", tmp_path / "again")
+    assert done.returncode == 0, done.stderr
+    for name in ("tasks.parquet", "split.parquet", "checkpoint/encoder.safetensors"):
+        assert (tmp_path / "again" / name).read_bytes() == (timed_run / name).read_bytes()
+    first, second = (json.loads((out / "run.json").read_text()) for out in (timed_run, tmp_path / "again"))
+    assert first["chosen"] == second["chosen"]
+    assert first["verification"] == second["verification"]
+
+
+def test_a_replay_of_a_replay_and_of_discovery_alone_are_the_same_too(timed_run, tmp_path):
     fast = ["--epochs", "1", *QUICK]
     assert run_command("discover", "--budget", "3s", "--out", tmp_path / "timed", *fast).returncode == 0
-    record = json.loads((tmp_path / "timed" / "run.json").read_text())["discovery"]
-    assert record["stopped_by"] == "budget"
-    steps = ["--meta-steps", record["meta_steps"]]
-    assert run_command("discover", *steps, "--out", tmp_path / "replayed", *fast).returncode == 0
-    first, second = ((tmp_path / name / "tasks.parquet").read_bytes() for name in ("timed", "replayed"))
-    assert first == second
+    for before, after in (("timed", "once"), ("once", "twice")):
+        done = run_command("discover", "--replay", tmp_path / before / "run.json", "--out", tmp_path / after)
+        assert done.returncode == 0, done.stderr
+    first, *others = ((tmp_path / name / "tasks.parquet").read_bytes() for name in ("timed", "once", "twice"))
+    assert others == [first, first]
 
 
-def test_a_split_within_a_budget_replays_by_its_steps_and_lone_tasks_are_not_refined(run_folder, tmp_path):
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (("make", "--budget", "9s"), "leave out --budget"),
+        (("make", "--seed", "1", "--refine-steps", "3"), "leave out --seed, --refine-steps"),
+        (("discover",), "it is a run of 'make'; repeat it by splitgen make"),
+    ],
+)
+def test_a_replay_takes_no_other_settings_and_no_run_of_another_command(timed_run, command, says, tmp_path):
+    done = run_command(*command, "--replay", timed_run, "--out", tmp_path / "x", COLUMNS="400")
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert not (tmp_path / "x").exists()
+    done = run_command("make", "--replay", tmp_path)
+    assert (done.returncode, "there is no run.json in it" in done.stderr) == (2, True)
+
+
+def test_a_split_within_a_budget_is_replayed_and_lone_tasks_are_not_refined(run_folder, tmp_path):
     fast = ["--seeds", "2", "--epochs", "1", *QUICK]
     timed = run_command("split", run_folder, "--budget", "3s", "--out", tmp_path / "timed", *fast)
     assert timed.returncode == 0, timed.stderr
-    steps = json.loads((tmp_path / "timed" / "run.json").read_text())["refinement_steps"]
-    assert steps >= 1
-    again = run_command("split", run_folder, "--refine-steps", steps, "--out", tmp_path / "again", *fast)
+    assert json.loads((tmp_path / "timed" / "run.json").read_text())["refinement_steps"] >= 1
+    again = run_command("split", run_folder, "--replay", tmp_path / "timed", "--out", tmp_path / "again")
     assert again.returncode == 0, again.stderr
     first, second = ((tmp_path / name / "split.parquet").read_bytes() for name in ("timed", "again"))
     assert first == second

@@ -222,6 +222,14 @@ def test_a_command_is_repeated_with_steps_for_its_budget():
     assert say_command({}) is None
 
 
+def test_what_a_budget_chose_is_repeated_from_the_run():
+    record = {"command_line": ["splitgen", "split", "--budget", "9m", "a run"], "command": "split", "tasks": "/a run"}
+    assert say_command(record | {"chosen": {"search": {"rows": [9]}}}, "b") == "splitgen split '/a run' --replay b"
+    assert (
+        say_command({"command_line": ["x"], "command": "make", "chosen": {"x": 1}}, "b") == "splitgen make --replay b"
+    )
+
+
 def test_models_judged_on_another_split_or_other_data_are_not_shown_beside(hostile, run_folder, tmp_path):
     record = json.loads((run_folder / "run.json").read_text())
     split = read_split(run_folder)

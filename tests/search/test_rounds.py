@@ -52,13 +52,13 @@ def problems(digits):
     return space, pose_problem(bench, DiscoveryConfig(), CONFIG, selection)
 
 
-def run_rounds(problems, stop=STOP):
+def run_rounds(problems, stop=STOP, judge_seconds=None):
     space, problem = problems
     runners = [
         Runner(Candidate(None, SIDES, draw=draw), start_refinement(problem, Start(None, np.array(SIDES), draw), {}))
         for draw in range(3)
     ]
-    return refine_by_rounds(space, problem, runners, CONFIG, SEARCH, stop)
+    return refine_by_rounds(space, problem, runners, CONFIG, SEARCH, stop, judge_seconds=judge_seconds)
 
 
 def test_every_state_is_judged_and_the_better_tasks_go_on(problems):
@@ -76,3 +76,8 @@ def test_a_run_that_time_stopped_is_replayed_by_its_meta_steps(problems):
     for one, other in zip(stopped, replayed, strict=True):
         assert np.array_equal(one.own_margins, other.own_margins)
         assert one.test_accuracies == other.test_accuracies
+
+
+def test_meta_steps_end_early_enough_to_be_judged_within_the_time(problems):
+    found = run_rounds(problems, Stop(None, 60.0), lambda n_candidates: 100.0 * n_candidates)
+    assert [each.meta_steps for each in found] == [1, 1, 1]  # one at least, and no second round

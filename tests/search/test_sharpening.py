@@ -92,3 +92,12 @@ def test_every_round_is_judged_the_best_of_the_first_goes_on_and_names_say_it(sp
     assert len(calls) == count_sharpening_fits(2, config)
     again = sharpen_candidates(space, candidates[:1], dataclasses.replace(config, rounds=1), 400, 0)
     assert np.array_equal(again[0].own_margins, found[0].own_margins)
+
+
+def test_no_round_begins_that_would_end_too_late(space):
+    candidates, config = [Candidate(0, SIDES)], SharpeningConfig(rounds=3, networks=1)
+    alone = sharpen_candidates(space, candidates, config, 400, 0, seconds=0.0)
+    assert [each.sharpened for each in alone] == [1]
+    whole = sharpen_candidates(space, candidates, config, 400, 0, seconds=1e6)
+    assert [each.sharpened for each in whole] == [1, 2, 3]
+    assert np.array_equal(alone[0].own_margins, whole[0].own_margins)

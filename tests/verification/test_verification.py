@@ -22,7 +22,7 @@ from splitgen import (
 )
 from splitgen.data.dataset import OwnTest
 from splitgen.errors import ModelError, TrainingError
-from splitgen.verification.sampling import Rows, draw_random_split, draw_strata, share_counts, shuffle
+from splitgen.verification.sampling import Rows, draw_random_split, draw_strata, share_counts, shuffle, thin_out
 from splitgen.verification.verification import Figure, score_classes, summarize
 
 FAST = TrainingConfig(epochs=15)
@@ -310,3 +310,27 @@ def test_networks_that_share_weights_are_refused_before_the_test_rows_leak_into_
     targets = np.random.default_rng(0).integers(0, 2, digits.n_points)
     with pytest.raises(ModelError, match="share weights"):
         judge(digits, split_by(digits, random_parts(digits), targets), model=model)
+
+
+def test_fewer_rows_are_drawn_in_proportion_to_part_and_class(digits):
+    labels = torch.from_numpy(digits.labels)
+    train, validation, test = torch.arange(1797).split([1000, 200, 597])
+    rows, generator = Rows(train, validation, test), torch.Generator().manual_seed(0)
+    fewer = thin_out(rows, labels, 600, generator)
+    for part, whole in ((fewer.train, train), (fewer.validation, validation), (fewer.test, test)):
+        assert set(part.tolist()) <= set(whole.tolist())
+        assert len(part) == len(set(part.tolist()))
+        counts, expected = (torch.bincount(labels[each], minlength=10) for each in (part, whole))
+        assert (counts - expected / 1797 * 600).abs().max() <= 1
+    assert abs(len(fewer.used) - 600) <= 1
+    assert thin_out(rows, labels, 1797, generator) is thin_out(rows, labels, None, generator) is rows
+    few = thin_out(rows, labels, 20, generator)
+    assert all(len(set(labels[part].tolist())) == 10 for part in (few.train, few.validation, few.test))
+
+
+def test_a_verification_by_fewer_rows_says_so_in_its_verdict(digits):
+    split = split_by(digits, random_parts(digits))
+    result = judge(digits, split, config=VerificationConfig(seeds=2, max_rows=900))
+    assert abs(result.n_train + result.n_test - 900) <= 1
+    assert result.verdict.endswith(f"; judged by {result.n_train + result.n_test} of its 1,797 rows, drawn at random")
+    assert not judge(digits, split).limits

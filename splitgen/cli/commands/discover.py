@@ -9,7 +9,7 @@ from splitgen.cli.parameters import OF_RUN, Given, takes
 
 @takes(
     settings=("model", "seed", "data", "training", "discovery", "agreement", "selection.target"),
-    call=("budget", *OF_RUN),
+    call=("budget", "replay", *OF_RUN),
 )
 def discover(given: Given) -> None:
     """Discover tasks and measure their agreement score; make no split."""

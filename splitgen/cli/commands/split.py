@@ -14,13 +14,12 @@ from splitgen.cli.parameters import OF_RUN, Given, takes
 
 @takes(
     settings=("model", "seed", "data", "training", "refinement", "selection", "verification"),
-    call=OF_RUN,
+    call=("budget", "verify_budget", "replay", *OF_RUN),
     recalls=True,
 )
 def split(
     tasks_path: Annotated[Path, typer.Argument(metavar="TASKS", help="run folder or tasks.parquet")],
     given: Given,
-    budget: Annotated[str | None, typer.Option(help="time for refinement: 90s, 10m, 1h")] = None,
 ) -> None:
     """Make and verify a split from saved tasks: another target, other sizes, another reserve.
 
@@ -30,7 +29,8 @@ def split(
     from splitgen.tasks.tasks_file import read_tasks
 
     recorded = read_tasks(tasks_path).metadata
-    run = open_new_run("split", {**given, "budget": budget}, below=recall_settings(tasks_path, recorded))
+    below = None if given["replay"] is not None else recall_settings(tasks_path, recorded)
+    run = open_new_run("split", given, below=below)
     from splitgen.runs import stages
 
     stages.resplit(run, tasks_path)

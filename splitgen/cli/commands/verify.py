@@ -12,7 +12,7 @@ from splitgen.cli.output import print_json
 from splitgen.cli.parameters import OF_RUN, Given, takes
 
 
-@takes(settings=("seed", "data", "training", "verification"), call=OF_RUN, recalls=True)
+@takes(settings=("seed", "data", "training", "verification"), call=("verify_budget", *OF_RUN), recalls=True)
 def verify(
     split_path: Annotated[Path, typer.Argument(metavar="SPLIT", help="run folder or split.parquet")],
     given: Given,

@@ -1,0 +1,75 @@
+"""How fast this machine trains the target model: what stages are planned and foretold by."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
+
+from splitgen.models.bench import Bench
+from splitgen.models.training import PREDICTION_CHUNK, count_epochs, steps_per_epoch
+from splitgen.parallel import count_workers, map_threads
+from splitgen.random import stream_generator, stream_seed
+from splitgen.settings.stages import TrainingConfig
+
+MEASURED_SECONDS = 0.4  # a measurement of so long is long enough
+MAX_STEPS = 128
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds of a training step and of a row's prediction while every worker is busy with one of its own.
+
+    batch_size: of the step. workers: trainings side by side.
+    """
+
+    step_seconds: float
+    row_seconds: float
+    batch_size: int
+    workers: int
+
+    def fit_seconds(self, n_rows: int, recipe: TrainingConfig, n_predicted: float = 0) -> float:
+        """Of one training on n_rows rows by a recipe, and of so many predictions of its network."""
+        steps = count_epochs(n_rows, recipe) * steps_per_epoch(n_rows, recipe.batch_size)
+        step_seconds = self.step_seconds * min(recipe.batch_size, n_rows) / self.batch_size
+        return steps * step_seconds + n_predicted * self.row_seconds
+
+    def fits_seconds(self, n_fits: int, n_rows: int, recipe: TrainingConfig, n_predicted: float = 0) -> float:
+        """Of so many alike, side by side."""
+        return math.ceil(n_fits / self.workers) * self.fit_seconds(n_rows, recipe, n_predicted)
+
+
+def measure_pace(bench: Bench) -> Pace:
+    """Train a few steps and predict some rows, as many networks at a time as the machine has workers.
+
+    Raises what a training raises: `TrainingError`, and what the code of a user's model does.
+    """
+    workers, batch_size = count_workers(bench.n_points), bench.training.batch_size
+    order = torch.randperm(bench.n_points, generator=stream_generator(bench.seed, "pace")).to(bench.device)
+    recipe = replace(bench.training, epochs=1)
+    networks: list[nn.Module] = []
+
+    def train(n_steps: int) -> float:
+        rows = order.repeat(math.ceil(n_steps * batch_size / len(order)))[: n_steps * batch_size]
+        seeds = [stream_seed(bench.seed, "pace", which) for which in range(workers)]
+        start = time.monotonic()
+        networks[:] = map_threads(
+            lambda seed: bench.fit(bench.targets, rows, bench.target.n_outputs, seed, recipe), seeds
+        )
+        return time.monotonic() - start
+
+    def predict() -> float:
+        start = time.monotonic()
+        list(map_threads(lambda network: bench.predict(network, order[:PREDICTION_CHUNK]), networks))
+        return time.monotonic() - start
+
+    train(1)  # what is loaded and laid out once does not count
+    n_steps, seconds = 1, train(1)
+    while seconds < MEASURED_SECONDS and n_steps < MAX_STEPS:
+        n_steps *= 2
+        seconds = train(n_steps)
+    row_seconds = min(predict() for _ in range(2)) / min(PREDICTION_CHUNK, len(order))
+    return Pace(seconds / n_steps, row_seconds, min(batch_size, len(order)), workers)
