@@ -7,12 +7,14 @@ without a budget.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from splitgen.models.pace import Pace
 from splitgen.search.candidates import MAX_SEARCH_TEST_ROWS, count_fits
+from splitgen.search.rounds import list_marks
 from splitgen.search.sides import MAX_CONFUSION_ROWS
 from splitgen.settings.presets import settled
 from splitgen.settings.stages import (
@@ -86,11 +88,14 @@ class Sizes:
 def foretell_agreement(
     pace: Pace, n_points: int, n_tasks: int, config: AgreementConfig, recipe: TrainingConfig
 ) -> float:
-    """Seconds to score so many tasks, and the target and a random task beside them, which may not be fitted at once."""
+    """Seconds to score so many tasks, and the target and a random task beside them, which may not be fitted at once;
+    n_tasks -1: of the one task that was chosen, alone."""
     n_rows = min(config.max_rows, n_points)
     n_train = round(n_rows * config.train_fraction)
     first, *longer = (replace(recipe, epochs=epochs) for epochs in count_epochs_to_converge(n_train, config, recipe))
     seconds = (n_tasks + 2) * pace.fits_seconds(config.networks, n_train, first, n_rows)
+    if n_tasks < 0:
+        return seconds
     return seconds + 2 * sum(pace.fits_seconds(config.networks, n_train, each, n_rows) for each in longer)
 
 
@@ -174,6 +179,43 @@ def fit_sharpening(
         if foretell_sharpening(pace, sizes, n_points, smaller, search, recipe) <= seconds:
             return smaller
     return replace(config, rounds=0)
+
+
+def foretell_meta_steps(pace: Pace, n_steps: int, n_networks: int, inner_steps: int, batch_size: int) -> float:
+    """Seconds of meta-steps in which so many networks are trained side by side and reversed, at about the price of
+    their training."""
+    step_seconds = pace.step_seconds * batch_size / pace.batch_size
+    return n_steps * math.ceil(n_networks / pace.workers) * 2 * inner_steps * step_seconds
+
+
+def foretell_refinement(pace: Pace, sizes: Sizes, config: RunConfig) -> float:
+    """Seconds of all meta-steps and of the judging after each round."""
+    refinement, last = config.refinement, settled(config.refinement.meta_steps)
+    seconds, before, n_runners = 0.0, 0, refinement.candidates + settled(refinement.new_tasks)
+    for mark in list_marks(settled(refinement.first_round), last):
+        seconds += foretell_meta_steps(
+            pace, mark - before, n_runners, refinement.inner_steps, refinement.batch_size
+        ) + foretell_judging(pace, sizes, n_runners, config.search, config.training)
+        before, n_runners = mark, min(n_runners, refinement.keep)
+    return seconds
+
+
+def foretell_stages(
+    pace: Pace, sizes: Sizes, n_points: int, config: RunConfig, stages: Sequence[str], n_tasks: int
+) -> dict[str, float]:
+    """Seconds of each of the stages that take part, without a budget, in their order."""
+    discovery, recipe = config.discovery, config.training
+    foretell = {
+        "discover": lambda: foretell_meta_steps(
+            pace, settled(discovery.meta_steps), 2, discovery.inner_steps, settled(discovery.batch_size)
+        ),
+        "agreement": lambda: foretell_agreement(pace, n_points, n_tasks, config.agreement, recipe),
+        "search": lambda: foretell_search(pace, sizes, 2 * config.search.n_cuts * n_tasks, config.search, recipe),
+        "refine": lambda: foretell_refinement(pace, sizes, config),
+        "sharpen": lambda: foretell_sharpening(pace, sizes, n_points, config.sharpening, config.search, recipe),
+        "agreement of the chosen": lambda: foretell_agreement(pace, n_points, -1, config.agreement, recipe),
+    }
+    return {stage: foretell[stage]() for stage in share_out(config, stages)}
 
 
 def foretell_verification(pace: Pace, sizes: Sizes, config: VerificationConfig, recipe: TrainingConfig) -> float:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from splitgen.runs.plan import share_out
+from splitgen.runs.plan import foretell_stages, share_out
 from splitgen.runs.report import run_explanation, run_report
 from splitgen.runs.run import Run, close_run
 from splitgen.runs.split import run_split
 from splitgen.runs.tasks import run_tasks
 from splitgen.runs.verify import measure_sizes, run_transfer, run_verification, settle_verification
+from splitgen.screen.outlook import Outlook, tell_seconds
+from splitgen.settings.presets import settled
 from splitgen.splits.grouping import check_groups_known
 from splitgen.splits.provenance import DISCOVERED
 from splitgen.splits.split import Split, check_belongs, read_split
@@ -23,22 +26,31 @@ MAKE, MAKE_OTHERWISE = (*DISCOVER, *SPLIT), ("agreement", "search")
 
 def make(run: Run) -> None:
     """Everything, from the dataset to a verified split and its report."""
-    begin(run, MAKE if run.way == DISCOVERED else MAKE_OTHERWISE)
+    begin(run, MAKE if run.way == DISCOVERED else MAKE_OTHERWISE, settled(run.config.discovery.n_tasks))
     tasks = run_tasks(run)
     finish(run, run_split(run, tasks), tasks)
 
 
-def begin(run: Run, stages: Sequence[str], *, verifies: bool = True) -> None:
-    """Share the budget out, where there is one, and say what is planned and foretold."""
-    run.clock.shares = share_out(run.config, stages)
-    if run.clock.left is not None:
-        shares = run.clock.shares
-        parts = ", ".join(
-            f"{stage} {run.clock.left * share / sum(shares.values()):.0f}" for stage, share in shares.items()
-        )
-        run.screen.note(f"plan, in seconds of the {run.clock.left:.0f} that are left: {parts}")
-    if verifies:
-        settle_verification(run, run.sizes)
+def begin(run: Run, stages: Sequence[str], n_tasks: int, *, verifies: bool = True) -> None:
+    """Share the budget out, where there is one, and say what is planned and foretold. n_tasks: found or to be found."""
+    run.clock.shares = shares = share_out(run.config, stages)
+    left, until = run.clock.left, None
+    if left is not None:
+        planned = {stage: left * share / sum(shares.values()) for stage, share in shares.items()}
+        until = time.monotonic() + left
+    elif run.screen.is_quiet:
+        planned = {}  # nobody is told, so nothing is measured
+    else:
+        planned = foretell_stages(run.pace, run.sizes, run.dataset.n_points, run.config, stages, n_tasks)
+    if planned:
+        parts = ", ".join(f"{stage} {tell_seconds(seconds)}" for stage, seconds in planned.items())
+        whole = tell_seconds(sum(planned.values()))
+        run.screen.note(f"plan: {parts}; {f'{whole} of the budget are left' if until else f'about {whole} in all'}")
+        run.record.setdefault("foretold_seconds", {}).update(planned)
+    bounded = frozenset(planned if until is not None else ())
+    if verifies and (seconds := settle_verification(run, run.sizes)) is not None:
+        planned["verify"] = seconds
+    run.screen.outlook = Outlook(planned, bounded, until, start=run.clock.start) if planned else None
 
 
 def finish(run: Run, split: Split | None, tasks: SavedTasks) -> None:
@@ -54,7 +66,7 @@ def finish(run: Run, split: Split | None, tasks: SavedTasks) -> None:
 
 def discover(run: Run) -> None:
     """Tasks only: they have all of the budget."""
-    begin(run, DISCOVER, verifies=False)
+    begin(run, DISCOVER, settled(run.config.discovery.n_tasks), verifies=False)
     finish(run, None, run_tasks(run))
 
 
@@ -63,7 +75,7 @@ def resplit(run: Run, tasks_path: Path) -> None:
     tasks = read_tasks(tasks_path)
     check_tasks_belong(tasks, str(tasks_path), run.dataset)
     run.record["tasks"] = str(tasks_path.resolve())
-    begin(run, SPLIT)
+    begin(run, SPLIT, tasks.n_tasks)
     finish(run, run_split(run, tasks), tasks)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from splitgen.models.registry import find_model
 from splitgen.runs.plan import Sizes, fit_verification, foretell_verification
 from splitgen.runs.run import Run, count_own_test
+from splitgen.screen.outlook import tell_seconds
 from splitgen.screen.tables import print_transfer, print_verification
 from splitgen.splits.split import Split, hash_rows
 from splitgen.verification.confusion import map_targets, store_confusion
@@ -37,21 +38,23 @@ def run_verification(run: Run, split: Split) -> tuple[Split, Verification]:
     return split, result
 
 
-def settle_verification(run: Run, sizes: Sizes) -> None:
-    """Fit the verification of a split of these sizes into the time that it was given, and say how long it will take."""
+def settle_verification(run: Run, sizes: Sizes) -> float | None:
+    """Fit the verification of a split of these sizes into the time that it was given, and say how long it will take:
+    in seconds, or None where nobody is told."""
     config, recipe = run.config.verification, run.config.training
     if run.verify_seconds is None and run.screen.is_quiet:
-        return  # nobody is told, so nothing is measured
+        return None
     smaller = fit_verification(run.verify_seconds, run.pace, sizes, config, recipe)
     seconds = foretell_verification(run.pace, sizes, smaller, recipe)
     run.record.setdefault("foretold_seconds", {})["verify"] = round(seconds, 3)
     of_rows = "" if smaller.max_rows is None else f" on {min(smaller.max_rows, sizes.used):,} of {sizes.used:,} rows"
-    run.screen.note(f"verification: {smaller.seeds} seeds{of_rows}, about {seconds:.0f} s")
+    run.screen.note(f"verification: {smaller.seeds} seeds{of_rows}, about {tell_seconds(seconds)}")
     if run.verify_seconds is not None and seconds > run.verify_seconds:
         run.screen.note(
             f"that is more than the {run.verify_seconds:.0f} s that it was given: it can be made no smaller"
         )
     run.settle(verification=smaller)
+    return seconds
 
 
 def judge_split(run: Run, split: Split) -> Verification:

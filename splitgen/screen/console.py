@@ -21,6 +21,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from splitgen.screen.outlook import Outlook, tell_seconds
+
 LOG_SECONDS = 15.0  # between two lines of progress where there is no terminal
 # C0 and C1 controls, line separators, signs that turn the direction of text, and bytes that are no UTF-8.
 CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -64,13 +66,20 @@ class PlainConsole(Console):
 
 
 class Stopwatch:
-    """Progress of one stage: a bar in a terminal, a line now and then in a log."""
+    """Progress of one stage: a bar in a terminal, a line now and then in a log.
 
-    def __init__(self, console: Console, title: str, total: float | None, bar: Progress | None) -> None:
-        self.console, self.title, self.total = console, clean(title), total
+    outlook: of the whole run, which has a bar of its own below that of the stage.
+    """
+
+    def __init__(
+        self, console: Console, title: str, total: float | None, bar: Progress | None, outlook: Outlook | None = None
+    ) -> None:
+        self.console, self.title, self.total, self.outlook = console, clean(title), total, outlook
         self.bar = bar
         self.row = bar.add_task(self.title, total=total, detail="") if bar is not None else None
+        self.whole = bar.add_task("whole", total=None, detail="") if bar is not None and outlook is not None else None
         self.done = 0.0
+        self.show_whole()
         self.last_line = time.monotonic()
 
     def advance(self, amount: float = 1, detail: str = "") -> None:
@@ -78,14 +87,28 @@ class Stopwatch:
         self.done += amount
         if self.bar is not None and self.row is not None:
             self.bar.update(self.row, completed=self.done, detail=detail)
+            self.show_whole()
         elif time.monotonic() - self.last_line > LOG_SECONDS:
             self.last_line = time.monotonic()
             share = f" {min(1.0, self.done / self.total):4.0%}" if self.total else ""
             self.console.print(clean(f"{self.title}{share}  {detail}"))
 
+    def show_whole(self) -> None:
+        """How far the whole run has come, and how long it will still take."""
+        if self.bar is not None and self.whole is not None and self.outlook is not None:
+            left = self.outlook.left(self.done / self.total if self.total else None)
+            elapsed = time.monotonic() - self.outlook.start
+            detail = f"about {tell_seconds(left)} left"
+            self.bar.update(self.whole, completed=elapsed, total=elapsed + left, detail=detail)
+
 
 class Screen:
-    """Where output goes. quiet: no progress and no notes; as_json: results are for machines."""
+    """Where output goes. quiet: no progress and no notes; as_json: results are for machines.
+
+    outlook: of the run, where there is one, so that each stage says how long the whole will still take.
+    """
+
+    outlook: Outlook | None = None
 
     def __init__(self, quiet: bool = False, as_json: bool = False) -> None:
         self.out = PlainConsole()
@@ -120,7 +143,9 @@ class Screen:
     @contextmanager
     def progress(self, title: str, total: float | None) -> Iterator[Stopwatch]:
         """Progress of a stage, and a line with its time at the end."""
-        start = time.monotonic()
+        start, outlook = time.monotonic(), self.outlook
+        if outlook is not None:
+            outlook.begin(title)
         if self.err.is_terminal and not self.err.quiet:
             columns = (
                 TextColumn("{task.description:<12}", markup=False),
@@ -129,10 +154,14 @@ class Screen:
                 TextColumn("{task.fields[detail]}", markup=False),
             )
             with Progress(*columns, console=self.err, transient=True) as bar:
-                yield Stopwatch(self.err, title, total, bar)
+                yield Stopwatch(self.err, title, total, bar, outlook)
         else:
             yield Stopwatch(self.err, title, total, None)
-        self.note(f"{title:<12} done in {time.monotonic() - start:.1f} s")
+        left = ""
+        if outlook is not None:
+            outlook.end()
+            left = f", about {tell_seconds(outlook.left())} to go" if outlook.left() >= 1 else ""
+        self.note(f"{title:<12} done in {time.monotonic() - start:.1f} s{left}")
 
 
 class OpeningBar:
