@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from splitgen.models.pace import Pace
@@ -31,6 +31,7 @@ from splitgen.verification.sampling import count_folds
 META = 0.55  # of a budget, what discovery and refinement share by `RefinementConfig.budget_share`
 SHARES = {"agreement": 0.08, "search": 0.10, "sharpen": 0.23, "agreement of the chosen": 0.04}
 FEWEST_ROWS = 500
+SLACK = 1.2  # of what a stage is foretold, the most that it is given
 SMALLER = 0.8  # of the rows, in one step of making a stage smaller
 # Of the seeds and rows asked for, what a verification may be made of, the most telling first.
 VERIFICATION_SIZES = ((3, 1.0), (2, 1.0), (3, 0.5), (2, 0.5), (3, 0.25), (2, 0.25), (2, 0.12), (2, 0.06))
@@ -47,6 +48,17 @@ def share_out(config: RunConfig, stages: Sequence[str]) -> dict[str, float]:
     if config.sharpening.rounds == 0:
         left_out.add("sharpen")
     return {stage: shares[stage] for stage in stages if stage not in left_out}
+
+
+def share_seconds(seconds: float, shares: Mapping[str, float], most: Mapping[str, float]) -> dict[str, float]:
+    """The seconds of a budget by stage: in proportion to the shares, but to none more than the most that it can use;
+    what that saves is the others'."""
+    found: dict[str, float] = {}
+    while free := {stage: share for stage, share in shares.items() if stage not in found}:
+        unit = max(0.0, seconds - sum(found.values())) / sum(free.values())
+        full = {stage: most[stage] for stage, share in free.items() if stage in most and unit * share > most[stage]}
+        found.update(full or {stage: unit * share for stage, share in free.items()})
+    return {stage: found[stage] for stage in shares}
 
 
 @dataclass
@@ -68,7 +80,7 @@ class Clock:
             return None
         names = list(self.shares)
         rest = sum(self.shares[name] for name in names[names.index(stage) :])
-        return self.left * self.shares[stage] / rest
+        return self.left * self.shares[stage] / rest if rest else 0.0
 
 
 @dataclass(frozen=True)
@@ -203,7 +215,8 @@ def foretell_refinement(pace: Pace, sizes: Sizes, config: RunConfig) -> float:
 def foretell_stages(
     pace: Pace, sizes: Sizes, n_points: int, config: RunConfig, stages: Sequence[str], n_tasks: int
 ) -> dict[str, float]:
-    """Seconds of each of the stages that take part, without a budget, in their order."""
+    """Seconds of each of the stages that take part, as large as they are asked for, in their order; not of those whose
+    meta-steps are left open."""
     discovery, recipe = config.discovery, config.training
     foretell = {
         "discover": lambda: foretell_meta_steps(
@@ -215,7 +228,8 @@ def foretell_stages(
         "sharpen": lambda: foretell_sharpening(pace, sizes, n_points, config.sharpening, config.search, recipe),
         "agreement of the chosen": lambda: foretell_agreement(pace, n_points, -1, config.agreement, recipe),
     }
-    return {stage: foretell[stage]() for stage in share_out(config, stages)}
+    steps = {"discover": discovery.meta_steps, "refine": config.refinement.meta_steps}
+    return {stage: foretell[stage]() for stage in share_out(config, stages) if steps.get(stage, 0) is not None}
 
 
 def foretell_verification(pace: Pace, sizes: Sizes, config: VerificationConfig, recipe: TrainingConfig) -> float:

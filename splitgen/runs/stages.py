@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from splitgen.runs.plan import foretell_stages, share_out
+from splitgen.runs.plan import SLACK, foretell_stages, share_out, share_seconds
 from splitgen.runs.report import run_explanation, run_report
 from splitgen.runs.run import Run, close_run
 from splitgen.runs.split import run_split
@@ -33,15 +33,14 @@ def make(run: Run) -> None:
 
 def begin(run: Run, stages: Sequence[str], n_tasks: int, *, verifies: bool = True) -> None:
     """Share the budget out, where there is one, and say what is planned and foretold. n_tasks: found or to be found."""
-    run.clock.shares = shares = share_out(run.config, stages)
     left, until = run.clock.left, None
-    if left is not None:
-        planned = {stage: left * share / sum(shares.values()) for stage, share in shares.items()}
-        until = time.monotonic() + left
-    elif run.screen.is_quiet:
-        planned = {}  # nobody is told, so nothing is measured
-    else:
+    planned: dict[str, float] = {}
+    if left is not None or not run.screen.is_quiet:  # else nobody is told, and nothing is measured
         planned = foretell_stages(run.pace, run.sizes, run.dataset.n_points, run.config, stages, n_tasks)
+    if left is not None:
+        most = {stage: SLACK * seconds for stage, seconds in planned.items()}
+        run.clock.shares = planned = share_seconds(left, share_out(run.config, stages), most)
+        until = time.monotonic() + left
     if planned:
         parts = ", ".join(f"{stage} {tell_seconds(seconds)}" for stage, seconds in planned.items())
         whole = tell_seconds(sum(planned.values()))
@@ -49,7 +48,7 @@ def begin(run: Run, stages: Sequence[str], n_tasks: int, *, verifies: bool = Tru
         run.record.setdefault("foretold_seconds", {}).update(planned)
     bounded = frozenset(planned if until is not None else ())
     if verifies and (seconds := settle_verification(run, run.sizes)) is not None:
-        planned["verify"] = seconds
+        planned = {**planned, "verify": seconds}
     run.screen.outlook = Outlook(planned, bounded, until, start=run.clock.start) if planned else None
 
 

@@ -21,6 +21,7 @@ from splitgen.runs.plan import (
     foretell_sharpening,
     foretell_verification,
     share_out,
+    share_seconds,
 )
 from splitgen.settings.layers import build_config
 from splitgen.settings.stages import (
@@ -55,6 +56,22 @@ def test_stages_that_are_left_out_have_no_share():
     assert list(shares) == ["discover", "agreement", "search", "agreement of the chosen"]
 
 
+@pytest.mark.parametrize(
+    ("most", "expected"),
+    [
+        ({}, {"a": 10, "b": 20, "c": 30}),
+        ({"b": 5}, {"a": 13.75, "b": 5, "c": 41.25}),
+        ({"b": 5, "c": 40}, {"a": 15, "b": 5, "c": 40}),
+        ({"a": 1, "b": 1, "c": 1}, {"a": 1, "b": 1, "c": 1}),
+        ({"a": 100}, {"a": 10, "b": 20, "c": 30}),
+    ],
+)
+def test_no_stage_is_given_more_than_it_can_use_and_the_others_have_the_rest(most, expected):
+    found = share_seconds(60.0, {"a": 1, "b": 2, "c": 3}, most)
+    assert list(found) == list(expected)
+    assert found == pytest.approx(expected)
+
+
 def test_what_a_stage_saves_or_overruns_is_shared_by_those_after_it(monkeypatch):
     now = 100.0
     monkeypatch.setattr("splitgen.runs.plan.time.monotonic", lambda: now)
@@ -66,6 +83,7 @@ def test_what_a_stage_saves_or_overruns_is_shared_by_those_after_it(monkeypatch)
     assert clock.allot("c") == 10.0
     now = 200.0
     assert (clock.left, clock.allot("c")) == (0.0, 0.0)
+    assert Clock(60.0, {"a": 0.0}, start=now).allot("a") == 0.0  # a budget that was over before it was shared
     assert clock.allot("d") is None  # not of this budget
     assert (Clock(None, {"a": 1}).left, Clock(None, {"a": 1}).allot("a")) == (None, None)
 

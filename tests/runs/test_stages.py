@@ -6,6 +6,7 @@ import dataclasses
 
 from splitgen.models.registry import find_model
 from splitgen.runs.run import list_changes, open_run
+from splitgen.runs.stages import MAKE, begin
 from splitgen.screen.console import Screen
 from splitgen.settings.layers import build_config
 from splitgen.settings.stop import Stop
@@ -43,3 +44,21 @@ def test_changes_are_nested_and_none_is_a_value():
     before = {"a": 1, "b": {"c": None, "d": 2}, "e": {"f": 3}}
     assert list_changes(before, before) == {}
     assert list_changes(before, {"a": 1, "b": {"c": 4, "d": 2}, "e": {"f": None}}) == {"b": {"c": 4}, "e": {"f": None}}
+
+
+def test_a_budget_is_shared_by_its_own_stages_and_the_verification_comes_after_it():
+    run = open_digits(100.0)
+    run.verify_seconds = 50.0
+    begin(run, MAKE, 2)
+    assert list(run.clock.shares) == ["discover", "agreement", "search", "refine", "agreement of the chosen"]
+    assert 95 < sum(run.clock.shares.values()) <= 100
+    assert run.screen.outlook is not None
+    assert list(run.screen.outlook.planned) == [*run.clock.shares, "verify"]
+    assert run.screen.outlook.bounded == set(run.clock.shares)
+
+
+def test_where_nobody_is_told_nothing_is_measured():
+    run = open_digits()
+    begin(run, MAKE, 2)
+    assert "pace" not in run.__dict__
+    assert "foretold_seconds" not in run.record
