@@ -21,7 +21,6 @@ from splitgen.runs.run import open_run
 from splitgen.runs.split import run_split
 from splitgen.screen.console import Screen
 from splitgen.settings.layers import build_config
-from splitgen.settings.stop import Stop
 from splitgen.splits.grouping import check_groups_known, describe_kept
 from splitgen.splits.selection import select_split
 from splitgen.tasks.tasks_file import SavedTasks
@@ -219,7 +218,7 @@ def whole(root, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "whole"
     run = open_small_run(root, out)
     ink = run.dataset.images.take(range(len(run.dataset))).float().mean(dim=(1, 2, 3)).numpy()
-    return run_split(run, SavedTasks((ink - ink.mean())[:, None], {"meta_steps": 0, "agreement": []}), Stop(0)), out
+    return run_split(run, SavedTasks((ink - ink.mean())[:, None], {"meta_steps": 0, "agreement": []})), out
 
 
 def test_duplicates_never_straddle_the_parts_of_a_split(root, whole):

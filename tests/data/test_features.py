@@ -240,9 +240,9 @@ def test_a_task_of_features_is_explained_by_a_linear_classifier_of_them(features
 
 def test_ways_to_tasks_that_need_pictures_are_left_out_of_a_comparison(features, embedded, digits):
     bench = make_bench(features, find_model("linear"))
-    run = Run(RunConfig(), Screen(quiet=True), bench, None)
+    run = Run(RunConfig(), RunConfig(), Screen(quiet=True), bench, None)
     assert set(WAYS) - set(list_ways(run)) == {"image statistics", "discovered", "given"}
-    of_images = Run(RunConfig(), Screen(quiet=True), make_bench(digits, find_model("conv")), None)
+    of_images = Run(RunConfig(), RunConfig(), Screen(quiet=True), make_bench(digits, find_model("conv")), None)
     assert "image statistics" in list_ways(of_images)
     with pytest.raises(SettingError, match="have no image statistics; use another way"):
         WAYS["image statistics"](bench, WayRequest())

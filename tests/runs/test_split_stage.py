@@ -10,7 +10,6 @@ from splitgen.runs.run import open_run
 from splitgen.runs.split import run_split
 from splitgen.screen.console import Screen
 from splitgen.settings.layers import build_config
-from splitgen.settings.stop import Stop
 
 
 def split_tasks(margins, rounds) -> tuple[Split, dict]:
@@ -25,7 +24,7 @@ def split_tasks(margins, rounds) -> tuple[Split, dict]:
     }
     run = open_run(build_config(settings), find_model("conv"), Screen(quiet=True), "cpu", None, "split")
     tasks = SavedTasks(margins, {"meta_steps": 0, "agreement": []})
-    return run_split(run, tasks, Stop(run.config.refinement.meta_steps)), run.record
+    return run_split(run, tasks), run.record
 
 
 @pytest.fixture(scope="module")
