@@ -125,7 +125,7 @@ def fit_agreement(
 def foretell_search(pace: Pace, sizes: Sizes, n_candidates: int, config: SearchConfig, recipe: TrainingConfig) -> float:
     """Seconds of the confusion, and of the rounds of the search."""
     n_half = min(sizes.used // 2, MAX_CONFUSION_ROWS)
-    seconds = pace.fit_seconds(n_half, recipe, n_half)
+    seconds = pace.fits_seconds(1, n_half, recipe, n_half)
     n_test = min(sizes.test, MAX_SEARCH_TEST_ROWS)
     for n_rows, n_fits in zip(config.rows, count_fits(n_candidates, config), strict=True):
         seconds += pace.fits_seconds(n_fits, min(n_rows, sizes.train), recipe, n_test)
