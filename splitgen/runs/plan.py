@@ -26,7 +26,7 @@ from splitgen.settings.stages import (
     VerificationConfig,
 )
 from splitgen.tasks.agreement import count_epochs_to_converge
-from splitgen.verification.sampling import count_folds
+from splitgen.verification.verification import count_verification_fits
 
 META = 0.55  # of a budget, what discovery and refinement share by `RefinementConfig.budget_share`
 SHARES = {"agreement": 0.08, "search": 0.10, "sharpen": 0.23, "agreement of the chosen": 0.04}
@@ -237,8 +237,8 @@ def foretell_verification(pace: Pace, sizes: Sizes, config: VerificationConfig, 
     share = 1.0 if config.max_rows is None else min(1.0, config.max_rows / sizes.used)
     n_held = sizes.validation or sizes.train * config.holdout_fraction
     n_fitted = sizes.train if sizes.validation else sizes.train - n_held
-    n_fits = 2 + count_folds(sizes.used, sizes.test)
-    fits = pace.fits_seconds(config.seeds * n_fits, max(1, round(share * n_fitted)), recipe)
+    n_fits = count_verification_fits(sizes.used, sizes.test, config)
+    fits = pace.fits_seconds(n_fits, max(1, round(share * n_fitted)), recipe)
     n_predicted = share * (n_held + 3 * sizes.test) + 2 * sizes.own_test
     return fits + config.seeds * n_predicted * pace.row_seconds / pace.workers
 

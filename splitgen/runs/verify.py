@@ -59,9 +59,8 @@ def settle_verification(run: Run, sizes: Sizes) -> float | None:
 
 def judge_split(run: Run, split: Split) -> Verification:
     """Verify a split, with progress shown."""
-    config, counts = run.config, split.counts()
-    n_used = counts["train"] + counts["validation"] + counts["test"]
-    n_fits = count_verification_fits(n_used, counts["test"], config.verification)
+    config, sizes = run.config, measure_sizes(run, split)
+    n_fits = count_verification_fits(sizes.used, sizes.test, config.verification)
     with run.screen.progress("verify", n_fits) as progress:
         result = verify_split(run.bench, split, config.verification, progress.advance)
     asked = run.asked.verification.seeds
