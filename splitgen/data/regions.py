@@ -1,4 +1,5 @@
-"""Statistics of a part of an image: colour, brightness and texture at the border, in the centre, in halves and ninths.
+"""Statistics of a part of an image: colour, brightness and texture at the border, in the centre, in halves,
+thirds and ninths.
 
 A quality is one function from a `Surface` to numbers by place, and one entry of `QUALITIES`; a place is one entry of
 `PLACES`. The name of a statistic is the quality's and the place's: "red light at the border".
@@ -34,17 +35,22 @@ NINTHS = (
     ("bottom left", "bottom middle", "bottom right"),
 )
 HALVES = ("in the upper half", "in the lower half", "in the left half", "in the right half")
-PLACES = (WHOLE, "at the border", "in the centre", *HALVES, *(name for names in NINTHS for name in names))
+THIRDS = ("in the top third", "in the bottom third", "in the left third", "in the right third")
+PLACES = (WHOLE, "at the border", "in the centre", *HALVES, *THIRDS, *(name for names in NINTHS for name in names))
 
 
 def lay_out_places(height: int, width: int) -> torch.Tensor:
     """The weights float64 [height * width, places] that give the mean over each of `PLACES`: the whole; the border; the
-    centre, that is the inner half of height and width; halves; ninths. Where 2 or 3 does not divide a length, the parts
-    share a row or a column of pixels."""
+    centre, that is the inner half of height and width; halves; the outer thirds; ninths. Where 2 or 3 does not divide a
+    length, the parts share a row or a column of pixels."""
     thick, every = max(1, min(height, width) // BORDER_SHARE), slice(None)
     inside = [slice(length // 4, length - length // 4) for length in (height, width)]
     boxes = [(every, every), (inside[0], inside[1])]
-    boxes += [(cut(half, 2, height), every) for half in range(2)] + [(every, cut(half, 2, width)) for half in range(2)]
+    for n_parts in (2, 3):
+        ends = (0, n_parts - 1)
+        boxes += [(cut(end, n_parts, height), every) for end in ends] + [
+            (every, cut(end, n_parts, width)) for end in ends
+        ]
     boxes += [(cut(row, 3, height), cut(column, 3, width)) for row in range(3) for column in range(3)]
     masks = [mask_box(height, width, *box) for box in boxes]
     border = 1 - mask_box(height, width, slice(thick, height - thick), slice(thick, width - thick))

@@ -62,16 +62,17 @@ def join_names(names: Sequence[str], places: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"{name} {place}".strip() for name in names for place in places)
 
 
+LEADING = ("in the upper half", "in the top third", "in the left half", "in the left third")
 # What may be named: each says what was planted, where it was planted.
 KINDS = {
     "patch": join_names(
         ("red", "blue", "red-green", "yellow-blue", "warmth", "hue"),
-        ("", "at the border", "in the upper half", "in the left half", "top left"),
+        ("", "at the border", *LEADING, "top left"),
     ),
     "brightness": ("brightness", "background brightness", "foreground brightness"),
     "site": ("site",),
     "red-border": join_names(("red", "red-green", "warmth", "red light"), ("at the border",)),
-    "yellow-top": join_names(("yellow-blue", "warmth"), ("in the upper half", "top left", "top middle", "top right")),
+    "yellow-top": join_names(("yellow-blue", "warmth"), (*LEADING[:2], "top left", "top middle", "top right")),
     "texture": join_names(("fine texture", "edge density", "sharpness"), PLACES),
 }
 PHOTOGRAPHS = {"red-border": plant_red_border, "yellow-top": plant_yellow_top, "texture": plant_texture}

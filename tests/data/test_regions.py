@@ -54,11 +54,27 @@ def test_an_image_that_is_yellow_top_left_is_so_there_alone():
     found = measure(image)
     told = {name: found[f"yellow-blue {name}"] for name in PARTS}
     halves = {"in the upper half": 16 / 72, "in the left half": 16 / 72}
+    thirds = {"in the top third": 1 / 3, "in the left third": 1 / 3}
     inside = {"in the centre": 1 / 36, "at the border": 7 / 44, "top left": 1}
-    expected = dict.fromkeys(PARTS, 0.0) | halves | inside
+    expected = dict.fromkeys(PARTS, 0.0) | halves | thirds | inside
     assert told == pytest.approx(expected, abs=1e-5)
     assert found["hue top left"] == "yellow"
     assert found["blue"] < 0
+
+
+@pytest.mark.parametrize(
+    ("third", "rows", "columns"),
+    [("top", (0, 5), (0, 13)), ("bottom", (8, 13), (0, 13)), ("left", (0, 13), (0, 5)), ("right", (0, 13), (8, 13))],
+)
+def test_a_third_of_a_length_that_3_does_not_divide_has_the_row_that_it_shares(third, rows, columns):
+    image = black(13, 13, 1)
+    image[:, slice(*rows), slice(*columns)] = 255
+    found = measure(image)
+    others = {name: found[f"brightness in the {name} third"] for name in ("top", "bottom", "left", "right")}
+    across = 5 / 13
+    expected = dict.fromkeys(others, across) | {third: 1}
+    expected[{"top": "bottom", "bottom": "top", "left": "right", "right": "left"}[third]] = 0
+    assert others == pytest.approx(expected, abs=1e-5)
 
 
 def test_contrast_is_that_of_the_place():
