@@ -7,15 +7,25 @@ without a budget.
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
 
 from splitgen.models.pace import Pace
-from splitgen.search.candidates import MAX_SEARCH_TEST_ROWS, count_fits
-from splitgen.search.rounds import list_marks
-from splitgen.search.sides import MAX_CONFUSION_ROWS
+from splitgen.runs.forecast import (
+    Sizes,
+    foretell_agreement,
+    foretell_discovery,
+    foretell_refinement,
+    foretell_search,
+    foretell_sharpening,
+    foretell_stages,
+    foretell_verification,
+)
 from splitgen.settings.presets import settled
 from splitgen.settings.stages import (
     AgreementConfig,
@@ -25,11 +35,14 @@ from splitgen.settings.stages import (
     TrainingConfig,
     VerificationConfig,
 )
-from splitgen.tasks.agreement import count_epochs_to_converge
-from splitgen.verification.verification import count_verification_fits
 
 META = 0.55  # of a budget, what discovery and refinement share by `RefinementConfig.budget_share`
+META_STAGES = {"discover", "refine"}
 SHARES = {"agreement": 0.08, "search": 0.10, "sharpen": 0.23, "agreement of the chosen": 0.04}
+# Pixels of all images, and the seconds that a run takes by default: digits, a thousand small pictures, fifty thousand.
+DEFAULT_SECONDS = ((1.2e5, 60.0), (1e6, 180.0), (5e7, 600.0))
+PATIENCE = 1.25  # times as long, stages are left as large as they are: else noise would decide what a run makes
+STEPS = (4, 6, 8, 12, 16, 20, 24, 32, 40, 48, 56)  # of meta-steps, those that are chosen where there is less time
 FEWEST_ROWS = 500
 SLACK = 1.2  # of what a stage is foretold, the most that it is given
 SMALLER = 0.8  # of the rows, in one step of making a stage smaller
@@ -83,34 +96,6 @@ class Clock:
         return self.left * self.shares[stage] / rest if rest else 0.0
 
 
-@dataclass(frozen=True)
-class Sizes:
-    """Rows of the parts of a split, made or to be made, and of the source's own test set."""
-
-    train: int
-    validation: int
-    test: int
-    own_test: int = 0
-
-    @property
-    def used(self) -> int:
-        return self.train + self.validation + self.test
-
-
-def foretell_agreement(
-    pace: Pace, n_points: int, n_tasks: int, config: AgreementConfig, recipe: TrainingConfig
-) -> float:
-    """Seconds to score so many tasks, and the target and a random task beside them, which may not be fitted at once;
-    n_tasks -1: of the one task that was chosen, alone."""
-    n_rows = min(config.max_rows, n_points)
-    n_train = round(n_rows * config.train_fraction)
-    first, *longer = (replace(recipe, epochs=epochs) for epochs in count_epochs_to_converge(n_train, config, recipe))
-    seconds = (n_tasks + 2) * pace.fits_seconds(config.networks, n_train, first, n_rows)
-    if n_tasks < 0:
-        return seconds
-    return seconds + 2 * sum(pace.fits_seconds(config.networks, n_train, each, n_rows) for each in longer)
-
-
 def fit_agreement(
     seconds: float | None, pace: Pace, n_points: int, n_tasks: int, config: AgreementConfig, recipe: TrainingConfig
 ) -> AgreementConfig:
@@ -120,16 +105,6 @@ def fit_agreement(
     while config.max_rows > FEWEST_ROWS and foretell_agreement(pace, n_points, n_tasks, config, recipe) > seconds:
         config = replace(config, max_rows=max(FEWEST_ROWS, int(min(config.max_rows, n_points) * SMALLER)))
     return config
-
-
-def foretell_search(pace: Pace, sizes: Sizes, n_candidates: int, config: SearchConfig, recipe: TrainingConfig) -> float:
-    """Seconds of the confusion, and of the rounds of the search."""
-    n_half = min(sizes.used // 2, MAX_CONFUSION_ROWS)
-    seconds = pace.fits_seconds(1, n_half, recipe, n_half)
-    n_test = min(sizes.test, MAX_SEARCH_TEST_ROWS)
-    for n_rows, n_fits in zip(config.rows, count_fits(n_candidates, config), strict=True):
-        seconds += pace.fits_seconds(n_fits, min(n_rows, sizes.train), recipe, n_test)
-    return seconds
 
 
 def fit_search(
@@ -142,26 +117,6 @@ def fit_search(
         rows = (max(FEWEST_ROWS, int(min(n_rows, sizes.train) * SMALLER)) for n_rows in config.rows)
         config = replace(config, rows=tuple(rows))
     return config
-
-
-def foretell_judging(
-    pace: Pace, sizes: Sizes, n_candidates: int, config: SearchConfig, recipe: TrainingConfig
-) -> float:
-    """Seconds to judge so many candidates as the last round of a search does."""
-    n_test = min(sizes.test, MAX_SEARCH_TEST_ROWS)
-    return pace.fits_seconds(n_candidates, min(config.rows[-1], sizes.train), recipe, n_test)
-
-
-def foretell_sharpening(
-    pace: Pace, sizes: Sizes, n_points: int, config: SharpeningConfig, search: SearchConfig, recipe: TrainingConfig
-) -> float:
-    """Seconds of all rounds: each of several candidates in the first, and of the best alone after it."""
-    n_fits, n_train = config.folds * config.networks, n_points - n_points // config.folds
-    one = pace.fits_seconds(n_fits, n_train, recipe, n_points // config.folds)
-    first = config.candidates * one + foretell_judging(pace, sizes, config.candidates, search, recipe)
-    others = one + foretell_judging(pace, sizes, 1, search, recipe)
-    rounds = settled(config.rounds)
-    return first + (rounds - 1) * others if rounds else 0.0
 
 
 def list_sharpenings(config: SharpeningConfig) -> Iterator[SharpeningConfig]:
@@ -193,54 +148,51 @@ def fit_sharpening(
     return replace(config, rounds=0)
 
 
-def foretell_meta_steps(pace: Pace, n_steps: int, n_networks: int, inner_steps: int, batch_size: int) -> float:
-    """Seconds of meta-steps in which so many networks are trained side by side and reversed, at about the price of
-    their training."""
-    step_seconds = pace.step_seconds * batch_size / pace.batch_size
-    return n_steps * math.ceil(n_networks / pace.workers) * 2 * inner_steps * step_seconds
+def default_seconds(n_pixels: int) -> float:
+    """Seconds of a whole run, verification included, where nobody gives a budget or steps, by the pixels of all
+    images: between those of `DEFAULT_SECONDS` in proportion, by logarithms."""
+    pixels, seconds = np.log(np.array(DEFAULT_SECONDS)).T
+    return float(np.exp(np.interp(np.log(n_pixels), pixels, seconds)))
 
 
-def foretell_refinement(pace: Pace, sizes: Sizes, config: RunConfig) -> float:
-    """Seconds of all meta-steps and of the judging after each round."""
-    refinement, last = config.refinement, settled(config.refinement.meta_steps)
-    seconds, before, n_runners = 0.0, 0, refinement.candidates + settled(refinement.new_tasks)
-    for mark in list_marks(settled(refinement.first_round), last):
-        seconds += foretell_meta_steps(
-            pace, mark - before, n_runners, refinement.inner_steps, refinement.batch_size
-        ) + foretell_judging(pace, sizes, n_runners, config.search, config.training)
-        before, n_runners = mark, min(n_runners, refinement.keep)
-    return seconds
+def choose_sizes(
+    seconds: float, pace: Pace, sizes: Sizes, n_points: int, config: RunConfig, stages: Sequence[str], n_tasks: int
+) -> RunConfig:
+    """The settings with the stages that take part made smaller, so that they are foretold to take so long in all, or as
+    long as the fewest meta-steps of `STEPS` take."""
+    shares = share_out(config, stages)
+    shares = share_seconds(seconds, shares, foretell_stages(pace, sizes, n_points, config, list(shares), n_tasks))
+    search, recipe = config.search, config.training
+    smaller: dict[str, Any] = {}
+    if "discover" in shares:
+        steps = fit_steps(
+            shares["discover"], settled(config.discovery.meta_steps), partial(foretell_discovery, pace, config)
+        )
+        smaller["discovery"] = replace(config.discovery, meta_steps=steps)
+    if "agreement" in shares:
+        smaller["agreement"] = fit_agreement(shares["agreement"], pace, n_points, n_tasks, config.agreement, recipe)
+    if "search" in shares:
+        n_candidates = 2 * search.n_cuts * n_tasks
+        search = smaller["search"] = fit_search(shares["search"], pace, sizes, n_candidates, search, recipe)
+    if "refine" in shares:
+        steps = fit_steps(
+            shares["refine"],
+            settled(config.refinement.meta_steps),
+            partial(foretell_refinement, pace, sizes, replace(config, search=search)),
+        )
+        smaller["refinement"] = replace(config.refinement, meta_steps=steps)
+    if "sharpen" in shares:
+        smaller["sharpening"] = fit_sharpening(
+            shares["sharpen"], pace, sizes, n_points, config.sharpening, search, recipe
+        )
+    return replace(config, **smaller)
 
 
-def foretell_stages(
-    pace: Pace, sizes: Sizes, n_points: int, config: RunConfig, stages: Sequence[str], n_tasks: int
-) -> dict[str, float]:
-    """Seconds of each of the stages that take part, as large as they are asked for, in their order; not of those whose
-    meta-steps are left open."""
-    discovery, recipe = config.discovery, config.training
-    foretell = {
-        "discover": lambda: foretell_meta_steps(
-            pace, settled(discovery.meta_steps), 2, discovery.inner_steps, settled(discovery.batch_size)
-        ),
-        "agreement": lambda: foretell_agreement(pace, n_points, n_tasks, config.agreement, recipe),
-        "search": lambda: foretell_search(pace, sizes, 2 * config.search.n_cuts * n_tasks, config.search, recipe),
-        "refine": lambda: foretell_refinement(pace, sizes, config),
-        "sharpen": lambda: foretell_sharpening(pace, sizes, n_points, config.sharpening, config.search, recipe),
-        "agreement of the chosen": lambda: foretell_agreement(pace, n_points, -1, config.agreement, recipe),
-    }
-    steps = {"discover": discovery.meta_steps, "refine": config.refinement.meta_steps}
-    return {stage: foretell[stage]() for stage in share_out(config, stages) if steps.get(stage, 0) is not None}
-
-
-def foretell_verification(pace: Pace, sizes: Sizes, config: VerificationConfig, recipe: TrainingConfig) -> float:
-    """Seconds of all seeds."""
-    share = 1.0 if config.max_rows is None else min(1.0, config.max_rows / sizes.used)
-    n_held = sizes.validation or sizes.train * config.holdout_fraction
-    n_fitted = sizes.train if sizes.validation else sizes.train - n_held
-    n_fits = count_verification_fits(sizes.used, sizes.test, config)
-    fits = pace.fits_seconds(n_fits, max(1, round(share * n_fitted)), recipe)
-    n_predicted = share * (n_held + 3 * sizes.test) + 2 * sizes.own_test
-    return fits + config.seeds * n_predicted * pace.row_seconds / pace.workers
+def fit_steps(seconds: float, most: int, foretell: Callable[[int], float]) -> int:
+    """The most meta-steps of `STEPS`, and as most as many as given, that are foretold to take no longer; the fewest
+    where none does."""
+    fitting = [steps for steps in (*STEPS, most) if steps <= most and foretell(steps) <= seconds]
+    return max(fitting, default=min(STEPS[0], most))
 
 
 def fit_verification(

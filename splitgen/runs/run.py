@@ -26,7 +26,8 @@ from splitgen.errors import RunFolderError
 from splitgen.models.bench import Bench, make_bench
 from splitgen.models.pace import Pace, measure_pace
 from splitgen.models.registry import ModelFactory
-from splitgen.runs.plan import Clock, Sizes
+from splitgen.runs.forecast import Sizes
+from splitgen.runs.plan import Clock
 from splitgen.screen.console import OpeningBar, Screen
 from splitgen.settings.layers import build_config, merge_settings
 from splitgen.settings.stages import RunConfig
@@ -51,6 +52,7 @@ class Run:
     way: to find tasks, a name of `WAYS`; labels: the user's own table of tasks, for the way "given".
     clock: the budget of all until the split is written; without one, meta-steps and rounds alone are the stop.
     verify_seconds: a budget for the verification.
+    open_steps: of `META_STAGES`, those whose meta-steps nobody has given, and no budget bounds.
     tasks, split, verification: what its stages gave, as far as they have come.
     record: becomes run.json; every figure that was printed, the settings, timings, environment.
     claim: keeps `out` for this run as long as it lives.
@@ -65,6 +67,7 @@ class Run:
     labels: Path | None = None
     clock: Clock = field(default_factory=lambda: Clock(None))
     verify_seconds: float | None = None
+    open_steps: frozenset[str] = frozenset()
     record: dict[str, Any] = field(default_factory=dict)
     tasks: SavedTasks | None = None
     split: Split | None = None
@@ -140,6 +143,8 @@ def open_run(
     with OpeningBar(screen, "decode") as on_progress:
         dataset = open_dataset(config.data, on_progress=on_progress) if dataset is None else dataset
     opened = time.monotonic()
+    is_open = budget_seconds is None and chosen is None
+    open_steps = find_open_steps(config) if is_open else frozenset()
     asked = config = resolve_settings(config, dataset, is_timed=budget_seconds is not None)
     if chosen:
         config = build_config(merge_settings(dataclasses.asdict(asked), chosen))
@@ -154,7 +159,7 @@ def open_run(
     elif default_out:
         out, claim = claim_next(DEFAULT_PARENT, short_name(config.data.dataset))
     clock = Clock(budget_seconds, start=start)
-    run = Run(asked, config, screen, bench, out, way, labels, clock, verify_seconds=verify_seconds, claim=claim)
+    run = Run(asked, config, screen, bench, out, way, labels, clock, verify_seconds, open_steps, claim=claim)
     run.record.update(command=command, config=dataclasses.asdict(asked), environment=describe_environment(device))
     run.record["seconds"] = {"open": round(opened - start, 3)}
     run.record["dataset"] = describe_dataset(dataset)
@@ -167,6 +172,12 @@ def open_run(
     for line in (*dataset.notes, *tell_numbering(dataset.class_names), *tell_target(bench.target, dataset.class_names)):
         screen.note(line)
     return run
+
+
+def find_open_steps(config: RunConfig) -> frozenset[str]:
+    """The stages of `META_STAGES` whose meta-steps the settings leave open."""
+    steps = {"discover": config.discovery.meta_steps, "refine": config.refinement.meta_steps}
+    return frozenset(stage for stage, given in steps.items() if given is None)
 
 
 def resolve_settings(config: RunConfig, dataset: ImageDataset, *, is_timed: bool = False) -> RunConfig:

@@ -13,7 +13,8 @@ import numpy as np
 from splitgen._version import __version__
 from splitgen.data.class_names import list_names
 from splitgen.data.dataset import describe_dataset
-from splitgen.runs.plan import fit_search, fit_sharpening, foretell_judging
+from splitgen.runs.forecast import foretell_judging
+from splitgen.runs.plan import fit_search, fit_sharpening
 from splitgen.runs.run import Run, describe_settings, tell_chosen
 from splitgen.runs.tasks import score_tasks
 from splitgen.search.candidates import (

@@ -6,7 +6,16 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from splitgen.runs.plan import SLACK, foretell_stages, share_out, share_seconds
+from splitgen.runs.forecast import foretell_stages, foretell_verification
+from splitgen.runs.plan import (
+    META_STAGES,
+    PATIENCE,
+    SLACK,
+    choose_sizes,
+    default_seconds,
+    share_out,
+    share_seconds,
+)
 from splitgen.runs.report import run_explanation, run_report
 from splitgen.runs.run import Run, close_run
 from splitgen.runs.split import run_split
@@ -21,6 +30,7 @@ from splitgen.tasks.tasks_file import SavedTasks, check_tasks_belong, read_tasks
 
 DISCOVER = ("discover", "agreement")
 SPLIT = ("search", "refine", "sharpen", "agreement of the chosen")
+CHOSEN = ("discovery", "agreement", "search", "refinement", "sharpening")  # settings that stages are made smaller by
 MAKE, MAKE_OTHERWISE = (*DISCOVER, *SPLIT), ("agreement", "search")
 
 
@@ -32,11 +42,13 @@ def make(run: Run) -> None:
 
 
 def begin(run: Run, stages: Sequence[str], n_tasks: int, *, verifies: bool = True) -> None:
-    """Share the budget out, where there is one, and say what is planned and foretold. n_tasks: found or to be found."""
+    """Share the budget out, where there is one, or choose sizes for the default time, and say what is planned and
+    foretold. n_tasks: found or to be found."""
+    choose_by_default(run, stages, n_tasks, verifies)
     left, until = run.clock.left, None
     planned: dict[str, float] = {}
     if left is not None or not run.screen.is_quiet:  # else nobody is told, and nothing is measured
-        planned = foretell_stages(run.pace, run.sizes, run.dataset.n_points, run.config, stages, n_tasks)
+        planned = foretell(run, stages, n_tasks)
     if left is not None:
         most = {stage: SLACK * seconds for stage, seconds in planned.items()}
         run.clock.shares = planned = share_seconds(left, share_out(run.config, stages), most)
@@ -50,6 +62,35 @@ def begin(run: Run, stages: Sequence[str], n_tasks: int, *, verifies: bool = Tru
     if verifies and (seconds := settle_verification(run, run.sizes)) is not None:
         planned = {**planned, "verify": seconds}
     run.screen.outlook = Outlook(planned, bounded, until, start=run.clock.start) if planned else None
+
+
+def choose_by_default(run: Run, stages: Sequence[str], n_tasks: int, verifies: bool) -> None:
+    """Where all meta-steps are left open, and this machine would take much longer than the data's size is worth, the
+    stages are made smaller: at once, so that what the run gives depends on nothing that the clock says later."""
+    with_steps = META_STAGES.intersection(stages)
+    if not with_steps or not run.open_steps >= with_steps:
+        return
+    config, n_points = run.config, run.dataset.n_points
+    seconds = default_seconds(n_points * run.dataset.image_size**2)
+    if verifies:
+        verification = foretell_verification(run.pace, run.sizes, config.verification, config.training)
+        seconds = max(seconds - verification, seconds / 2)
+    shares = share_out(config, MAKE)
+    seconds *= sum(shares.get(stage, 0.0) for stage in stages) / sum(shares.values())
+    foretold = sum(foretell(run, stages, n_tasks).values())
+    if foretold <= PATIENCE * seconds:
+        return
+    smaller = choose_sizes(seconds, run.pace, run.sizes, n_points, config, stages, n_tasks)
+    run.settle(**{name: getattr(smaller, name) for name in CHOSEN})
+    run.screen.note(
+        f"made smaller for this machine: all would take about {tell_seconds(foretold)}; --budget gives more time"
+    )
+
+
+def foretell(run: Run, stages: Sequence[str], n_tasks: int) -> dict[str, float]:
+    """Seconds of those of the stages that take part."""
+    taking_part = list(share_out(run.config, stages))
+    return foretell_stages(run.pace, run.sizes, run.dataset.n_points, run.config, taking_part, n_tasks)
 
 
 def finish(run: Run, split: Split | None, tasks: SavedTasks) -> None:

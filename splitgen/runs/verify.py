@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from splitgen.models.registry import find_model
-from splitgen.runs.plan import Sizes, fit_verification, foretell_verification
+from splitgen.runs.forecast import Sizes, foretell_verification
+from splitgen.runs.plan import fit_verification
 from splitgen.runs.run import Run, count_own_test
 from splitgen.screen.outlook import tell_seconds
 from splitgen.screen.tables import print_transfer, print_verification

@@ -1,0 +1,135 @@
+"""How long each stage of a run will take, by the pace that was measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from splitgen.models.pace import Pace
+from splitgen.search.candidates import MAX_SEARCH_TEST_ROWS, count_fits
+from splitgen.search.rounds import list_marks
+from splitgen.search.sides import MAX_CONFUSION_ROWS
+from splitgen.settings.presets import settled
+from splitgen.settings.stages import (
+    AgreementConfig,
+    RunConfig,
+    SearchConfig,
+    SharpeningConfig,
+    TrainingConfig,
+    VerificationConfig,
+)
+from splitgen.tasks.agreement import count_epochs_to_converge
+from splitgen.verification.verification import count_verification_fits
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Rows of the parts of a split, made or to be made, and of the source's own test set."""
+
+    train: int
+    validation: int
+    test: int
+    own_test: int = 0
+
+    @property
+    def used(self) -> int:
+        return self.train + self.validation + self.test
+
+
+def foretell_agreement(
+    pace: Pace, n_points: int, n_tasks: int, config: AgreementConfig, recipe: TrainingConfig
+) -> float:
+    """Seconds to score so many tasks, and the target and a random task beside them, which may not be fitted at once;
+    n_tasks -1: of the one task that was chosen, alone."""
+    n_rows = min(config.max_rows, n_points)
+    n_train = round(n_rows * config.train_fraction)
+    first, *longer = (replace(recipe, epochs=epochs) for epochs in count_epochs_to_converge(n_train, config, recipe))
+    seconds = (n_tasks + 2) * pace.fits_seconds(config.networks, n_train, first, n_rows)
+    if n_tasks < 0:
+        return seconds
+    return seconds + 2 * sum(pace.fits_seconds(config.networks, n_train, each, n_rows) for each in longer)
+
+
+def foretell_search(pace: Pace, sizes: Sizes, n_candidates: int, config: SearchConfig, recipe: TrainingConfig) -> float:
+    """Seconds of the confusion, and of the rounds of the search."""
+    n_half = min(sizes.used // 2, MAX_CONFUSION_ROWS)
+    seconds = pace.fits_seconds(1, n_half, recipe, n_half)
+    n_test = min(sizes.test, MAX_SEARCH_TEST_ROWS)
+    for n_rows, n_fits in zip(config.rows, count_fits(n_candidates, config), strict=True):
+        seconds += pace.fits_seconds(n_fits, min(n_rows, sizes.train), recipe, n_test)
+    return seconds
+
+
+def foretell_judging(
+    pace: Pace, sizes: Sizes, n_candidates: int, config: SearchConfig, recipe: TrainingConfig
+) -> float:
+    """Seconds to judge so many candidates as the last round of a search does."""
+    n_test = min(sizes.test, MAX_SEARCH_TEST_ROWS)
+    return pace.fits_seconds(n_candidates, min(config.rows[-1], sizes.train), recipe, n_test)
+
+
+def foretell_sharpening(
+    pace: Pace, sizes: Sizes, n_points: int, config: SharpeningConfig, search: SearchConfig, recipe: TrainingConfig
+) -> float:
+    """Seconds of all rounds: each of several candidates in the first, and of the best alone after it."""
+    n_fits, n_train = config.folds * config.networks, n_points - n_points // config.folds
+    one = pace.fits_seconds(n_fits, n_train, recipe, n_points // config.folds)
+    first = config.candidates * one + foretell_judging(pace, sizes, config.candidates, search, recipe)
+    others = one + foretell_judging(pace, sizes, 1, search, recipe)
+    rounds = settled(config.rounds)
+    return first + (rounds - 1) * others if rounds else 0.0
+
+
+def foretell_meta_steps(pace: Pace, n_steps: int, n_networks: int, inner_steps: int, batch_size: int) -> float:
+    """Seconds of meta-steps in which so many networks are trained side by side and reversed, at about the price of
+    their training."""
+    step_seconds = pace.step_seconds * batch_size / pace.batch_size
+    return n_steps * math.ceil(n_networks / pace.workers) * 2 * inner_steps * step_seconds
+
+
+def foretell_discovery(pace: Pace, config: RunConfig, n_steps: int) -> float:
+    """Seconds of so many meta-steps."""
+    discovery = config.discovery
+    return foretell_meta_steps(pace, n_steps, 2, discovery.inner_steps, settled(discovery.batch_size))
+
+
+def foretell_refinement(pace: Pace, sizes: Sizes, config: RunConfig, n_steps: int) -> float:
+    """Seconds of so many meta-steps and of the judging after each round."""
+    refinement = config.refinement
+    seconds, before, n_runners = 0.0, 0, refinement.candidates + settled(refinement.new_tasks)
+    for mark in list_marks(settled(refinement.first_round), n_steps):
+        seconds += foretell_meta_steps(
+            pace, mark - before, n_runners, refinement.inner_steps, refinement.batch_size
+        ) + foretell_judging(pace, sizes, n_runners, config.search, config.training)
+        before, n_runners = mark, min(n_runners, refinement.keep)
+    return seconds
+
+
+def foretell_stages(
+    pace: Pace, sizes: Sizes, n_points: int, config: RunConfig, stages: Sequence[str], n_tasks: int
+) -> dict[str, float]:
+    """Seconds of each of the stages, as large as they are asked for, in their order; not of those whose
+    meta-steps are left open."""
+    recipe = config.training
+    steps = {"discover": config.discovery.meta_steps, "refine": config.refinement.meta_steps}
+    foretell = {
+        "discover": lambda: foretell_discovery(pace, config, settled(steps["discover"])),
+        "agreement": lambda: foretell_agreement(pace, n_points, n_tasks, config.agreement, recipe),
+        "search": lambda: foretell_search(pace, sizes, 2 * config.search.n_cuts * n_tasks, config.search, recipe),
+        "refine": lambda: foretell_refinement(pace, sizes, config, settled(steps["refine"])),
+        "sharpen": lambda: foretell_sharpening(pace, sizes, n_points, config.sharpening, config.search, recipe),
+        "agreement of the chosen": lambda: foretell_agreement(pace, n_points, -1, config.agreement, recipe),
+    }
+    return {stage: foretell[stage]() for stage in stages if steps.get(stage, 0) is not None}
+
+
+def foretell_verification(pace: Pace, sizes: Sizes, config: VerificationConfig, recipe: TrainingConfig) -> float:
+    """Seconds of all seeds."""
+    share = 1.0 if config.max_rows is None else min(1.0, config.max_rows / sizes.used)
+    n_held = sizes.validation or sizes.train * config.holdout_fraction
+    n_fitted = sizes.train if sizes.validation else sizes.train - n_held
+    n_fits = count_verification_fits(sizes.used, sizes.test, config)
+    fits = pace.fits_seconds(n_fits, max(1, round(share * n_fitted)), recipe)
+    n_predicted = share * (n_held + 3 * sizes.test) + 2 * sizes.own_test
+    return fits + config.seeds * n_predicted * pace.row_seconds / pace.workers
