@@ -7,19 +7,25 @@ from dataclasses import replace
 
 import pytest
 
-from splitgen.models.pace import ALONE, Pace
-from splitgen.runs.plan import (
-    FEWEST_ROWS,
-    Clock,
+from splitgen.models.pace import Pace
+from splitgen.runs.forecast import (
     Sizes,
-    fit_agreement,
-    fit_search,
-    fit_sharpening,
-    fit_verification,
     foretell_agreement,
     foretell_search,
     foretell_sharpening,
-    foretell_verification,
+    foretell_stages,
+)
+from splitgen.runs.plan import (
+    FEWEST_ROWS,
+    STEPS,
+    Clock,
+    choose_sizes,
+    default_seconds,
+    fit_agreement,
+    fit_search,
+    fit_sharpening,
+    fit_steps,
+    fit_verification,
     share_out,
     share_seconds,
 )
@@ -88,32 +94,6 @@ def test_what_a_stage_saves_or_overruns_is_shared_by_those_after_it(monkeypatch)
     assert (Clock(None, {"a": 1}).left, Clock(None, {"a": 1}).allot("a")) == (None, None)
 
 
-def test_a_training_takes_its_steps_and_trainings_side_by_side_go_by_rounds():
-    assert PACE.fit_seconds(1_000, RECIPE) == pytest.approx(10 * 10 * 0.01)
-    assert PACE.fit_seconds(50, RECIPE) == pytest.approx(10 * 1 * 0.01 / 2)  # a step of half a batch
-    assert PACE.fits_seconds(3, 1_000, RECIPE) == pytest.approx(2 * PACE.fit_seconds(1_000, RECIPE))
-    assert PACE.fits_seconds(1, 1_000, RECIPE) == pytest.approx(
-        ALONE * PACE.fit_seconds(1_000, RECIPE)
-    )  # on two threads
-    assert replace(PACE, workers=16).fits_seconds(2, 1_000, RECIPE) == PACE.fits_seconds(1, 1_000, RECIPE)
-    asks = replace(PACE, row_seconds=0.001)
-    assert asks.fit_seconds(1_000, RECIPE, 500) == pytest.approx(1.0 + 0.5)
-
-
-def test_an_agreement_is_foretold_with_the_second_trainings_of_target_and_random_task():
-    config = AgreementConfig(networks=2, max_rows=4_000, epochs=10)
-    epoch = 30 * 0.01  # 3000 rows, two networks side by side
-    assert foretell_agreement(PACE, 9_999, 1, config, RECIPE) == pytest.approx((1 + 2) * 10 * epoch)
-    by_size = replace(config, epochs=None)  # 20 by the recipe, and 34, which are 1000 steps, to converge
-    assert foretell_agreement(PACE, 9_999, 1, by_size, RECIPE) == pytest.approx((3 * 20 + 2 * 34) * epoch)
-
-
-def test_a_search_is_foretold_as_the_confusion_and_its_rounds():
-    config = SearchConfig(rows=(1_000, 8_000), keep=(3,), max_trained=8)
-    confusion, first, last = 5.0 * ALONE, 4 * 1.0, 2 * 5.0  # 8 and 3 candidates, two at a time; train has 5000 rows
-    assert foretell_search(PACE, SIZES, 20, config, RECIPE) == pytest.approx(confusion + first + last)
-
-
 @pytest.mark.parametrize("seconds", [0.0, 3.0, 9.0, 12.0, 1e6, None])
 def test_rows_are_as_many_as_the_time_allows(seconds):
     agreement, search = AgreementConfig(max_rows=9_000), SearchConfig(rows=(1_000, 4_000), keep=(3,))
@@ -146,17 +126,6 @@ def test_a_sharpening_loses_late_rounds_first_and_all_of_it_last():
         assert foretell_sharpening(PACE, SIZES, 10_000, config, SearchConfig(), RECIPE) <= seconds
 
 
-def test_a_verification_is_foretold_by_its_trainings():
-    whole = VerificationConfig(seeds=3)
-    fits = 3 * (1 + 1 + 2)  # half and half: the test rows in two folds
-    assert foretell_verification(PACE, SIZES, whole, RECIPE) == pytest.approx(fits / 2 * 10 * 45 * 0.01)
-    with_validation = Sizes(4_000, 1_000, 5_000)
-    assert foretell_verification(PACE, with_validation, whole, RECIPE) == pytest.approx(fits / 2 * 10 * 40 * 0.01)
-    asks = replace(PACE, step_seconds=0.0, row_seconds=0.001)
-    predicted = 3 * (500 + 3 * 5_000 + 2 * 1_000)
-    assert foretell_verification(asks, replace(SIZES, own_test=1_000), whole, RECIPE) == pytest.approx(predicted / 2000)
-
-
 def test_a_verification_has_fewer_seeds_and_then_fewer_rows():
     whole = VerificationConfig(seeds=3)
 
@@ -168,3 +137,42 @@ def test_a_verification_has_fewer_seeds_and_then_fewer_rows():
     assert fit(14) == replace(whole, max_rows=5_000)
     assert fit(0) == replace(whole, seeds=2, max_rows=600)  # as small as it can be
     assert fit_verification(0, PACE, SIZES, VerificationConfig(seeds=2, max_rows=2_000), RECIPE).max_rows == FEWEST_ROWS
+
+
+@pytest.mark.parametrize(
+    ("n_pixels", "seconds"), [(1, 60), (120_000, 60), (1_000_000, 180), (50_000_000, 600), (10**12, 600)]
+)
+def test_the_default_time_goes_by_the_size_of_the_data(n_pixels, seconds):
+    assert default_seconds(n_pixels) == pytest.approx(seconds)
+    assert default_seconds(n_pixels) <= default_seconds(2 * n_pixels) <= 2 * default_seconds(n_pixels)
+
+
+@pytest.mark.parametrize(("seconds", "steps"), [(0, 4), (4, 4), (11.9, 8), (12, 12), (34, 32), (35, 35), (1e9, 35)])
+def test_the_most_meta_steps_that_fit_are_of_a_few_numbers(seconds, steps):
+    """At a second a meta-step: so a pace that is measured a little otherwise gives the same run."""
+    assert fit_steps(seconds, 35, float) == steps
+
+
+def test_never_more_meta_steps_are_chosen_than_asked_for():
+    assert (fit_steps(0, 3, float), fit_steps(1e9, 3, float)) == (3, 3)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 100.0, 400.0, 1e9])
+def test_sizes_are_chosen_that_are_foretold_to_fit(seconds):
+    config = build_config(
+        {
+            "discovery": {"n_tasks": 1, "dim": 1, "meta_steps": 40, "batch_size": 50},
+            "refinement": {"meta_steps": 70, "new_tasks": 3, "first_round": 35},
+            "sharpening": {"rounds": 4},
+        }
+    )
+    chosen = choose_sizes(seconds, PACE, SIZES, 10_000, config, STAGES, 1)
+    foretold = sum(foretell_stages(PACE, SIZES, 10_000, chosen, list(share_out(chosen, STAGES)), 1).values())
+    steps = (chosen.discovery.meta_steps, chosen.refinement.meta_steps)
+    if seconds == 1e9:
+        assert chosen == config
+    elif seconds == 0:
+        assert (*steps, chosen.sharpening.rounds, chosen.agreement.max_rows) == (4, 4, 0, FEWEST_ROWS)
+    else:
+        assert 0.6 * seconds < foretold <= seconds
+        assert set(steps) <= set(STEPS)

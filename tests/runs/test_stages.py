@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
+
+from splitgen.models.pace import Pace
 from splitgen.models.registry import find_model
 from splitgen.runs.run import list_changes, open_run
 from splitgen.runs.stages import MAKE, begin
 from splitgen.screen.console import Screen
 from splitgen.settings.layers import build_config
+from splitgen.settings.stages import RunConfig
 from splitgen.settings.stop import Stop
 
 
@@ -57,8 +61,49 @@ def test_a_budget_is_shared_by_its_own_stages_and_the_verification_comes_after_i
     assert run.screen.outlook.bounded == set(run.clock.shares)
 
 
-def test_where_nobody_is_told_nothing_is_measured():
-    run = open_digits()
+SLOW = Pace(step_seconds=1.0, row_seconds=0.0, batch_size=128, workers=2)
+FAST = Pace(step_seconds=1e-3, row_seconds=0.0, batch_size=128, workers=2)
+STEPS = {"discovery": {"meta_steps": 24}, "refinement": {"meta_steps": 35}}
+
+
+@pytest.mark.parametrize(
+    ("pace", "given", "budget", "is_smaller"),
+    [
+        (SLOW, {}, None, True),
+        (FAST, {}, None, False),
+        (SLOW, {"discovery": STEPS["discovery"]}, None, False),
+        (SLOW, {"refinement": STEPS["refinement"]}, None, False),
+        (SLOW, {}, 100.0, False),
+    ],
+)
+def test_a_run_that_nobody_bounds_is_made_smaller_where_the_machine_is_slow(pace, given, budget, is_smaller):
+    run = open_run(
+        build_config(given), find_model("conv"), Screen(quiet=True), "cpu", None, "make", budget_seconds=budget
+    )
+    run.__dict__["pace"] = pace
+    before = run.config
+    begin(run, MAKE, 2)
+    if not is_smaller:
+        assert run.config == before
+        assert "chosen" not in run.record
+        return
+    assert run.config.discovery.meta_steps == run.config.refinement.meta_steps == 4
+    assert run.record["chosen"]["discovery"] == {"meta_steps": 4}
+    assert run.record["config"]["discovery"]["meta_steps"] == before.discovery.meta_steps == 24
+    assert run.config.verification == before.verification
+
+
+@pytest.mark.parametrize("chosen", [{}, {"refinement": {"meta_steps": 5}}])
+def test_a_run_that_is_repeated_is_not_planned_again(chosen):
+    run = open_run(RunConfig(), find_model("conv"), Screen(quiet=True), "cpu", None, "make", chosen=chosen)
+    run.__dict__["pace"] = SLOW
+    before = run.config
+    begin(run, MAKE, 2)
+    assert run.config == before
+
+
+def test_where_nobody_is_told_and_steps_are_given_nothing_is_measured():
+    run = open_digits(meta_steps=3)
     begin(run, MAKE, 2)
     assert "pace" not in run.__dict__
     assert "foretold_seconds" not in run.record

@@ -1,0 +1,71 @@
+"""What a stage takes is foretold by a pace that was measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from splitgen.models.pace import ALONE, Pace
+from splitgen.runs.forecast import (
+    Sizes,
+    foretell_agreement,
+    foretell_judging,
+    foretell_refinement,
+    foretell_search,
+    foretell_verification,
+)
+from splitgen.settings.layers import build_config
+from splitgen.settings.stages import AgreementConfig, SearchConfig, TrainingConfig, VerificationConfig
+
+PACE = Pace(step_seconds=0.01, row_seconds=0.0, batch_size=100, workers=2)
+RECIPE = TrainingConfig(batch_size=100, epochs=10)
+SIZES = Sizes(train=5_000, validation=0, test=5_000)
+
+
+def test_a_training_takes_its_steps_and_trainings_side_by_side_go_by_rounds():
+    assert PACE.fit_seconds(1_000, RECIPE) == pytest.approx(10 * 10 * 0.01)
+    assert PACE.fit_seconds(50, RECIPE) == pytest.approx(10 * 1 * 0.01 / 2)  # a step of half a batch
+    assert PACE.fits_seconds(3, 1_000, RECIPE) == pytest.approx(2 * PACE.fit_seconds(1_000, RECIPE))
+    assert PACE.fits_seconds(1, 1_000, RECIPE) == pytest.approx(
+        ALONE * PACE.fit_seconds(1_000, RECIPE)
+    )  # on two threads
+    assert replace(PACE, workers=16).fits_seconds(2, 1_000, RECIPE) == PACE.fits_seconds(1, 1_000, RECIPE)
+    asks = replace(PACE, row_seconds=0.001)
+    assert asks.fit_seconds(1_000, RECIPE, 500) == pytest.approx(1.0 + 0.5)
+
+
+def test_an_agreement_is_foretold_with_the_second_trainings_of_target_and_random_task():
+    config = AgreementConfig(networks=2, max_rows=4_000, epochs=10)
+    epoch = 30 * 0.01  # 3000 rows, two networks side by side
+    assert foretell_agreement(PACE, 9_999, 1, config, RECIPE) == pytest.approx((1 + 2) * 10 * epoch)
+    by_size = replace(config, epochs=None)  # 20 by the recipe, and 34, which are 1000 steps, to converge
+    assert foretell_agreement(PACE, 9_999, 1, by_size, RECIPE) == pytest.approx((3 * 20 + 2 * 34) * epoch)
+
+
+def test_a_search_is_foretold_as_the_confusion_and_its_rounds():
+    config = SearchConfig(rows=(1_000, 8_000), keep=(3,), max_trained=8)
+    confusion, first, last = 5.0 * ALONE, 4 * 1.0, 2 * 5.0  # 8 and 3 candidates, two at a time; train has 5000 rows
+    assert foretell_search(PACE, SIZES, 20, config, RECIPE) == pytest.approx(confusion + first + last)
+
+
+def test_refinement_is_foretold_as_its_meta_steps_and_the_judging_after_each_round():
+    """Two runners to the mark of 20 and to that of 30, of 2 x 10 steps of 100 rows a meta-step."""
+    refinement = {"candidates": 1, "new_tasks": 1, "keep": 2, "first_round": 20, "inner_steps": 10, "batch_size": 100}
+    config = build_config(
+        {"refinement": refinement, "search": {"rows": [1_000, 4_000]}, "training": {"batch_size": 100, "epochs": 10}}
+    )
+    judging = foretell_judging(PACE, SIZES, 2, config.search, RECIPE)
+    assert foretell_refinement(PACE, SIZES, config, 30) == pytest.approx(30 * 2 * 10 * 0.01 + 2 * judging)
+    assert foretell_refinement(PACE, SIZES, config, 12) == pytest.approx(12 * 2 * 10 * 0.01 + judging)
+
+
+def test_a_verification_is_foretold_by_its_trainings():
+    whole = VerificationConfig(seeds=3)
+    fits = 3 * (1 + 1 + 2)  # half and half: the test rows in two folds
+    assert foretell_verification(PACE, SIZES, whole, RECIPE) == pytest.approx(fits / 2 * 10 * 45 * 0.01)
+    with_validation = Sizes(4_000, 1_000, 5_000)
+    assert foretell_verification(PACE, with_validation, whole, RECIPE) == pytest.approx(fits / 2 * 10 * 40 * 0.01)
+    asks = replace(PACE, step_seconds=0.0, row_seconds=0.001)
+    predicted = 3 * (500 + 3 * 5_000 + 2 * 1_000)
+    assert foretell_verification(asks, replace(SIZES, own_test=1_000), whole, RECIPE) == pytest.approx(predicted / 2000)
