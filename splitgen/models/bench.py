@@ -98,7 +98,17 @@ class Bench:
         targets: int64 [N]. rows: int64 [n]. recipe: another than the bench's own.
         The seed fixes the initialisation and the batch order. Raises `TrainingError` where the training diverges.
         """
-        network = self.build(n_outputs, seed)
+        return self.train(self.build(n_outputs, seed), targets, rows, seed, recipe)
+
+    def train(
+        self,
+        network: nn.Module,
+        targets: torch.Tensor,
+        rows: torch.Tensor,
+        seed: int,
+        recipe: TrainingConfig | None = None,
+    ) -> nn.Module:
+        """The network, trained on from where it is, in place; for the rest as `fit`."""
         # trainings run side by side only where none of them draws from the generator that all share
         with seed_global(seed) if self.is_noisy else contextlib.nullcontext():
             return training.fit(network, self.model.name, self.pixels, targets, rows, recipe or self.training, seed)

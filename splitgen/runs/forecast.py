@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from splitgen.models.pace import Pace
 from splitgen.search.candidates import MAX_SEARCH_TEST_ROWS, count_fits
 from splitgen.search.rounds import list_marks
+from splitgen.search.sharpening import shorten_recipe
 from splitgen.search.sides import MAX_CONFUSION_ROWS
 from splitgen.settings.presets import settled
 from splitgen.settings.stages import (
@@ -73,12 +74,17 @@ def foretell_sharpening(
     pace: Pace, sizes: Sizes, n_points: int, config: SharpeningConfig, search: SearchConfig, recipe: TrainingConfig
 ) -> float:
     """Seconds of all rounds: each of several candidates in the first, and of the best alone after it."""
-    n_fits, n_train = config.folds * config.networks, n_points - n_points // config.folds
-    one = pace.fits_seconds(n_fits, n_train, recipe, n_points // config.folds)
-    first = config.candidates * one + foretell_judging(pace, sizes, config.candidates, search, recipe)
-    others = one + foretell_judging(pace, sizes, 1, search, recipe)
+    n_train = n_points - n_points // config.folds
+
+    def foretell_round(n_candidates: int, share: float) -> float:
+        fits = pace.fits_seconds(
+            config.folds * config.networks, n_train, shorten_recipe(recipe, n_train, share), n_points // config.folds
+        )
+        return n_candidates * fits + foretell_judging(pace, sizes, n_candidates, search, recipe)
+
     rounds = settled(config.rounds)
-    return first + (rounds - 1) * others if rounds else 0.0
+    first = foretell_round(config.candidates, config.first_epochs)
+    return first + (rounds - 1) * foretell_round(1, config.more_epochs) if rounds else 0.0
 
 
 def foretell_meta_steps(pace: Pace, n_steps: int, n_networks: int, inner_steps: int, batch_size: int) -> float:

@@ -123,9 +123,9 @@ def list_sharpenings(config: SharpeningConfig) -> Iterator[SharpeningConfig]:
     """Smaller and smaller: rounds after the second gain least, then come candidates, networks and the second round."""
     rounds = settled(config.rounds)
     yield from (replace(config, rounds=n) for n in range(rounds, 2, -1))
-    for networks in range(config.networks, 0, -1):
-        for candidates in range(config.candidates, 0, -1):
-            yield replace(config, rounds=min(2, rounds), networks=networks, candidates=candidates)
+    second = replace(config, rounds=min(2, rounds))
+    yield from (replace(second, candidates=candidates) for candidates in range(config.candidates, 0, -1))
+    yield from (replace(second, candidates=1, networks=networks) for networks in range(config.networks - 1, 0, -1))
     yield replace(config, rounds=min(1, rounds), networks=1, candidates=1)
     yield replace(config, rounds=0)
 

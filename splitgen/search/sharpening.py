@@ -13,16 +13,19 @@ import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
 from scipy.ndimage import median
+from torch import nn
 
+from splitgen.models.training import count_epochs
 from splitgen.parallel import map_threads
 from splitgen.random import stream_generator, stream_seed
 from splitgen.search.candidates import Candidate, SearchSpace, train_round
 from splitgen.settings.presets import settled
-from splitgen.settings.stages import SharpeningConfig
+from splitgen.settings.stages import SharpeningConfig, TrainingConfig
 
 
 def sharpen_candidates(
@@ -40,20 +43,22 @@ def sharpen_candidates(
     end later than this.
     """
     found: list[Candidate] = []
+    running = [(candidate, Sharpener(space, config)) for candidate in candidates]
     start = before = time.monotonic()
     for number in range(1, settled(config.rounds) + 1):
         sharpened = [
             replace(
                 candidate,
-                own_margins=sharpen_margins(space, candidate.margins(space.margins), config, number, on_fit),
+                own_margins=sharpener.sharpen(candidate.margins(space.margins), on_fit),
                 sharpened=number,
                 test_accuracies=(),
             )
-            for candidate in candidates
+            for candidate, sharpener in running
         ]
         judged = train_round(space, sharpened, n_rows, round_, on_fit)
-        now, n_sharpened = time.monotonic(), len(candidates)
-        candidates = [min(judged, key=lambda candidate: candidate.test_accuracies[-1])]
+        now, n_sharpened = time.monotonic(), len(running)
+        best = min(range(n_sharpened), key=lambda which: judged[which].test_accuracies[-1])
+        running = [(judged[best], running[best][1])]
         found += judged
         if seconds is not None and now - start + (now - before) / n_sharpened > seconds:
             break
@@ -67,35 +72,50 @@ def count_sharpening_fits(n_candidates: int, config: SharpeningConfig) -> int:
     return (n_candidates + rounds - 1) * (config.folds * config.networks + 1) if rounds else 0
 
 
-def sharpen_margins(
-    space: SearchSpace,
-    margins: np.ndarray,
-    config: SharpeningConfig,
-    round_: int = 1,
-    on_fit: Callable[[], None] | None = None,
-) -> np.ndarray:
-    """One round: float32 [N], the logit of class 1 less that of class 0, added up over the networks that were trained
-    on the other folds.
+def shorten_recipe(recipe: TrainingConfig, n_rows: int, share: float) -> TrainingConfig:
+    """The recipe with a share of the epochs that it takes on so many rows, and at least one."""
+    return replace(recipe, epochs=max(1, round(share * count_epochs(n_rows, recipe))))
 
-    margins: [N]. The labels are 1 above the class's median margin, so that every class is halved.
+
+class Sharpener:
+    """The networks that sharpen one task, round after round: some for each fold of the rows, trained on the others.
+
+    A row keeps its fold, so that in no round a network has seen the rows that it gives margins to.
     """
-    bench = space.bench
-    task_labels = torch.from_numpy(halve_classes(margins, bench.dataset.labels)).to(bench.device)
-    folds = draw_folds(len(margins), bench.groups, config.folds, stream_generator(bench.seed, "sharpen", round_))
 
-    def score_fold(which: tuple[int, int]) -> torch.Tensor:
-        fold, network_number = which
-        seed = stream_seed(bench.seed, "sharpen", round_, fold, network_number)
-        others = torch.from_numpy(np.flatnonzero(folds != fold)).to(bench.device)
-        network = bench.fit(task_labels, others, 2, seed)
-        logits = bench.predict_logits(network, torch.from_numpy(np.flatnonzero(folds == fold)))
+    def __init__(self, space: SearchSpace, config: SharpeningConfig) -> None:
+        self.bench, self.config, self.rounds = space.bench, config, 0
+        generator = stream_generator(self.bench.seed, "sharpen")
+        self.folds = draw_folds(self.bench.n_points, self.bench.groups, config.folds, generator)
+        self.networks: dict[tuple[int, int], nn.Module] = {}
+
+    def sharpen(self, margins: np.ndarray, on_fit: Callable[[], None] | None = None) -> np.ndarray:
+        """One round: float32 [N], the logit of class 1 less that of class 0, added up over the networks of the other
+        folds, which are trained on from where the round before left them.
+
+        margins: [N]. The labels are 1 above the class's median margin, so that every class is halved.
+        """
+        self.rounds += 1
+        task_labels = torch.from_numpy(halve_classes(margins, self.bench.dataset.labels)).to(self.bench.device)
+        which = list(itertools.product(range(self.config.folds), range(self.config.networks)))
+        logits = map_threads(partial(self.score_fold, task_labels), which, on_fit)
+        sharper = np.zeros(len(margins), dtype=np.float32)
+        for (fold, _), values in zip(which, logits, strict=True):
+            sharper[self.folds == fold] += values.numpy()
+        return sharper
+
+    def score_fold(self, task_labels: torch.Tensor, which: tuple[int, int]) -> torch.Tensor:
+        """Train a network of a fold on the rows of the others; its logits for those of the fold."""
+        bench, (fold, number) = self.bench, which
+        others = torch.from_numpy(np.flatnonzero(self.folds != fold)).to(bench.device)
+        seed = stream_seed(bench.seed, "sharpen", self.rounds, fold, number)
+        is_new = which not in self.networks
+        share = self.config.first_epochs if is_new else self.config.more_epochs
+        network = bench.build(2, seed) if is_new else self.networks[which]
+        bench.train(network, task_labels, others, seed, shorten_recipe(bench.training, len(others), share))
+        self.networks[which] = network
+        logits = bench.predict_logits(network, torch.from_numpy(np.flatnonzero(self.folds == fold)))
         return logits[:, 1] - logits[:, 0]
-
-    sharper = np.zeros(len(margins), dtype=np.float32)
-    networks = list(itertools.product(range(config.folds), range(config.networks)))
-    for (fold, _), values in zip(networks, map_threads(score_fold, networks, on_fit), strict=True):
-        sharper[folds == fold] += values.numpy()
-    return sharper
 
 
 def halve_classes(margins: np.ndarray, labels: np.ndarray) -> np.ndarray:

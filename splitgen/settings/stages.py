@@ -381,12 +381,14 @@ class SharpeningConfig:
     rounds: int | None = setting(None, "0 leaves sharpening out", by_size(SHARPENING_ROUNDS, FEW_POINTS, "datapoints"))
     folds: int = setting(2, "a row's new margin comes from networks that were trained on the other folds")
     networks: int = setting(3, "how many of them for each fold; their logits are added up")
+    first_epochs: float = setting(0.4, "of their training in the first round, as a share of the recipe's epochs")
+    more_epochs: float = setting(0.2, "the same of each round after it, in which they are trained on")
     candidates: int = setting(
-        2, "how many of the strongest are sharpened; after the first round the best goes on alone"
+        1, "how many of the strongest are sharpened; after the first round the best goes on alone"
     )
 
     def faults(self) -> Iterator[str]:
-        yield from positive_faults(self, "networks")
+        yield from positive_faults(self, "networks", "first_epochs", "more_epochs")
         if self.rounds is not None and self.rounds < 0:
             yield fault("sharpening rounds", self.rounds, "0 or more")
         if self.folds < 2:

@@ -38,8 +38,9 @@ from splitgen.models.bench import Bench
 from splitgen.report.folder import RunFolder
 from splitgen.report.page import write_report
 from splitgen.search.candidates import Candidate, SearchSpace, search_candidates, select_candidate
-from splitgen.search.sharpening import sharpen_margins
+from splitgen.search.sharpening import sharpen_candidates
 from splitgen.search.sides import measure_confusion
+from splitgen.settings.presets import FEW_POINTS, settled
 from splitgen.settings.stages import SearchConfig, SelectionConfig, SharpeningConfig
 from splitgen.splits.split import Split
 from splitgen.tasks.agreement import score_agreement
@@ -163,8 +164,9 @@ class Stages:
         return lambda: search_candidates(self.space, others, SearchConfig())
 
     def sharpening(self) -> Work:
-        config = SharpeningConfig().for_points(self.bench.n_points)
-        return lambda: sharpen_margins(self.space, self.margins[:, 0], config)
+        """All rounds, as if there were as many rows as have them."""
+        config = replace(SharpeningConfig(), rounds=settled(SharpeningConfig().for_points(FEW_POINTS).rounds))
+        return lambda: sharpen_candidates(self.space, [self.candidate] * config.candidates, config, 12_000, 1)
 
     def agreement(self) -> Work:
         return lambda: score_agreement(self.bench, (self.margins[:, 0] > 0).astype(np.int64))

@@ -12,11 +12,12 @@ from splitgen import TrainingConfig, find_model, make_bench
 from splitgen.random import stream_generator, stream_seed
 from splitgen.search.candidates import Candidate, SearchSpace
 from splitgen.search.sharpening import (
+    Sharpener,
     count_sharpening_fits,
     draw_folds,
     halve_classes,
     sharpen_candidates,
-    sharpen_margins,
+    shorten_recipe,
 )
 from splitgen.settings.stages import SelectionConfig, SharpeningConfig
 
@@ -35,25 +36,38 @@ def test_rows_that_stray_from_a_task_are_put_back(space):
     halves = halve_classes(clean, labels)
     stray = np.random.default_rng(0).random(len(clean)) < 0.1
     noisy = np.where(stray, -np.sign(halves - 0.5), np.sign(halves - 0.5)).astype(np.float32)
-    is_right = halve_classes(sharpen_margins(space, noisy, SharpeningConfig(networks=1)), labels) == halves
+    is_right = (
+        halve_classes(Sharpener(space, SharpeningConfig(networks=1, first_epochs=1.0)).sharpen(noisy), labels) == halves
+    )
     far = np.abs(clean) > np.abs(clean).mean()  # near the boundary, ink is no shortcut and either side will do
     assert is_right[stray & far].mean() > 0.8
     assert is_right[~stray & far].mean() > 0.8
 
 
-def test_a_margin_is_the_logit_of_networks_that_were_trained_on_the_other_folds(space):
+def test_a_margin_is_the_logit_of_networks_that_are_trained_on_the_other_folds_round_after_round(space):
     bench, margins = space.bench, space.margins[:, 0]
-    sharper = sharpen_margins(space, margins, SharpeningConfig(folds=3, networks=2), 2)
-    folds = draw_folds(len(margins), None, 3, stream_generator(0, "sharpen", 2))
-    task_labels = torch.from_numpy(halve_classes(margins, bench.dataset.labels))
-    rows = torch.from_numpy(np.flatnonzero(folds != 1))
-    total = torch.zeros(int((folds == 1).sum()), 2)
-    for number in range(2):
-        seed = stream_seed(0, "sharpen", 2, 1, number)
-        network = bench.fit(task_labels, rows, 2, seed)
-        with torch.no_grad():
-            total += network(bench.batch(torch.from_numpy(np.flatnonzero(folds == 1))))
-    assert np.allclose(sharper[folds == 1], (total[:, 1] - total[:, 0]).numpy(), atol=1e-3)
+    sharpener = Sharpener(space, SharpeningConfig(folds=3, networks=2, first_epochs=0.4, more_epochs=0.2))
+    first = sharpener.sharpen(margins)
+    second = sharpener.sharpen(first)
+    folds = draw_folds(len(margins), None, 3, stream_generator(0, "sharpen"))
+    rows, mine = (torch.from_numpy(np.flatnonzero(which)) for which in (folds != 1, folds == 1))
+    seeds = [[stream_seed(0, "sharpen", round_, 1, number) for number in range(2)] for round_ in (1, 2)]
+    networks = [bench.build(2, seed) for seed in seeds[0]]
+    for labelled, expected, epochs, of_round in ((margins, first, 6, seeds[0]), (first, second, 3, seeds[1])):
+        task_labels = torch.from_numpy(halve_classes(labelled, bench.dataset.labels))
+        total = torch.zeros(len(mine), 2)
+        for network, seed in zip(networks, of_round, strict=True):
+            bench.train(network, task_labels, rows, seed, TrainingConfig(epochs=epochs))  # of the recipe's 15
+            with torch.no_grad():
+                total += network(bench.batch(mine))
+        assert np.allclose(expected[folds == 1], (total[:, 1] - total[:, 0]).numpy(), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "share", "epochs"), [(25_000, 0.4, 2), (25_000, 0.2, 1), (5_000, 0.4, 8), (10, 0.01, 1)]
+)
+def test_a_share_of_the_epochs_that_the_recipe_takes_is_at_least_one(n_rows, share, epochs):
+    assert shorten_recipe(TrainingConfig(), n_rows, share).epochs == epochs
 
 
 def test_every_class_is_halved_and_an_odd_one_has_a_row_more_below():
