@@ -97,7 +97,7 @@ def foretell_meta_steps(pace: Pace, n_steps: int, n_networks: int, inner_steps: 
 def foretell_discovery(pace: Pace, config: RunConfig, n_steps: int) -> float:
     """Seconds of so many meta-steps."""
     discovery = config.discovery
-    return foretell_meta_steps(pace, n_steps, 2, discovery.inner_steps, settled(discovery.batch_size))
+    return foretell_meta_steps(pace, n_steps, 2, settled(discovery.inner_steps), settled(discovery.batch_size))
 
 
 def foretell_refinement(pace: Pace, sizes: Sizes, config: RunConfig, n_steps: int) -> float:
@@ -106,7 +106,7 @@ def foretell_refinement(pace: Pace, sizes: Sizes, config: RunConfig, n_steps: in
     seconds, before, n_runners = 0.0, 0, refinement.candidates + settled(refinement.new_tasks)
     for mark in list_marks(settled(refinement.first_round), n_steps):
         seconds += foretell_meta_steps(
-            pace, mark - before, n_runners, refinement.inner_steps, refinement.batch_size
+            pace, mark - before, n_runners, settled(refinement.inner_steps), refinement.batch_size
         ) + foretell_judging(pace, sizes, n_runners, config.search, config.training)
         before, n_runners = mark, min(n_runners, refinement.keep)
     return seconds

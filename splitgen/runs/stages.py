@@ -22,7 +22,6 @@ from splitgen.runs.split import run_split
 from splitgen.runs.tasks import run_tasks
 from splitgen.runs.verify import measure_sizes, run_transfer, run_verification, settle_verification
 from splitgen.screen.outlook import Outlook, tell_seconds
-from splitgen.settings.presets import settled
 from splitgen.splits.grouping import check_groups_known
 from splitgen.splits.provenance import DISCOVERED
 from splitgen.splits.split import Split, check_belongs, read_split
@@ -36,7 +35,7 @@ MAKE, MAKE_OTHERWISE = (*DISCOVER, *SPLIT), ("agreement", "search")
 
 def make(run: Run) -> None:
     """Everything, from the dataset to a verified split and its report."""
-    begin(run, MAKE if run.way == DISCOVERED else MAKE_OTHERWISE, settled(run.config.discovery.n_tasks))
+    begin(run, MAKE if run.way == DISCOVERED else MAKE_OTHERWISE, run.config.discovery.n_tasks)
     tasks = run_tasks(run)
     finish(run, run_split(run, tasks), tasks)
 
@@ -106,7 +105,7 @@ def finish(run: Run, split: Split | None, tasks: SavedTasks) -> None:
 
 def discover(run: Run) -> None:
     """Tasks only: they have all of the budget."""
-    begin(run, DISCOVER, settled(run.config.discovery.n_tasks), verifies=False)
+    begin(run, DISCOVER, run.config.discovery.n_tasks, verifies=False)
     finish(run, None, run_tasks(run))
 
 

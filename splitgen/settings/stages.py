@@ -157,16 +157,16 @@ class DiscoveryConfig:
         "as many as tasks",
         option="--dim",
     )
-    n_tasks: int | None = setting(
-        None, "K, the tasks to discover, at most dim", by_size(DISCOVERY_DEFAULTS["n_tasks"]), option="--tasks"
-    )
+    n_tasks: int = setting(1, "K, the tasks to discover, at most dim", option="--tasks")
     meta_steps: int | None = setting(
         None,
         "the stop of discovery; a budget of time that is given without steps is the only stop",
         by_size(DISCOVERY_DEFAULTS["meta_steps"]),
         option="--meta-steps",
     )
-    inner_steps: int = setting(80, "T, the steps of plain SGD of the two networks")
+    inner_steps: int | None = setting(
+        None, "T, the steps of plain SGD of the two networks", by_size(DISCOVERY_DEFAULTS["inner_steps"])
+    )
     batch_size: int | None = setting(None, "B, the rows of such a step", by_size(DISCOVERY_DEFAULTS["batch_size"]))
     inner_learning_rate: float = setting(0.1, "eta of these steps")
     temperature: float = setting(5.0, "of the soft task labels")
@@ -197,33 +197,28 @@ class DiscoveryConfig:
     def faults(self) -> Iterator[str]:
         yield from positive_faults(
             self,
-            *("inner_steps", "inner_learning_rate", "temperature", "held_out_size"),
+            *("inner_learning_rate", "temperature", "held_out_size"),
             *("encoder_width", "encoder_learning_rate", "crowding_width", "epsilon"),
         )
         yield from choice_faults(self, "centring", ("class", "none"))
         yield from choice_faults(self, "meta_gradient", ("one-sided", "central", "exact"))
-        yield from least_faults(self, 1, "dim", "n_tasks", "meta_steps")
+        yield from least_faults(self, 1, "dim", "n_tasks", "meta_steps", "inner_steps")
         yield from least_faults(self, 2, "pool_size", "batch_size")
         yield from least_faults(self, 0, "crowding_weight")
-        if self.dim is not None and self.n_tasks is not None and self.dim < self.n_tasks:
+        if self.dim is not None and self.dim < self.n_tasks:
             yield fault("n_tasks", self.n_tasks, f"at most dim ({self.dim}), as task directions are orthonormal")
 
     def for_images(self, image_size: int, *, is_timed: bool = False) -> DiscoveryConfig:
-        """The same settings with K, d, B, g and the stop filled in for images of that many pixels a side.
+        """The same settings with d, T, B, g and the stop filled in for images of that many pixels a side.
 
         Below `SMALL_IMAGE` pixels a training is cheap: batches of 128 make the inner networks fit
-        better, and a second task gives the search more candidates. Above, all the time goes to one task,
-        and keeping datapoints away from the boundary pays (on digits it costs 5 points). Small images are for a
-        first look, which is to take a minute or two: fewer meta-steps (tests/benchmarks/refinement.md).
+        better, in fewer steps. Above, keeping datapoints away from the boundary pays (on digits it costs 5 points).
+        Small images are for a first look, which is to take a minute: fewer meta-steps (tests/benchmarks/refinement.md).
 
         is_timed: a budget of time is the stop; meta-steps that are open stay so.
         """
         found = fill_defaults(self, DISCOVERY_DEFAULTS, image_size, is_timed)
-        n_tasks = self.n_tasks
-        if n_tasks is None:
-            n_tasks = found["n_tasks"] if self.dim is None else min(self.dim, found["n_tasks"])
-        dim = n_tasks if self.dim is None else self.dim
-        return dataclasses.replace(self, **{**found, "n_tasks": n_tasks, "dim": dim})
+        return dataclasses.replace(self, **{**found, "dim": self.n_tasks if self.dim is None else self.dim})
 
 
 @described
@@ -254,7 +249,9 @@ class RefinementConfig:
     keep: int = setting(2, "tasks that go on after a round")
     learning_rate: float = setting(2e-3, "of the task encoder")
     batch_size: int = setting(128, "of the inner training, as in `[discovery]`")
-    inner_steps: int = setting(80, "of the inner training, as in `[discovery]`")
+    inner_steps: int | None = setting(
+        None, "of the inner training, as in `[discovery]`", by_size(REFINEMENT_DEFAULTS["inner_steps"])
+    )
     pool_size: int | None = setting(
         None, "of the inner training, as in `[discovery]`", by_size(REFINEMENT_DEFAULTS["pool_size"])
     )
@@ -266,9 +263,9 @@ class RefinementConfig:
     budget_share: float = setting(0.7, "of what a budget of time gives to discovery and refinement")
 
     def faults(self) -> Iterator[str]:
-        yield from positive_faults(self, "learning_rate", "keep", "inner_steps")
+        yield from positive_faults(self, "learning_rate", "keep")
         yield from least_faults(self, 0, "candidates", "new_tasks", "meta_steps", prefix="refinement ")
-        yield from least_faults(self, 1, "first_round", "lifetime", prefix="refinement ")
+        yield from least_faults(self, 1, "first_round", "lifetime", "inner_steps", prefix="refinement ")
         yield from least_faults(self, 2, "batch_size", "pool_size", prefix="refinement ")
         if self.candidates == 0 and self.new_tasks == 0 and self.meta_steps != 0:
             yield "refinement needs candidates or new_tasks above 0; give meta_steps 0 to leave it out"

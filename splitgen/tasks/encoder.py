@@ -96,7 +96,7 @@ def build_encoder(bench: Bench, config: DiscoveryConfig) -> TaskEncoder:
         bench.pixels.shape[0],
         min(bench.pixels.shape[1:]),
         dim=settled(config.dim),
-        n_tasks=settled(config.n_tasks),
+        n_tasks=config.n_tasks,
         width=config.encoder_width,
         centring=config.centring,
         n_classes=bench.n_classes,

@@ -23,12 +23,12 @@ class MetaProblem:
     @property
     def discovery_loop(self) -> LoopSettings:
         config = self.discovery
-        return self.choose_loop(config.inner_steps, settled(config.batch_size), config.pool_size)
+        return self.choose_loop(settled(config.inner_steps), settled(config.batch_size), config.pool_size)
 
     @property
     def refinement_loop(self) -> LoopSettings:
         config = self.refinement
-        return self.choose_loop(config.inner_steps, config.batch_size, settled(config.pool_size))
+        return self.choose_loop(settled(config.inner_steps), config.batch_size, settled(config.pool_size))
 
     def choose_loop(self, inner_steps: int, batch_size: int, pool_size: int) -> LoopSettings:
         """The settings of the meta loop: those of discovery, with T, B and pool as a stage has them."""

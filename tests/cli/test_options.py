@@ -207,7 +207,6 @@ def test_help_tells_the_default(told, option, default):
     ("option", "stage", "name"),
     [
         ("--meta-steps", DiscoveryConfig(), "meta_steps"),
-        ("--tasks", DiscoveryConfig(), "n_tasks"),
         ("--refine-steps", RefinementConfig(), "meta_steps"),
     ],
 )
