@@ -23,6 +23,8 @@ from splitgen.settings.stages import (
 from splitgen.tasks.agreement import count_epochs_to_converge
 from splitgen.verification.verification import count_verification_fits
 
+META_OVERHEAD = 1.25  # of a meta-step, over the trainings in it and their reverse passes
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -88,10 +90,10 @@ def foretell_sharpening(
 
 
 def foretell_meta_steps(pace: Pace, n_steps: int, n_networks: int, inner_steps: int, batch_size: int) -> float:
-    """Seconds of meta-steps in which so many networks are trained side by side and reversed, at about the price of
-    their training."""
+    """Seconds of meta-steps in which so many networks are trained side by side and reversed, each at about the price of
+    a training, beside the encoder's passes."""
     step_seconds = pace.step_seconds * batch_size / pace.batch_size
-    return n_steps * math.ceil(n_networks / pace.workers) * 2 * inner_steps * step_seconds
+    return n_steps * math.ceil(n_networks / pace.workers) * 2 * inner_steps * step_seconds * META_OVERHEAD
 
 
 def foretell_discovery(pace: Pace, config: RunConfig, n_steps: int) -> float:

@@ -41,6 +41,7 @@ META_STAGES = {"discover", "refine"}
 SHARES = {"agreement": 0.08, "search": 0.10, "sharpen": 0.23, "agreement of the chosen": 0.04}
 # Pixels of all images, and the seconds that a run takes by default: digits, a thousand small pictures, fifty thousand.
 DEFAULT_SECONDS = ((1.2e5, 60.0), (1e6, 180.0), (5e7, 600.0))
+FIXED_SECONDS = 10.0  # of these, for what is no stage: loading libraries, explanation, report
 PATIENCE = 1.25  # times as long, stages are left as large as they are: else noise would decide what a run makes
 STEPS = (4, 6, 8, 12, 16, 20, 24, 32, 40, 48, 56)  # of meta-steps, those that are chosen where there is less time
 FEWEST_ROWS = 500
@@ -149,10 +150,10 @@ def fit_sharpening(
 
 
 def default_seconds(n_pixels: int) -> float:
-    """Seconds of a whole run, verification included, where nobody gives a budget or steps, by the pixels of all
+    """Seconds of all stages, verification included, where nobody gives a budget or steps, by the pixels of all
     images: between those of `DEFAULT_SECONDS` in proportion, by logarithms."""
     pixels, seconds = np.log(np.array(DEFAULT_SECONDS)).T
-    return float(np.exp(np.interp(np.log(n_pixels), pixels, seconds)))
+    return float(np.exp(np.interp(np.log(n_pixels), pixels, seconds))) - FIXED_SECONDS
 
 
 def choose_sizes(

@@ -82,14 +82,14 @@ def refine_by_rounds(
         judging = 0.0 if judge_seconds is None else judge_seconds(len(runners))
         until = replace(stop.after(time.monotonic() - start + judging), meta_steps=mark)
         tasks = [runner.refinement for runner in runners]
-        run_steps(problem.bench, problem.refinement_loop, tasks, until, on_step)
+        stopped_by = run_steps(problem.bench, problem.refinement_loop, tasks, until, on_step)
         states = [checkpoint(problem, runner) for runner in runners]
         judged = train_round(space, states, search_config.rows[-1], len(search_config.rows) - 1, None)
         found += judged
         order = sorted(range(len(runners)), key=lambda which: judged[which].test_accuracies[-1])
         runners = [runners[which] for which in order[: config.keep]]
         judging = 0.0 if judge_seconds is None else judge_seconds(len(runners))
-        if stop.is_timed_out(time.monotonic() - start + judging):
+        if stopped_by == "budget" or stop.is_timed_out(time.monotonic() - start + judging):
             break
     return found
 

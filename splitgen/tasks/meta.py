@@ -144,17 +144,20 @@ def run_steps(
     stop: Stop,
     on_step: Callable[[list[Any]], None] | None = None,
 ) -> str:
-    """Take tasks on, side by side and by as many meta-steps each, until the stop; by time, after one at least. Gives
-    what stopped it: "meta-steps" (done since each task began) or "budget" (seconds since now).
+    """Take tasks on, side by side and by as many meta-steps each, until the stop; by time, after one at least, and
+    where half of another would be beyond it. Gives what stopped it: "meta-steps" (done since each task began) or
+    "budget" (seconds since now).
 
     on_step: called with what each meta-step measured of each task.
     """
-    start = time.monotonic()
+    start, n_done = time.monotonic(), 0
     while stop.meta_steps is None or len(tasks[0].history) < stop.meta_steps:
         steps = list(map_threads(partial(take_step, bench, settings, start), tasks))
         if on_step is not None:
             on_step(steps)
-        if stop.is_timed_out(time.monotonic() - start):
+        n_done += 1
+        elapsed = time.monotonic() - start
+        if stop.is_timed_out(elapsed + elapsed / n_done / 2):
             return "budget"
     return "meta-steps"
 

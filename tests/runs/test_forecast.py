@@ -8,6 +8,7 @@ import pytest
 
 from splitgen.models.pace import ALONE, Pace
 from splitgen.runs.forecast import (
+    META_OVERHEAD,
     Sizes,
     foretell_agreement,
     foretell_judging,
@@ -56,8 +57,10 @@ def test_refinement_is_foretold_as_its_meta_steps_and_the_judging_after_each_rou
         {"refinement": refinement, "search": {"rows": [1_000, 4_000]}, "training": {"batch_size": 100, "epochs": 10}}
     )
     judging = foretell_judging(PACE, SIZES, 2, config.search, RECIPE)
-    assert foretell_refinement(PACE, SIZES, config, 30) == pytest.approx(30 * 2 * 10 * 0.01 + 2 * judging)
-    assert foretell_refinement(PACE, SIZES, config, 12) == pytest.approx(12 * 2 * 10 * 0.01 + judging)
+    assert foretell_refinement(PACE, SIZES, config, 30) == pytest.approx(
+        30 * 2 * 10 * 0.01 * META_OVERHEAD + 2 * judging
+    )
+    assert foretell_refinement(PACE, SIZES, config, 12) == pytest.approx(12 * 2 * 10 * 0.01 * META_OVERHEAD + judging)
 
 
 def test_a_verification_is_foretold_by_its_trainings():

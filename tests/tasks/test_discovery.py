@@ -114,7 +114,7 @@ def test_a_users_network_with_dropout_can_be_the_target(digits, tmp_path, monkey
 
 def test_pool_and_held_out_rows_are_disjoint(digits):
     bench = make_bench(digits, find_model("conv"))
-    settings = pose_problem(bench, DiscoveryConfig(batch_size=32)).discovery_loop
+    settings = pose_problem(bench, DiscoveryConfig(batch_size=32, inner_steps=80)).discovery_loop
     rows = draw_rows(bench, settings, torch.Generator().manual_seed(0))
     assert not torch.isin(rows.pool, rows.held_out).any()
     assert rows.batches.shape == (80, 32)

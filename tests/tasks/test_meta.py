@@ -195,12 +195,13 @@ def test_a_deadline_that_is_past_stops_after_one_step(bench, meta_steps):
     assert [len(task.history) for task in tasks] == [1, 1]
 
 
-def test_a_deadline_stops_between_steps_and_a_far_one_does_not(bench):
+def test_a_deadline_stops_at_the_nearest_step_and_a_far_one_does_not(bench):
     task, seen = start(bench, Certainty(bench)), []
     began = time.monotonic()
     assert run_steps(bench, SETTINGS, [task], Stop(None, 1.0), seen.append) == "budget"
     assert len(task.history) == len(seen) >= 1
-    assert time.monotonic() >= began + 1.0
+    taken = time.monotonic() - began
+    assert taken * (1 + 0.5 / len(seen)) >= 1.0
     assert run_steps(bench, SETTINGS, [start(bench, Certainty(bench))], Stop(1, 600.0)) == "meta-steps"
 
 
@@ -244,7 +245,7 @@ def test_every_row_comes_into_the_pool_and_is_held_out_alike(bench):
 def test_few_rows_are_parted_into_a_quarter_held_out_and_the_pool(digits, bench):
     few = replace(digits, images=MemoryImages(digits.images.pixels[:100]), labels=digits.labels[:100])
     small = make_bench(few, bench.model)
-    settings = pose_problem(bench, DiscoveryConfig(batch_size=32)).discovery_loop
+    settings = pose_problem(bench, DiscoveryConfig(batch_size=32, inner_steps=80)).discovery_loop
     rows = draw_rows(small, settings, torch.Generator().manual_seed(0))
     assert (len(rows.pool), len(rows.held_out)) == (75, 25)
     assert torch.cat([rows.pool, rows.held_out]).sort().values.tolist() == list(range(100))
