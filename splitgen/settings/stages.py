@@ -160,7 +160,7 @@ class DiscoveryConfig:
     n_tasks: int = setting(1, "K, the tasks to discover, at most dim", option="--tasks")
     meta_steps: int | None = setting(
         None,
-        "the stop of discovery; a budget of time that is given without steps is the only stop",
+        "the stop of discovery; left open, a slow machine has fewer, and a budget of time is the only stop",
         by_size(DISCOVERY_DEFAULTS["meta_steps"]),
         option="--meta-steps",
     )
@@ -232,8 +232,8 @@ class RefinementConfig:
 
     meta_steps: int | None = setting(
         None,
-        "the stop of refinement, for each task that stays to the end; 0 leaves refinement out; a budget of time that is"
-        " given without steps is the only stop",
+        "the stop of refinement, for each task that stays to the end; 0 leaves refinement out; left open, a slow machine"
+        " has fewer, and a budget of time is the only stop",
         by_size(REFINEMENT_DEFAULTS["meta_steps"]),
         option="--refine-steps",
     )
