@@ -2,11 +2,12 @@
 
     python tests/benchmarks/paper_step.py [--threads 2] [--repeats 5] [--held-out 64]
 
-ResNet-18 of width 0.25, T = 5, B = 64, 32x32 grey (Fashion-MNIST, padded), the same encoder, pool and penalties, in two
-processes: splitgen's `take_step` with its default reverse pass, and one that keeps the graph of all steps and goes
-back through them by one `backward`, as the paper's engine does. Each alternates with the other, so that the ratio holds
-on a noisy machine. Memory: the most that is resident, less what is before the first meta-step. Also told: the cosine
-of the two gradients for the encoder at the same weights and rows.
+ResNet-18 of width 0.25, T = 5, B = 64, 32x32 grey (Fashion-MNIST, padded), with the same encoder, pool and penalties,
+in three processes: splitgen's `take_step` with its default reverse pass; one that keeps the graph of all steps and goes
+back through them by one `backward`; and double backward with a checkpoint at every step, which is computed again on the
+way back, as the paper's engine does (`take_step` with `meta_gradient = "exact"`). They take turns, so that the ratios
+hold on a noisy machine. Memory: the most that is resident, less what is before the first meta-step. Also told: the
+cosine of splitgen's gradient for the encoder with those of the others, at the same weights and rows.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from splitgen.tasks.problem import pose_problem
 from splitgen.tasks.terms import divergence, soft_cross_entropy
 
 STEPS, BATCH, ROWS = 5, 64, 4_000
+CHECKPOINTED = "double backward, checkpointed"
 
 
 def make_paper_bench() -> Bench:
@@ -49,8 +51,9 @@ def make_paper_bench() -> Bench:
     return make_bench(dataset, ModelFactory("resnet18 x 0.25", partial(resnet18, width=0.25)))
 
 
-def make_task(bench: Bench, held_out: int) -> tuple[MetaTask, LoopSettings]:
+def make_task(bench: Bench, engine: str, held_out: int) -> tuple[MetaTask, LoopSettings]:
     config = DiscoveryConfig(n_tasks=1, dim=1, inner_steps=STEPS, batch_size=BATCH, pool_size=STEPS * BATCH)
+    config = replace(config, meta_gradient="exact" if engine == CHECKPOINTED else config.meta_gradient)
     config = replace(config, held_out_size=held_out, crowding_weight=0.0).for_images(32)
     problem = pose_problem(bench, config)
     objective = OBJECTIVES["agreement"](problem, None)
@@ -88,14 +91,15 @@ def take_exact_step(bench: Bench, settings: LoopSettings, start: float, task: Me
 
 ENGINES: dict[str, Callable[[Bench, LoopSettings, float, MetaTask], object]] = {
     "splitgen": take_step,
-    "double-backward": take_exact_step,
+    "double backward": take_exact_step,
+    CHECKPOINTED: take_step,
 }
 
 
 def serve(engine: str, held_out: int) -> None:
     """A meta-step for each line of stdin: its seconds, and the peak of resident memory since the start in MiB."""
     bench = make_paper_bench()
-    task, settings = make_task(bench, held_out)
+    task, settings = make_task(bench, engine, held_out)
     gc.collect()
     before = read_resident()
     for _ in sys.stdin:
@@ -112,15 +116,15 @@ def read_resident() -> float:
     return float(next(line for line in status if line.startswith("VmRSS")).split()[1]) / 1024
 
 
-def compare_gradients(held_out: int) -> float:
-    """Cosine of both engines' gradients for the encoder, at the same weights and rows."""
-    found = []
-    for engine in ENGINES.values():
-        task, settings = make_task(make_paper_bench(), held_out)
+def compare_gradients(held_out: int) -> dict[str, float]:
+    """Cosines of the other engines' gradients for the encoder with splitgen's."""
+    found = {}
+    for name, engine in ENGINES.items():
+        task, settings = make_task(make_paper_bench(), name, held_out)
         engine(task.objective.bench, settings, 0.0, task)  # type: ignore[attr-defined]
-        grads = [p.grad.flatten() for p in task.encoder.parameters() if p.grad is not None]
-        found.append(torch.cat(grads))
-    return float(torch.cosine_similarity(found[0], found[1], dim=0))
+        found[name] = torch.cat([p.grad.flatten() for p in task.encoder.parameters() if p.grad is not None])
+    ours = found.pop("splitgen")
+    return {name: float(torch.cosine_similarity(ours, grad, dim=0)) for name, grad in found.items()}
 
 
 def main() -> None:
@@ -156,11 +160,12 @@ def main() -> None:
         seconds_all = [seconds for seconds, _ in measured]
         spread = f"{statistics.median(seconds_all):.3f} ({min(seconds_all):.3f} to {max(seconds_all):.3f})"
         print(f"| {name} | {spread} | {measured[-1][1]:.0f} |")
-    ours, exact = rows.values()
-    ratios = [a[0] / b[0] for a, b in zip(ours, exact, strict=True)]
-    told = f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
-    print(f"time {told}, memory {ours[-1][1] / exact[-1][1]:.2f} of double backward's")
-    print(f"cosine of the encoder's gradients {compare_gradients(given.held_out):.4f}")
+    cosines, ours = compare_gradients(given.held_out), rows.pop("splitgen")
+    for name, measured in rows.items():
+        ratios = [a[0] / b[0] for a, b in zip(ours, measured, strict=True)]
+        told = f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
+        memory = ours[-1][1] / measured[-1][1]
+        print(f"of {name}: time {told}, memory {memory:.2f}, cosine {cosines[name]:.4f}")
 
 
 if __name__ == "__main__":
