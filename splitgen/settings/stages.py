@@ -232,8 +232,8 @@ class RefinementConfig:
 
     meta_steps: int | None = setting(
         None,
-        "the stop of refinement, for each task that stays to the end; 0 leaves refinement out; left open, a slow machine"
-        " has fewer, and a budget of time is the only stop",
+        "the stop of refinement, for each task that stays to the end; 0 leaves refinement out; left open, a slow"
+        " machine has fewer, and a budget of time is the only stop",
         by_size(REFINEMENT_DEFAULTS["meta_steps"]),
         option="--refine-steps",
     )
