@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from splitgen.models.pace import Pace
-from splitgen.search.candidates import MAX_SEARCH_TEST_ROWS, count_fits
+from splitgen.search.candidates import MAX_SEARCH_TEST_ROWS, count_candidates, count_fits
 from splitgen.search.rounds import list_marks
 from splitgen.search.sharpening import shorten_recipe
 from splitgen.search.sides import MAX_CONFUSION_ROWS
@@ -96,6 +96,11 @@ def foretell_meta_steps(pace: Pace, n_steps: int, n_networks: int, inner_steps: 
     return n_steps * math.ceil(n_networks / pace.workers) * 2 * inner_steps * step_seconds * META_OVERHEAD
 
 
+def find_meta_steps(config: RunConfig) -> dict[str, int | None]:
+    """The meta-steps of each stage that takes some; None where they are left open."""
+    return {"discover": config.discovery.meta_steps, "refine": config.refinement.meta_steps}
+
+
 def foretell_discovery(pace: Pace, config: RunConfig, n_steps: int) -> float:
     """Seconds of so many meta-steps."""
     discovery = config.discovery
@@ -120,11 +125,11 @@ def foretell_stages(
     """Seconds of each of the stages, as large as they are asked for, in their order; not of those whose
     meta-steps are left open."""
     recipe = config.training
-    steps = {"discover": config.discovery.meta_steps, "refine": config.refinement.meta_steps}
+    steps = find_meta_steps(config)
     foretell = {
         "discover": lambda: foretell_discovery(pace, config, settled(steps["discover"])),
         "agreement": lambda: foretell_agreement(pace, n_points, n_tasks, config.agreement, recipe),
-        "search": lambda: foretell_search(pace, sizes, 2 * config.search.n_cuts * n_tasks, config.search, recipe),
+        "search": lambda: foretell_search(pace, sizes, count_candidates(n_tasks, config.search), config.search, recipe),
         "refine": lambda: foretell_refinement(pace, sizes, config, settled(steps["refine"])),
         "sharpen": lambda: foretell_sharpening(pace, sizes, n_points, config.sharpening, config.search, recipe),
         "agreement of the chosen": lambda: foretell_agreement(pace, n_points, -1, config.agreement, recipe),

@@ -26,6 +26,7 @@ from splitgen.runs.forecast import (
     foretell_stages,
     foretell_verification,
 )
+from splitgen.search.candidates import count_candidates
 from splitgen.settings.presets import settled
 from splitgen.settings.stages import (
     AgreementConfig,
@@ -37,7 +38,6 @@ from splitgen.settings.stages import (
 )
 
 META = 0.55  # of a budget, what discovery and refinement share by `RefinementConfig.budget_share`
-META_STAGES = {"discover", "refine"}
 SHARES = {"agreement": 0.08, "search": 0.10, "sharpen": 0.23, "agreement of the chosen": 0.04}
 # Pixels of all images, and the seconds that a run takes by default: digits, a thousand small pictures, fifty thousand.
 DEFAULT_SECONDS = ((1.2e5, 60.0), (1e6, 180.0), (5e7, 600.0))
@@ -158,9 +158,9 @@ def default_seconds(n_pixels: int) -> float:
 
 def choose_sizes(
     seconds: float, pace: Pace, sizes: Sizes, n_points: int, config: RunConfig, stages: Sequence[str], n_tasks: int
-) -> RunConfig:
-    """The settings with the stages that take part made smaller, so that they are foretold to take so long in all, or as
-    long as the fewest meta-steps of `STEPS` take."""
+) -> dict[str, Any]:
+    """Smaller settings of the stages that take part, by their names in `RunConfig`, so that they are foretold to take
+    so long in all, or as long as the fewest meta-steps of `STEPS` take."""
     shares = share_out(config, stages)
     shares = share_seconds(seconds, shares, foretell_stages(pace, sizes, n_points, config, list(shares), n_tasks))
     search, recipe = config.search, config.training
@@ -173,7 +173,7 @@ def choose_sizes(
     if "agreement" in shares:
         smaller["agreement"] = fit_agreement(shares["agreement"], pace, n_points, n_tasks, config.agreement, recipe)
     if "search" in shares:
-        n_candidates = 2 * search.n_cuts * n_tasks
+        n_candidates = count_candidates(n_tasks, search)
         search = smaller["search"] = fit_search(shares["search"], pace, sizes, n_candidates, search, recipe)
     if "refine" in shares:
         steps = fit_steps(
@@ -186,11 +186,11 @@ def choose_sizes(
         smaller["sharpening"] = fit_sharpening(
             shares["sharpen"], pace, sizes, n_points, config.sharpening, search, recipe
         )
-    return replace(config, **smaller)
+    return smaller
 
 
 def fit_steps(seconds: float, most: int, foretell: Callable[[int], float]) -> int:
-    """The most meta-steps of `STEPS`, and as most as many as given, that are foretold to take no longer; the fewest
+    """The most meta-steps of `STEPS`, and at most as many as given, that are foretold to take no longer; the fewest
     where none does."""
     fitting = [steps for steps in (*STEPS, most) if steps <= most and foretell(steps) <= seconds]
     return max(fitting, default=min(STEPS[0], most))

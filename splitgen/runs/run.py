@@ -26,7 +26,7 @@ from splitgen.errors import RunFolderError
 from splitgen.models.bench import Bench, make_bench
 from splitgen.models.pace import Pace, measure_pace
 from splitgen.models.registry import ModelFactory
-from splitgen.runs.forecast import Sizes
+from splitgen.runs.forecast import Sizes, find_meta_steps
 from splitgen.runs.plan import Clock
 from splitgen.screen.console import OpeningBar, Screen
 from splitgen.settings.layers import build_config, merge_settings
@@ -52,7 +52,7 @@ class Run:
     way: to find tasks, a name of `WAYS`; labels: the user's own table of tasks, for the way "given".
     clock: the budget of all until the split is written; without one, meta-steps and rounds alone are the stop.
     verify_seconds: a budget for the verification.
-    open_steps: of `META_STAGES`, those whose meta-steps nobody has given, and no budget bounds.
+    open_steps: the stages whose meta-steps nobody has given, and no budget bounds.
     tasks, split, verification: what its stages gave, as far as they have come.
     record: becomes run.json; every figure that was printed, the settings, timings, environment.
     claim: keeps `out` for this run as long as it lives.
@@ -175,9 +175,8 @@ def open_run(
 
 
 def find_open_steps(config: RunConfig) -> frozenset[str]:
-    """The stages of `META_STAGES` whose meta-steps the settings leave open."""
-    steps = {"discover": config.discovery.meta_steps, "refine": config.refinement.meta_steps}
-    return frozenset(stage for stage, given in steps.items() if given is None)
+    """The stages whose meta-steps the settings leave open."""
+    return frozenset(stage for stage, given in find_meta_steps(config).items() if given is None)
 
 
 def resolve_settings(config: RunConfig, dataset: ImageDataset, *, is_timed: bool = False) -> RunConfig:

@@ -21,6 +21,7 @@ from splitgen.search.candidates import (
     Candidate,
     SearchSpace,
     add_candidates,
+    count_candidates,
     count_fits,
     list_candidates,
     search_candidates,
@@ -89,7 +90,7 @@ def bound_search(run: Run, tasks: SavedTasks) -> None:
     """Where a budget allows no more, the search has fewer rows."""
     seconds, config = run.clock.allot("search"), run.config
     if seconds is not None:
-        n_candidates = 2 * config.search.n_cuts * tasks.margins.shape[1]
+        n_candidates = count_candidates(tasks.margins.shape[1], config.search)
         run.settle(search=fit_search(seconds, run.pace, run.sizes, n_candidates, config.search, config.training))
 
 

@@ -6,9 +6,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from splitgen.runs.forecast import foretell_stages, foretell_verification
+from splitgen.runs.forecast import find_meta_steps, foretell_stages, foretell_verification
 from splitgen.runs.plan import (
-    META_STAGES,
     PATIENCE,
     SLACK,
     choose_sizes,
@@ -29,7 +28,6 @@ from splitgen.tasks.tasks_file import SavedTasks, check_tasks_belong, read_tasks
 
 DISCOVER = ("discover", "agreement")
 SPLIT = ("search", "refine", "sharpen", "agreement of the chosen")
-CHOSEN = ("discovery", "agreement", "search", "refinement", "sharpening")  # settings that stages are made smaller by
 MAKE, MAKE_OTHERWISE = (*DISCOVER, *SPLIT), ("agreement", "search")
 
 
@@ -66,7 +64,7 @@ def begin(run: Run, stages: Sequence[str], n_tasks: int, *, verifies: bool = Tru
 def choose_by_default(run: Run, stages: Sequence[str], n_tasks: int, verifies: bool) -> None:
     """Where all meta-steps are left open, and this machine would take much longer than the data's size is worth, the
     stages are made smaller: at once, so that what the run gives depends on nothing that the clock says later."""
-    with_steps = META_STAGES.intersection(stages)
+    with_steps = find_meta_steps(run.config).keys() & set(stages)
     if not with_steps or not run.open_steps >= with_steps:
         return
     config, n_points = run.config, run.dataset.n_points
@@ -79,8 +77,7 @@ def choose_by_default(run: Run, stages: Sequence[str], n_tasks: int, verifies: b
     foretold = sum(foretell(run, stages, n_tasks).values())
     if foretold <= PATIENCE * seconds:
         return
-    smaller = choose_sizes(seconds, run.pace, run.sizes, n_points, config, stages, n_tasks)
-    run.settle(**{name: getattr(smaller, name) for name in CHOSEN})
+    run.settle(**choose_sizes(seconds, run.pace, run.sizes, n_points, config, stages, n_tasks))
     run.screen.note(
         f"made smaller for this machine: all would take about {tell_seconds(foretold)}; --budget gives more time"
     )

@@ -90,6 +90,11 @@ def list_candidates(n_tasks: int, cuts: Sequence[np.ndarray]) -> list[Candidate]
     ]
 
 
+def count_candidates(n_tasks: int, config: SearchConfig) -> int:
+    """How many `list_candidates` gives for the cuts that are tried."""
+    return 2 * config.n_cuts * n_tasks
+
+
 def count_fits(n_candidates: int, config: SearchConfig) -> list[int]:
     """Trainings in each round."""
     counts = [min(n_candidates, config.max_trained)]

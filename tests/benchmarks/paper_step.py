@@ -57,7 +57,7 @@ def make_task(bench: Bench, engine: str, held_out: int) -> tuple[MetaTask, LoopS
     config = replace(config, held_out_size=held_out, crowding_weight=0.0).for_images(32)
     problem = pose_problem(bench, config)
     objective = OBJECTIVES["agreement"](problem, None)
-    torch.manual_seed(0)  # the same encoder for both engines
+    torch.manual_seed(0)  # the same encoder for every engine
     encoder = build_encoder(bench, config)
     generator = torch.Generator().manual_seed(0)
     return init_task(objective, encoder, config.encoder_learning_rate, generator), problem.discovery_loop

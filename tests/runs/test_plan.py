@@ -167,7 +167,7 @@ def test_sizes_are_chosen_that_are_foretold_to_fit(seconds):
             "sharpening": {"rounds": 4},
         }
     )
-    chosen = choose_sizes(seconds, PACE, SIZES, 10_000, config, STAGES, 1)
+    chosen = replace(config, **choose_sizes(seconds, PACE, SIZES, 10_000, config, STAGES, 1))
     foretold = sum(foretell_stages(PACE, SIZES, 10_000, chosen, list(share_out(chosen, STAGES)), 1).values())
     steps = (chosen.discovery.meta_steps, chosen.refinement.meta_steps)
     if seconds == 1e9:

@@ -188,6 +188,21 @@ def test_it_goes_on_from_where_it_stopped(bench):
     assert torch.equal(weights(parts.average.module), weights(whole.average.module))
 
 
+@pytest.mark.parametrize(("seconds", "n_steps"), [(1.0, 1), (24.0, 2), (26.0, 3), (34.0, 3)])
+def test_a_deadline_ends_at_the_step_that_is_nearest_to_it(bench, monkeypatch, seconds, n_steps):
+    """Steps of ten seconds each."""
+    task, now = start(bench, Certainty(bench)), [0.0]
+
+    def take_ten_seconds(bench, settings, start, task):
+        now[0] += 10.0
+        task.history.append(None)
+
+    monkeypatch.setattr("splitgen.tasks.meta.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("splitgen.tasks.meta.take_step", take_ten_seconds)
+    assert run_steps(bench, SETTINGS, [task], Stop(None, seconds)) == "budget"
+    assert len(task.history) == n_steps
+
+
 @pytest.mark.parametrize("meta_steps", [50, None])
 def test_a_deadline_that_is_past_stops_after_one_step(bench, meta_steps):
     tasks = [start(bench, Certainty(bench), seed) for seed in (0, 1)]
