@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from known_pace import PACE, RECIPE, SIZES
 
-from splitgen.models.pace import ALONE, Pace
+from splitgen.models.pace import ALONE
 from splitgen.runs.forecast import (
     META_OVERHEAD,
     Sizes,
@@ -17,11 +18,7 @@ from splitgen.runs.forecast import (
     foretell_verification,
 )
 from splitgen.settings.layers import build_config
-from splitgen.settings.stages import AgreementConfig, SearchConfig, TrainingConfig, VerificationConfig
-
-PACE = Pace(step_seconds=0.01, row_seconds=0.0, batch_size=100, workers=2)
-RECIPE = TrainingConfig(batch_size=100, epochs=10)
-SIZES = Sizes(train=5_000, validation=0, test=5_000)
+from splitgen.settings.stages import AgreementConfig, SearchConfig, VerificationConfig
 
 
 def test_a_training_takes_its_steps_and_trainings_side_by_side_go_by_rounds():

@@ -6,10 +6,9 @@ import itertools
 from dataclasses import replace
 
 import pytest
+from known_pace import PACE, RECIPE, SIZES
 
-from splitgen.models.pace import Pace
 from splitgen.runs.forecast import (
-    Sizes,
     foretell_agreement,
     foretell_search,
     foretell_sharpening,
@@ -35,13 +34,9 @@ from splitgen.settings.stages import (
     AgreementConfig,
     SearchConfig,
     SharpeningConfig,
-    TrainingConfig,
     VerificationConfig,
 )
 
-PACE = Pace(step_seconds=0.01, row_seconds=0.0, batch_size=100, workers=2)
-RECIPE = TrainingConfig(batch_size=100, epochs=10)
-SIZES = Sizes(train=5_000, validation=0, test=5_000)
 STAGES = ("discover", "agreement", "search", "refine", "sharpen", "agreement of the chosen")
 
 

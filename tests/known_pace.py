@@ -1,0 +1,11 @@
+"""A pace, a recipe and sizes whose seconds can be reckoned by hand."""
+
+from __future__ import annotations
+
+from splitgen.models.pace import Pace
+from splitgen.runs.forecast import Sizes
+from splitgen.settings.stages import TrainingConfig
+
+PACE = Pace(step_seconds=0.01, row_seconds=0.0, batch_size=100, workers=2)
+RECIPE = TrainingConfig(batch_size=100, epochs=10)
+SIZES = Sizes(train=5_000, validation=0, test=5_000)
