@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
+import statistics
 import time
 from dataclasses import dataclass, replace
 
 import torch
-from torch import nn
 
 from splitgen.models.bench import Bench
 from splitgen.models.training import PREDICTION_CHUNK, count_epochs, steps_per_epoch
@@ -15,7 +15,8 @@ from splitgen.parallel import count_workers, map_threads
 from splitgen.random import stream_generator, stream_seed
 from splitgen.settings.stages import TrainingConfig
 
-MEASURED_SECONDS = 0.4  # a measurement of so long is long enough
+SPELLS = 3  # of training; their median counts, as a moment may be busy with something else
+SPELL_SECONDS = 0.4
 MAX_STEPS = 128
 ALONE = 0.64  # of the time that a training takes beside another, what it takes with both threads (measured with two)
 
@@ -52,15 +53,13 @@ def measure_pace(bench: Bench) -> Pace:
     workers, batch_size = count_workers(bench.n_points), bench.training.batch_size
     order = torch.randperm(bench.n_points, generator=stream_generator(bench.seed, "pace")).to(bench.device)
     recipe = replace(bench.training, epochs=1)
-    networks: list[nn.Module] = []
+    seeds = [stream_seed(bench.seed, "pace", which) for which in range(workers)]
+    networks = [bench.build(bench.target.n_outputs, seed) for seed in seeds]
 
     def train(n_steps: int) -> float:
         rows = order.repeat(math.ceil(n_steps * batch_size / len(order)))[: n_steps * batch_size]
-        seeds = [stream_seed(bench.seed, "pace", which) for which in range(workers)]
         start = time.monotonic()
-        networks[:] = map_threads(
-            lambda seed: bench.fit(bench.targets, rows, bench.target.n_outputs, seed, recipe), seeds
-        )
+        list(map_threads(lambda one: bench.train(one, bench.targets, rows, bench.seed, recipe), networks))
         return time.monotonic() - start
 
     def predict() -> float:
@@ -69,9 +68,7 @@ def measure_pace(bench: Bench) -> Pace:
         return time.monotonic() - start
 
     train(1)  # what is loaded and laid out once does not count
-    n_steps, seconds = 1, train(1)
-    while seconds < MEASURED_SECONDS and n_steps < MAX_STEPS:
-        n_steps *= 2
-        seconds = train(n_steps)
+    n_steps = min(MAX_STEPS, math.ceil(SPELL_SECONDS / train(1)))
+    seconds = statistics.median(train(n_steps) for _ in range(SPELLS))
     row_seconds = min(predict() for _ in range(2)) / min(PREDICTION_CHUNK, len(order))
     return Pace(seconds / n_steps, row_seconds, min(batch_size, len(order)), workers)

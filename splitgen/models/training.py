@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -17,10 +18,10 @@ from splitgen.settings.stages import TrainingConfig
 PREDICTION_CHUNK = 2000
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "adamw": torch.optim.AdamW,
-    "adam": torch.optim.Adam,
+    "adamw": partial(torch.optim.AdamW, fused=True),
+    "adam": partial(torch.optim.Adam, fused=True),
     "sgd": lambda parameters, lr, weight_decay: torch.optim.SGD(
-        parameters, lr=lr, weight_decay=weight_decay, momentum=0.9, nesterov=True
+        parameters, lr=lr, weight_decay=weight_decay, momentum=0.9, nesterov=True, fused=True
     ),
 }
 

@@ -44,15 +44,23 @@ class FlatNetwork:
         self.module = use_batch_statistics(module).train()
         self.named = dict(module.named_parameters())
         self.parameters = list(self.named.values())
-        self.weights = torch.cat([p.detach().flatten() for p in self.parameters])
+        self.orders = [memory_order(p) for p in self.parameters]
         self.sizes = [p.numel() for p in self.parameters]
+        self.weights = self.flatten([p.detach() for p in self.parameters])
         self.draws_random_numbers = draws_random_numbers(self.module, sample)
         for parameter, view in zip(self.parameters, self.views(self.weights), strict=True):
             parameter.data = view
 
     def views(self, flat: torch.Tensor) -> list[torch.Tensor]:
-        """The parameters' shapes over a vector [P]."""
-        return [part.view_as(p) for part, p in zip(torch.split(flat, self.sizes), self.parameters, strict=True)]
+        """The parameters' shapes over a vector [P], as they lie in memory: channels last stay so."""
+        found = []
+        for part, parameter, order in zip(torch.split(flat, self.sizes), self.parameters, self.orders, strict=True):
+            found.append(part.view([parameter.shape[axis] for axis in order]).permute(invert(order)))
+        return found
+
+    def flatten(self, parts: Sequence[torch.Tensor]) -> torch.Tensor:
+        """One vector [P] of tensors in the parameters' shapes: the reverse of `views`."""
+        return torch.cat([part.permute(order).flatten() for part, order in zip(parts, self.orders, strict=True)])
 
     def noise(self, step: int) -> contextlib.AbstractContextManager[None]:
         """The random state of one step, the same in each pass; free for a network that draws none."""
@@ -60,15 +68,30 @@ class FlatNetwork:
 
     def gradient(self, images: torch.Tensor, soft_labels: torch.Tensor, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Gradient [P] of the loss at the present weights, and the log-probabilities [B, C]."""
-        with self.noise(step):
-            log_probs = self.module(images).log_softmax(dim=1)
+        log_probs = self.log_probs(images, step)
         loss = soft_cross_entropy(log_probs, soft_labels)
         return self.flat_grad(loss), log_probs.detach()
 
+    def log_probs(self, images: torch.Tensor, step: int) -> torch.Tensor:
+        """[B, C] at the present weights."""
+        with self.noise(step):
+            found: torch.Tensor = self.module(images).log_softmax(dim=1)
+        return found
+
     def flat_grad(self, loss: torch.Tensor, retain_graph: bool = False) -> torch.Tensor:
         """d loss / d w as one vector [P]."""
-        parts = torch.autograd.grad(loss, self.parameters, retain_graph=retain_graph)
-        return torch.cat([part.flatten() for part in parts])
+        return self.flatten(torch.autograd.grad(loss, self.parameters, retain_graph=retain_graph))
+
+
+def memory_order(parameter: torch.Tensor) -> list[int]:
+    """Its axes as they lie in memory, the outermost first."""
+    strides = torch.empty_like(parameter).stride()  # dense, whatever the parameter is a view of
+    return sorted(range(parameter.dim()), key=lambda axis: (-strides[axis], -parameter.shape[axis]))
+
+
+def invert(order: Sequence[int]) -> list[int]:
+    """The permutation that undoes another."""
+    return sorted(range(len(order)), key=lambda axis: order[axis])
 
 
 def use_batch_statistics(module: nn.Module) -> nn.Module:
@@ -118,13 +141,13 @@ class MetaGradient:
 
     value: of the objective. logits: [B', C] of each network on the held-out batch.
     soft_label_grad: d value / dp, [T, B, C], summed over the networks.
-    trained: w_T [P] of each network.
+    trained: w_T of each network, a tensor for each of its parameters.
     """
 
     value: float
     logits: tuple[torch.Tensor, ...]
     soft_label_grad: torch.Tensor
-    trained: tuple[torch.Tensor, ...]
+    trained: tuple[list[torch.Tensor], ...]
 
 
 def train_inner(network: FlatNetwork, data: InnerData, learning_rate: float) -> Trajectory:
@@ -138,22 +161,23 @@ def train_inner(network: FlatNetwork, data: InnerData, learning_rate: float) -> 
     return Trajectory(network, learning_rate, gradients, log_probs)
 
 
-# A step's two products along lambda: the curvature H lambda [P] and the outputs' change J lambda [B, C].
-Products = tuple[torch.Tensor, torch.Tensor]
+# A step's two products along lambda: the curvature H lambda [P], None at step 0 where nothing needs it, and the
+# outputs' change J lambda [B, C].
+Products = tuple[torch.Tensor | None, torch.Tensor]
 StepProducts = Callable[[Trajectory, int, InnerData, torch.Tensor, float], Products]
 
 
 def one_sided_products(path: Trajectory, step: int, data: InnerData, adjoint: torch.Tensor, radius: float) -> Products:
     """Forward difference: one pass at w_t + r lambda; the values at w_t are known from the training."""
-    gradient, log_probs = shifted_pass(path.network, step, data, adjoint, radius)
-    return (gradient - path.gradients[step]) / radius, (log_probs - path.log_probs[step]) / radius
+    up = shifted_pass(path.network, step, data, adjoint, radius)
+    return difference_quotient(up, (path.gradients[step], path.log_probs[step]), radius)
 
 
 def central_products(path: Trajectory, step: int, data: InnerData, adjoint: torch.Tensor, radius: float) -> Products:
     """Central difference: two passes, at w_t + r lambda and w_t - r lambda."""
-    gradient_up, log_probs_up = shifted_pass(path.network, step, data, adjoint, radius)
-    gradient_down, log_probs_down = shifted_pass(path.network, step, data, adjoint, -radius)
-    return (gradient_up - gradient_down) / (2 * radius), (log_probs_up - log_probs_down) / (2 * radius)
+    up = shifted_pass(path.network, step, data, adjoint, radius)
+    down = shifted_pass(path.network, step, data, adjoint, -radius)
+    return difference_quotient(up, down, 2 * radius)
 
 
 def exact_products(path: Trajectory, step: int, data: InnerData, adjoint: torch.Tensor, radius: float) -> Products:
@@ -171,12 +195,24 @@ def exact_products(path: Trajectory, step: int, data: InnerData, adjoint: torch.
 
 
 def shifted_pass(network: FlatNetwork, step: int, data: InnerData, adjoint: torch.Tensor, radius: float) -> Products:
-    """Gradient and log-probabilities at w + radius * lambda; the weights are put back exactly."""
+    """Gradient and log-probabilities at w + radius * lambda, of step 0 the latter alone; the weights are put back
+    exactly."""
     kept = network.weights.clone()
     network.weights.add_(adjoint, alpha=radius)
-    products = network.gradient(data.batches[step], data.soft_labels[step], step)
+    products: Products
+    if step == 0:
+        with torch.no_grad():
+            products = None, network.log_probs(data.batches[step], step)
+    else:
+        products = network.gradient(data.batches[step], data.soft_labels[step], step)
     network.weights.copy_(kept)
     return products
+
+
+def difference_quotient(up: Products, down: Products, distance: float) -> Products:
+    """Of gradients and log-probabilities at weights so many lambda apart."""
+    curvature = None if up[0] is None or down[0] is None else (up[0] - down[0]) / distance
+    return curvature, (up[1] - down[1]) / distance
 
 
 STEP_PRODUCTS: dict[str, StepProducts] = {
@@ -205,7 +241,8 @@ def reverse_inner(
         radius = epsilon * float(weights.norm()) / length
         curvature, outputs_change = products(path, step, data, adjoint, radius)
         torch.mul(outputs_change, learning_rate / len(data.batches[step]), out=label_grads[step])
-        adjoint = adjoint - learning_rate * curvature
+        if curvature is not None:
+            adjoint = adjoint - learning_rate * curvature
     return label_grads
 
 
@@ -241,7 +278,7 @@ def meta_gradient(
             problem, f"give an inner_learning_rate below {learning_rate:g} in [discovery] of a TOML file"
         )
     adjoints = [network.flat_grad(value, retain_graph=True) for network in flat]
-    trained = tuple(network.weights.clone() for network in flat)
+    trained = tuple(network.views(network.weights.clone()) for network in flat)
     label_grads = map_threads(
         lambda both: reverse_inner(both[0], data, both[1], method, epsilon), list(zip(paths, adjoints, strict=True))
     )

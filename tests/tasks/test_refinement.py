@@ -205,6 +205,21 @@ def test_a_network_lives_for_its_lifetime_and_learns_on(digits, discovered):
     assert lasting[3] is not lasting[2]
 
 
+def test_a_network_goes_on_from_where_its_training_ended(digits, discovered, monkeypatch):
+    seen = []
+
+    def spy(networks, data, *args, **kwargs):
+        seen.append((data, meta_gradient(networks, data, *args, **kwargs)))
+        return seen[-1][1]
+
+    monkeypatch.setattr("splitgen.tasks.meta.meta_gradient", spy)
+    problem = pose_problem(bench_of(digits), CONFIG, RefinementConfig(inner_steps=20, lifetime=3))
+    task = start_refinement(problem, START[0], discovered.encoder_state)
+    run_steps(problem.bench, problem.refinement_loop, [task], Stop(1))
+    (data, meta) = seen[0]
+    torch.testing.assert_close(task.networks[0](data.held_out), meta.logits[0])
+
+
 def test_new_tasks_differ_by_their_draw(digits, discovered):
     first, second = refine(digits, discovered, 1, [Start(None, SIDES), Start(None, SIDES, draw=1)])
     assert not np.array_equal(first.margins, second.margins)

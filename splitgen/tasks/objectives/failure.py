@@ -17,7 +17,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.nn.utils import vector_to_parameters
 
 from splitgen.random import stream_seed
 from splitgen.settings.presets import settled
@@ -87,7 +86,8 @@ class FailureObjective:
 
     def keep(self, task: MetaTask, meta: MetaGradient) -> None:
         """The network goes on from where its training ended."""
-        vector_to_parameters(meta.trained[0], task.networks[0].parameters())
+        for parameter, trained in zip(task.networks[0].parameters(), meta.trained[0], strict=True):
+            parameter.data = trained
 
     def value(self, logits: Sequence[torch.Tensor], view: View) -> torch.Tensor:
         return soft_cross_entropy(side_log_probs(logits[0], self.output_sides), view.judged)
