@@ -18,7 +18,8 @@ from splitgen.data.dataset import ImageDataset
 from splitgen.data.images import NormalizedImages
 from splitgen.data.target import Target, make_target
 from splitgen.models import training
-from splitgen.models.registry import ModelFactory, build_network, check_model
+from splitgen.models.checks import check_model
+from splitgen.models.registry import ModelFactory, build_network
 from splitgen.random import draws_random_numbers, seed_global
 from splitgen.settings.stages import TrainingConfig
 
@@ -131,7 +132,8 @@ class Bench:
 
     def check_model(self, n_outputs: int) -> None:
         """Raise `ModelError` where the model cannot be trained on these images for so many outputs."""
-        check_model(self.model, n_outputs, self.pixels.take(torch.arange(2, device=self.device)))
+        rows = torch.arange(min(2, self.n_points), device=self.device)
+        check_model(self.model, n_outputs, self.pixels.take(rows), self.training.batch_size)
 
     def with_model(self, model: ModelFactory) -> Bench:
         """The same bench for another model; what it has measured of the images stays."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,9 @@ from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
 from splitgen.errors import ModelError
-from splitgen.models import networks
+from splitgen.models import libraries, networks, transformer
+from splitgen.models.outputs import logits_alone
+from splitgen.models.preparation import Resize, ToThreeChannels, Wants
 from splitgen.plugins import MODELS, PluginError, import_named, list_plugins, load_plugin, tell_raised
 from splitgen.random import seed_global
 
@@ -23,8 +26,14 @@ BUILT_IN: dict[str, Callable[..., nn.Module]] = {
     "linear": networks.linear,
     "resnet18": networks.resnet18,
     "resnet18-small": functools.partial(networks.resnet18, width=0.25),
+    "resnet50": libraries.resnet50,
+    "vit": transformer.vit,
+    "vit-small": transformer.vit_small,
 }
+WIDTHS = re.compile(r"resnet18x(\d*\.?\d+)")  # resnet18 of any width: resnet18x0.5
 
+USERS = "package.module:callable"
+LIBRARIES = {each.kind: each for each in libraries.ALL}
 IN_USE = "_splitgen_in_use"  # marks the weights of a network that was built
 
 
@@ -34,11 +43,13 @@ class ModelFactory:
 
     name: what the user gave.
     build: called with n_classes, in_channels and image_size; returns a module that takes images
-        [B, in_channels, height, width] and gives logits [B, n_classes].
+        [B, in_channels, height, width] and gives logits [B, n_classes], or something that calls them `logits`.
+    wants: the images that a library's model was made for: three channels, and this size where it takes no other.
     """
 
     name: str
     build: Callable[[int, int, int], nn.Module]
+    wants: Wants | None = None
 
 
 def find_model(name: str) -> ModelFactory:
@@ -49,7 +60,7 @@ def find_model(name: str) -> ModelFactory:
     file, call `choose_model`. Raises `ModelError` for a name that is not known or cannot be imported.
     """
     if is_users_code(name):
-        return ModelFactory(name, functools.partial(build_users, name, import_callable(name)))
+        return ModelFactory(name, functools.partial(build_others, name, import_callable(name)))
     if name in BUILT_IN:
         return ModelFactory(name, BUILT_IN[name])
     try:
@@ -57,12 +68,16 @@ def find_model(name: str) -> ModelFactory:
     except PluginError as error:
         raise ModelError(name, error.problem, error.remedy) from error
     if plugin is not None:
-        return ModelFactory(name, functools.partial(build_plugin, name, plugin))
+        return ModelFactory(name, functools.partial(build_others, name, plugin))
+    if width := WIDTHS.fullmatch(name):
+        return ModelFactory(name, functools.partial(networks.resnet18, width=float(width[1])))
     kind, _, rest = name.partition(":")
-    if kind == "torchvision" and rest:
-        return ModelFactory(name, functools.partial(build_torchvision, rest))
+    if kind in LIBRARIES and rest:
+        library = LIBRARIES[kind]
+        return ModelFactory(name, functools.partial(library.build, rest), library.look_up(rest))
     allowed = ", ".join([*BUILT_IN, *(each for each in list_plugins(MODELS) if each not in BUILT_IN)])
-    raise ModelError(name, "unknown", f"use one of {allowed}, torchvision:NAME or package.module:callable")
+    places = ", ".join(f"{kind}:NAME" for kind in LIBRARIES)
+    raise ModelError(name, "unknown", f"use one of {allowed}, resnet18x0.5 (of any width), {places} or {USERS}")
 
 
 def choose_model(name: str, *, is_named: bool) -> ModelFactory:
@@ -82,30 +97,7 @@ def choose_model(name: str, *, is_named: bool) -> ModelFactory:
 def is_users_code(name: str) -> bool:
     """Whether a name is that of a callable to be imported."""
     kind, _, rest = name.partition(":")
-    return name not in BUILT_IN and kind != "torchvision" and bool(rest)
-
-
-def build_torchvision(name: str, n_classes: int, in_channels: int, image_size: int) -> nn.Module:
-    """A torchvision classifier without weights; grey images are repeated to three channels."""
-    from torchvision import models
-
-    if name not in models.list_models(module=models):  # those for other purposes would fetch the weights of a backbone
-        raise ModelError(f"torchvision:{name}", "is no classifier", "see torchvision.models.list_models(module=models)")
-    if in_channels not in (1, 3, 4):
-        problem = f"takes images of 1, 3 or 4 channels, these have {in_channels}"
-        raise ModelError(f"torchvision:{name}", problem, f"use one of {', '.join(BUILT_IN)}")
-    try:
-        module: nn.Module = models.get_model(name, weights=None, num_classes=n_classes)
-    except (ValueError, TypeError) as error:
-        raise ModelError(f"torchvision:{name}", str(error), "see torchvision.models.list_models()") from error
-    return module if in_channels == 3 else nn.Sequential(ToThreeChannels(), module)
-
-
-class ToThreeChannels(nn.Module):
-    """Grey images [B, 1, H, W] as [B, 3, H, W]; a fourth channel (alpha) is left out."""
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images[:, :3]
+    return name not in BUILT_IN and kind not in LIBRARIES and bool(rest)
 
 
 def import_callable(name: str) -> Callable[..., nn.Module]:
@@ -120,22 +112,16 @@ def import_callable(name: str) -> Callable[..., nn.Module]:
     return users
 
 
-def build_users(
-    name: str, users: Callable[..., nn.Module], n_classes: int, in_channels: int, image_size: int
+def build_others(
+    name: str, factory: Callable[..., Any], n_classes: int, in_channels: int, image_size: int
 ) -> nn.Module:
-    """Call the user's factory with n_classes and in_channels."""
-    del image_size  # not part of the user's interface
-    return call_factory(name, users, {"n_classes": n_classes, "in_channels": in_channels})
-
-
-def build_plugin(name: str, plugin: Any, n_classes: int, in_channels: int, image_size: int) -> nn.Module:
-    """Call the factory of an entry point with n_classes and in_channels, and with image_size where it takes it."""
+    """Call a user's or an entry point's factory: with n_classes and in_channels, and image_size where it takes it."""
     given = {"n_classes": n_classes, "in_channels": in_channels}
     try:
-        takes_size = "image_size" in inspect.signature(plugin).parameters
+        takes_size = "image_size" in inspect.signature(factory).parameters
     except (TypeError, ValueError):  # no function, or one that does not tell; the call will
         takes_size = False
-    return call_factory(name, plugin, given | ({"image_size": image_size} if takes_size else {}))
+    return call_factory(name, factory, given | ({"image_size": image_size} if takes_size else {}))
 
 
 def call_factory(name: str, factory: Callable[..., nn.Module], given: dict[str, int]) -> nn.Module:
@@ -152,7 +138,8 @@ def call_factory(name: str, factory: Callable[..., nn.Module], given: dict[str, 
 def build_network(
     model: ModelFactory, n_classes: int, shape: tuple[int, int, int], seed: int, device: str | torch.device = "cpu"
 ) -> nn.Module:
-    """A freshly initialised network for images of a shape (channels, height, width), on the device.
+    """A freshly initialised network for images of a shape (channels, height, width), on the device; it gives logits
+    alone.
 
     Raises `ModelError` where any of its weights belong to a network that was built before: what that one was trained
     on would leak into this one, test rows included.
@@ -166,7 +153,35 @@ def build_network(
         raise shared_error(model)
     for tensor in tensors:
         setattr(tensor, IN_USE, id(tensor))  # a copy, which takes the mark along, is another tensor
-    return module.to(device).to(memory_format=torch.channels_last)
+    if model.name not in BUILT_IN:
+        module = logits_alone(module)
+    return prepare(model, module, shape).to(device).to(memory_format=torch.channels_last)
+
+
+def prepare(model: ModelFactory, module: nn.Module, shape: tuple[int, int, int]) -> nn.Module:
+    """The module of a library behind what makes its images of those of the bench."""
+    if model.wants is None:
+        return module
+    before: list[nn.Module] = [] if shape[0] == 3 else [ToThreeChannels()]
+    if needs_size(model, module, shape[1:]):
+        before.append(Resize(model.wants.image_size))
+    return nn.Sequential(*before, module) if before else module
+
+
+SIZES_TAKEN: dict[tuple[str, tuple[int, ...]], bool] = {}  # found by one pass for each model and size
+
+
+def needs_size(model: ModelFactory, module: nn.Module, size: tuple[int, ...]) -> bool:
+    """Whether a library's model takes no images of this height and width, but of the size that it wants."""
+    if (model.name, size) not in SIZES_TAKEN:
+        was_training = module.training
+        try:
+            try_images(model, module.eval(), torch.zeros(1, 3, *size))
+            SIZES_TAKEN[model.name, size] = True
+        except ModelError:
+            SIZES_TAKEN[model.name, size] = False
+        module.train(was_training)
+    return not SIZES_TAKEN[model.name, size]
 
 
 @torch.no_grad()
@@ -175,9 +190,12 @@ def try_images(model: ModelFactory, module: nn.Module, images: torch.Tensor) -> 
     try:
         return module(images)
     except (Exception, SystemExit) as error:
-        size = "x".join(str(n) for n in images.shape[1:])
-        problem = f"fails on images of {size}: {tell_raised(error)}"
-        raise ModelError(model.name, problem, "use another model or size") from error
+        raise failed_error(model, images, tell_raised(error)) from error
+
+
+def failed_error(model: ModelFactory, images: torch.Tensor, raised: str) -> ModelError:
+    size = "x".join(str(n) for n in images.shape[1:])
+    return ModelError(model.name, f"fails on images of {size}: {raised}", "use another model or size")
 
 
 def list_tensors(module: nn.Module) -> list[torch.Tensor]:
@@ -187,33 +205,3 @@ def list_tensors(module: nn.Module) -> list[torch.Tensor]:
 
 def shared_error(model: ModelFactory) -> ModelError:
     return ModelError(model.name, "gives networks that share weights", "build a new module, with its own, at each call")
-
-
-def check_model(model: ModelFactory, n_classes: int, images: torch.Tensor) -> None:
-    """Build the model twice and run two images [2, channels, height, width] through it.
-
-    Raises `ModelError` if the two share weights, there is nothing to train, the rows are features and the model is a
-    convolutional one, or the logits are not finite numbers [B, n_classes].
-    """
-    channels, height, width = images.shape[1:]
-    built = [build_network(model, n_classes, (channels, height, width), seed, images.device) for seed in range(2)]
-    first, second = ({tensor.untyped_storage().data_ptr() for tensor in list_tensors(each)} for each in built)
-    if first & second - {0}:  # 0: without a value
-        raise shared_error(model)
-    module = built[0].eval()
-    if height == width == 1 and any(is_spatial(layer) for layer in module.modules()):
-        problem = f"looks for patterns in images, and the rows are vectors of {channels} features"
-        raise ModelError(model.name, problem, "use --model linear or --model mlp")
-    if not any(parameter.requires_grad for parameter in module.parameters()):
-        raise ModelError(model.name, "has no weights to train", "use a model with parameters that require a gradient")
-    logits = try_images(model, module, images[:2])
-    if not torch.is_tensor(logits) or tuple(logits.shape) != (min(2, len(images)), n_classes):
-        shape = f"logits of shape {tuple(logits.shape)}" if torch.is_tensor(logits) else type(logits).__name__
-        raise ModelError(model.name, f"gives {shape}", f"return [batch, {n_classes}]")
-    if not bool(torch.isfinite(logits).all()):
-        raise ModelError(model.name, "gives NaN or infinite logits before it is trained", "repair its initialisation")
-
-
-def is_spatial(layer: nn.Module) -> bool:
-    """Whether a layer looks at pixels beside each other."""
-    return isinstance(layer, nn.modules.conv._ConvNd) and max(layer.kernel_size) > 1

@@ -23,7 +23,8 @@ from splitgen.settings.stages import (
 from splitgen.tasks.agreement import count_epochs_to_converge
 from splitgen.verification.verification import count_verification_fits
 
-META_OVERHEAD = 1.25  # of a meta-step, over the trainings in it and their reverse passes
+REVERSAL = 1.1  # of an inner training and its reverse pass, over two trainings of as many steps
+LOOKS = {"discover": 1.0, "refine": 1.5}  # the encoder's passes, in steps of as many rows of the built-in net
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,22 @@ def foretell_sharpening(
     return first + (rounds - 1) * foretell_round(1, config.more_epochs) if rounds else 0.0
 
 
-def foretell_meta_steps(pace: Pace, n_steps: int, n_networks: int, inner_steps: int, batch_size: int) -> float:
-    """Seconds of meta-steps in which so many networks are trained side by side and reversed, each at about the price of
-    a training, beside the encoder's passes."""
-    step_seconds = pace.step_seconds * batch_size / pace.batch_size
-    return n_steps * math.ceil(n_networks / pace.workers) * 2 * inner_steps * step_seconds * META_OVERHEAD
+@dataclass(frozen=True)
+class MetaSizes:
+    """Of a meta-step: networks that are trained side by side and reversed, T, B, and the rows that its encoder sees,
+    times its passes over them."""
+
+    networks: int
+    inner_steps: int
+    batch_size: int
+    encoded_rows: float
+
+
+def foretell_meta_steps(pace: Pace, n_steps: int, sizes: MetaSizes) -> float:
+    """Seconds of so many meta-steps."""
+    row_seconds = pace.step_seconds / pace.batch_size
+    trained = 2 * sizes.inner_steps * sizes.batch_size * REVERSAL
+    return n_steps * math.ceil(sizes.networks / pace.workers) * (trained + sizes.encoded_rows) * row_seconds
 
 
 def find_meta_steps(config: RunConfig) -> dict[str, int | None]:
@@ -101,20 +113,24 @@ def find_meta_steps(config: RunConfig) -> dict[str, int | None]:
     return {"discover": config.discovery.meta_steps, "refine": config.refinement.meta_steps}
 
 
-def foretell_discovery(pace: Pace, config: RunConfig, n_steps: int) -> float:
+def foretell_discovery(pace: Pace, n_points: int, config: RunConfig, n_steps: int) -> float:
     """Seconds of so many meta-steps."""
     discovery = config.discovery
-    return foretell_meta_steps(pace, n_steps, 2, settled(discovery.inner_steps), settled(discovery.batch_size))
+    encoded = LOOKS["discover"] * min(n_points, discovery.pool_size + discovery.held_out_size)
+    return foretell_meta_steps(
+        pace, n_steps, MetaSizes(2, settled(discovery.inner_steps), settled(discovery.batch_size), encoded)
+    )
 
 
-def foretell_refinement(pace: Pace, sizes: Sizes, config: RunConfig, n_steps: int) -> float:
+def foretell_refinement(pace: Pace, sizes: Sizes, n_points: int, config: RunConfig, n_steps: int) -> float:
     """Seconds of so many meta-steps and of the judging after each round."""
     refinement = config.refinement
+    encoded = LOOKS["refine"] * min(n_points, settled(refinement.pool_size) + config.discovery.held_out_size)
     seconds, before, n_runners = 0.0, 0, refinement.candidates + settled(refinement.new_tasks)
     for mark in list_marks(settled(refinement.first_round), n_steps):
-        seconds += foretell_meta_steps(
-            pace, mark - before, n_runners, settled(refinement.inner_steps), refinement.batch_size
-        ) + foretell_judging(pace, sizes, n_runners, config.search, config.training)
+        meta = MetaSizes(n_runners, settled(refinement.inner_steps), refinement.batch_size, encoded)
+        seconds += foretell_meta_steps(pace, mark - before, meta)
+        seconds += foretell_judging(pace, sizes, n_runners, config.search, config.training)
         before, n_runners = mark, min(n_runners, refinement.keep)
     return seconds
 
@@ -127,10 +143,10 @@ def foretell_stages(
     recipe = config.training
     steps = find_meta_steps(config)
     foretell = {
-        "discover": lambda: foretell_discovery(pace, config, settled(steps["discover"])),
+        "discover": lambda: foretell_discovery(pace, n_points, config, settled(steps["discover"])),
         "agreement": lambda: foretell_agreement(pace, n_points, n_tasks, config.agreement, recipe),
         "search": lambda: foretell_search(pace, sizes, count_candidates(n_tasks, config.search), config.search, recipe),
-        "refine": lambda: foretell_refinement(pace, sizes, config, settled(steps["refine"])),
+        "refine": lambda: foretell_refinement(pace, sizes, n_points, config, settled(steps["refine"])),
         "sharpen": lambda: foretell_sharpening(pace, sizes, n_points, config.sharpening, config.search, recipe),
         "agreement of the chosen": lambda: foretell_agreement(pace, n_points, -1, config.agreement, recipe),
     }

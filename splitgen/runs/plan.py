@@ -167,7 +167,9 @@ def choose_sizes(
     smaller: dict[str, Any] = {}
     if "discover" in shares:
         steps = fit_steps(
-            shares["discover"], settled(config.discovery.meta_steps), partial(foretell_discovery, pace, config)
+            shares["discover"],
+            settled(config.discovery.meta_steps),
+            partial(foretell_discovery, pace, n_points, config),
         )
         smaller["discovery"] = replace(config.discovery, meta_steps=steps)
     if "agreement" in shares:
@@ -179,7 +181,7 @@ def choose_sizes(
         steps = fit_steps(
             shares["refine"],
             settled(config.refinement.meta_steps),
-            partial(foretell_refinement, pace, sizes, replace(config, search=search)),
+            partial(foretell_refinement, pace, sizes, n_points, replace(config, search=search)),
         )
         smaller["refinement"] = replace(config.refinement, meta_steps=steps)
     if "sharpen" in shares:

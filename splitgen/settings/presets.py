@@ -14,14 +14,14 @@ TRAINING_STEPS = 1_000  # what a training aims at where its epochs are left open
 
 # What stays None in the settings of a stage becomes one of these, by the size of the images: below `SMALL_IMAGE`, else.
 DISCOVERY_DEFAULTS = {
-    "inner_steps": (40, 80),
+    "inner_steps": (25, 80),
     "batch_size": (128, 32),
     "crowding_weight": (0.0, 0.75),
-    "meta_steps": (16, 40),
+    "meta_steps": (24, 40),
 }
 REFINEMENT_DEFAULTS = {
-    "meta_steps": (24, 70),
-    "inner_steps": (50, 80),
+    "meta_steps": (40, 70),
+    "inner_steps": (25, 80),
     "new_tasks": (1, 3),
     "first_round": (12, 35),
     "pool_size": (1024, 2048),

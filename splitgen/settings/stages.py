@@ -432,8 +432,8 @@ class RunConfig:
 
     model: str = setting(
         "conv",
-        "the target model: `conv`, `mlp`, `linear`, `resnet18`, `resnet18-small`, `torchvision:NAME` or"
-        " `package.module:callable`",
+        "the target model: `conv`, `mlp`, `linear`, `resnet18`, `resnet18-small`, `resnet18x0.5` (of any width),"
+        " `resnet50`, `vit`, `vit-small`, `torchvision:NAME`, `timm:NAME` or `package.module:callable`",
         option="--model",
     )
     seed: int = setting(0, "of everything random", option="--seed")

@@ -42,7 +42,7 @@ class FlatNetwork:
 
     def __init__(self, module: nn.Module, sample: torch.Tensor) -> None:
         self.module = use_batch_statistics(module).train()
-        self.named = dict(module.named_parameters())
+        self.named = {name: p for name, p in module.named_parameters() if p.requires_grad}
         self.parameters = list(self.named.values())
         self.orders = [memory_order(p) for p in self.parameters]
         self.sizes = [p.numel() for p in self.parameters]
@@ -80,7 +80,10 @@ class FlatNetwork:
 
     def flat_grad(self, loss: torch.Tensor, retain_graph: bool = False) -> torch.Tensor:
         """d loss / d w as one vector [P]."""
-        return self.flatten(torch.autograd.grad(loss, self.parameters, retain_graph=retain_graph))
+        grads = torch.autograd.grad(
+            loss, self.parameters, retain_graph=retain_graph, allow_unused=True, materialize_grads=True
+        )
+        return self.flatten(grads)
 
 
 def memory_order(parameter: torch.Tensor) -> list[int]:

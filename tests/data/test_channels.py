@@ -16,7 +16,7 @@ from splitgen import DataConfig, find_model, make_bench, make_dataset, open_data
 from splitgen.data.arrays import FIRST, LAST, find_channels
 from splitgen.data.statistics import STATISTICS, measure_images
 from splitgen.errors import ModelError, SourceError
-from splitgen.models.registry import check_model
+from splitgen.models.checks import check_model
 from splitgen.report.pictures import Album
 from splitgen.settings.layers import build_config
 
@@ -119,7 +119,9 @@ def test_thumbnails_show_the_mean_of_channels_each_in_its_own_range(digits):
 
 
 def test_torchvisions_models_say_how_many_channels_they_take(digits):
-    with pytest.raises(ModelError, match="takes images of 1, 3 or 4 channels, these have 5; use one of conv, "):
+    with pytest.raises(
+        ModelError, match="takes images of 1, 3 or 4 channels, these have 5; use a built-in model, or one of your own"
+    ):
         check_model(find_model("torchvision:resnet18"), 10, make_bands(digits, 2))
 
 

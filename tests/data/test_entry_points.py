@@ -9,7 +9,8 @@ import torch
 
 from splitgen import DataConfig, find_model, open_dataset
 from splitgen.errors import ModelError, SourceError
-from splitgen.models.registry import build_network, check_model
+from splitgen.models.checks import check_model
+from splitgen.models.registry import build_network
 from splitgen.plugins import DATASETS, list_plugins
 
 CODE = """
@@ -131,7 +132,10 @@ def test_a_model_of_another_package_is_built_by_name(package, name):
     [
         ("wrong-model", "returned str; return a torch.nn.Module"),
         ("broken-model", "the entry point of package stripy_sets cannot be loaded"),
-        ("no-model", "unknown; use one of conv, .*linear, .*flat, sized.*torchvision:NAME or package.module:callable"),
+        (
+            "no-model",
+            "unknown; use one of conv, .*linear, .*flat, sized.*torchvision:NAME, timm:NAME or package.module:callable",
+        ),
     ],
 )
 def test_a_model_that_does_not_serve_is_one_line(package, name, words):

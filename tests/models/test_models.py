@@ -11,7 +11,8 @@ from torch import nn
 
 from splitgen import ModelFactory, TrainingConfig, find_model, make_bench
 from splitgen.errors import ModelError, TrainingError
-from splitgen.models.registry import BUILT_IN, build_network, check_model
+from splitgen.models.checks import check_model
+from splitgen.models.registry import BUILT_IN, build_network
 from splitgen.models.training import count_epochs, predict, predict_probs
 
 
@@ -109,7 +110,7 @@ def test_a_factory_may_copy_a_template():
 @pytest.mark.parametrize(
     ("module", "words"),
     [
-        (lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 4)), r"logits of shape \(2, 4\)"),
+        (lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 4)), r"logits of shape \(3, 4\)"),
         (nn.Flatten, "no weights to train"),
         (lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 3).requires_grad_(False)), "no weights to train"),
         (lambda: nn.Sequential(nn.Flatten(), nn.Linear(63, 3)), "fails on images of 1x8x8"),
@@ -146,7 +147,7 @@ def test_a_training_that_diverges_is_an_error_that_says_what_to_do(digits):
 
 def test_torchvisions_models_for_other_purposes_are_refused_and_fetch_nothing():
     with pytest.raises(ModelError, match="is no classifier"):
-        check_model(find_model("torchvision:fcn_resnet50"), 3, torch.randn(2, 3, 32, 32))
+        find_model("torchvision:fcn_resnet50")
 
 
 def test_predictions_in_chunks_are_those_of_the_probabilities_of_all_rows(digits, monkeypatch):

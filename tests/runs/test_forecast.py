@@ -9,9 +9,11 @@ from known_pace import PACE, RECIPE, SIZES
 
 from splitgen.models.pace import ALONE
 from splitgen.runs.forecast import (
-    META_OVERHEAD,
+    LOOKS,
+    REVERSAL,
     Sizes,
     foretell_agreement,
+    foretell_discovery,
     foretell_judging,
     foretell_refinement,
     foretell_search,
@@ -54,10 +56,20 @@ def test_refinement_is_foretold_as_its_meta_steps_and_the_judging_after_each_rou
         {"refinement": refinement, "search": {"rows": [1_000, 4_000]}, "training": {"batch_size": 100, "epochs": 10}}
     )
     judging = foretell_judging(PACE, SIZES, 2, config.search, RECIPE)
-    assert foretell_refinement(PACE, SIZES, config, 30) == pytest.approx(
-        30 * 2 * 10 * 0.01 * META_OVERHEAD + 2 * judging
+    config = replace(config, refinement=replace(config.refinement, pool_size=1_000))
+    encoded = LOOKS["refine"] * (1_000 + config.discovery.held_out_size)
+    step = (2 * 10 * 100 * REVERSAL + encoded) * 0.01 / 100
+    assert foretell_refinement(PACE, SIZES, 10_000, config, 30) == pytest.approx(30 * step + 2 * judging)
+    assert foretell_refinement(PACE, SIZES, 10_000, config, 12) == pytest.approx(12 * step + judging)
+
+
+def test_discovery_is_foretold_with_the_rows_that_its_encoder_sees():
+    config = build_config(
+        {"discovery": {"inner_steps": 10, "batch_size": 50, "pool_size": 1_000, "held_out_size": 200}}
     )
-    assert foretell_refinement(PACE, SIZES, config, 12) == pytest.approx(12 * 2 * 10 * 0.01 * META_OVERHEAD + judging)
+    trained = 2 * 10 * 50 * REVERSAL
+    assert foretell_discovery(PACE, 10_000, config, 4) == pytest.approx(4 * (trained + 1_200) * 0.01 / 100)
+    assert foretell_discovery(PACE, 500, config, 4) == pytest.approx(4 * (trained + 500) * 0.01 / 100)
 
 
 def test_a_verification_is_foretold_by_its_trainings():

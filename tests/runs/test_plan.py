@@ -158,7 +158,7 @@ def test_sizes_are_chosen_that_are_foretold_to_fit(seconds):
     config = build_config(
         {
             "discovery": {"n_tasks": 1, "dim": 1, "meta_steps": 40, "batch_size": 50, "inner_steps": 80},
-            "refinement": {"meta_steps": 70, "inner_steps": 80, "new_tasks": 3, "first_round": 35},
+            "refinement": {"meta_steps": 70, "inner_steps": 80, "new_tasks": 3, "first_round": 35, "pool_size": 1024},
             "sharpening": {"rounds": 4},
         }
     )
