@@ -66,6 +66,7 @@ def make(
         budget_seconds=budget_seconds,
         verify_seconds=verify_seconds,
         dataset=opened,
+        discovery_model=None if config.discovery_model is None else find_model(config.discovery_model),
     )
     stages.make(run)
     return run

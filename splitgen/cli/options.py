@@ -28,12 +28,12 @@ def collect_settings(given: Mapping[str, Any]) -> dict[str, Any]:
 class ChosenSettings:
     """The settings of a command, and what a user said of them.
 
-    config: all, checked. names_model: the model is named by the command line or the TOML file, and not only by a file
-        that records an earlier run. unknown: recorded settings that this version does not know, and leaves out.
+    config: all, checked. named: what the command line or the TOML file says above all tables, and not only a file that
+        records an earlier run. unknown: recorded settings that this version does not know, and leaves out.
     """
 
     config: RunConfig
-    names_model: bool
+    named: frozenset[str]
     unknown: list[str]
 
 
@@ -42,7 +42,7 @@ def choose_settings(given: Mapping[str, Any], below: Mapping[str, Any] | None) -
     from_file = read_toml(given["config"]) if given["config"] is not None else {}
     of_user = merge_settings(from_file, collect_settings(given))
     recorded, unknown = drop_unknown(below or {})
-    return ChosenSettings(build_config(merge_settings(recorded, of_user)), "model" in of_user, unknown)
+    return ChosenSettings(build_config(merge_settings(recorded, of_user)), frozenset(of_user), unknown)
 
 
 def check_repeats(given: Mapping[str, Any]) -> None:
@@ -53,7 +53,7 @@ def check_repeats(given: Mapping[str, Any]) -> None:
         str(setting.about.option)
         for setting in all_settings()
         if setting.parameter is not None and given.get(setting.parameter) is not None
-        if setting.table != "data" and setting.place != "model"
+        if setting.table != "data" and setting.place not in ("model", "discovery_model")
     ]
     if told:
         raise SettingError(f"--replay repeats a run as it was; leave out {', '.join(told)}")

@@ -28,6 +28,7 @@ from splitgen.settings.stages import TrainingConfig
 class Bench:
     """Dataset, target, model and recipe of all trainings, with one seed on one device.
 
+    discovery_model: a smaller one that finds tasks in the target model's place; None: the target model does.
     Axes of what it gives: N points, C classes, n rows asked for.
     """
 
@@ -37,6 +38,7 @@ class Bench:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     seed: int = 0
     device: str = "cpu"
+    discovery_model: ModelFactory | None = None
 
     @property
     def n_points(self) -> int:
@@ -135,9 +137,14 @@ class Bench:
         rows = torch.arange(min(2, self.n_points), device=self.device)
         check_model(self.model, n_outputs, self.pixels.take(rows), self.training.batch_size)
 
+    @cached_property
+    def finder(self) -> Bench:
+        """The bench on which tasks are found, refined and sharpened; the target model, on this one, judges them."""
+        return self if self.discovery_model is None else self.with_model(self.discovery_model)
+
     def with_model(self, model: ModelFactory) -> Bench:
-        """The same bench for another model; what it has measured of the images stays."""
-        other = replace(self, model=model)
+        """The same bench for another model, with no other to find tasks; what it has measured of the images stays."""
+        other = replace(self, model=model, discovery_model=None)
         other.__dict__["pixels"] = self.pixels
         return other
 
@@ -150,6 +157,8 @@ def make_bench(
     *,
     seed: int = 0,
     device: str = "cpu",
+    discovery_model: ModelFactory | None = None,
 ) -> Bench:
     """A bench for a target as `make_target` takes it. Raises `SettingError` for a target that the dataset has not."""
-    return Bench(dataset, model, make_target(dataset, target), training or TrainingConfig(), seed, device)
+    recipe = training or TrainingConfig()
+    return Bench(dataset, model, make_target(dataset, target), recipe, seed, device, discovery_model)

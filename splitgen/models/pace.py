@@ -25,13 +25,20 @@ ALONE = 0.64  # of the time that a training takes beside another, what it takes 
 class Pace:
     """Seconds of a training step and of a row's prediction while every worker is busy with one of its own.
 
-    batch_size: of the step. workers: trainings side by side.
+    batch_size: of the step. workers: trainings side by side. of_finder: the pace of the model that finds tasks; None:
+    the target model does.
     """
 
     step_seconds: float
     row_seconds: float
     batch_size: int
     workers: int
+    of_finder: Pace | None = None
+
+    @property
+    def finder(self) -> Pace:
+        """Of the trainings in which tasks are found, refined and sharpened."""
+        return self if self.of_finder is None else self.of_finder
 
     def fit_seconds(self, n_rows: int, recipe: TrainingConfig, n_predicted: float = 0) -> float:
         """Of one training on n_rows rows by a recipe, and of so many predictions of its network."""
@@ -71,4 +78,5 @@ def measure_pace(bench: Bench) -> Pace:
     n_steps = min(MAX_STEPS, math.ceil(SPELL_SECONDS / train(1)))
     seconds = statistics.median(train(n_steps) for _ in range(SPELLS))
     row_seconds = min(predict() for _ in range(2)) / min(PREDICTION_CHUNK, len(order))
-    return Pace(seconds / n_steps, row_seconds, min(batch_size, len(order)), workers)
+    of_finder = None if bench.finder is bench else measure_pace(bench.finder)
+    return Pace(seconds / n_steps, row_seconds, min(batch_size, len(order)), workers, of_finder)

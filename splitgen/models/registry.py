@@ -80,7 +80,7 @@ def find_model(name: str) -> ModelFactory:
     raise ModelError(name, "unknown", f"use one of {allowed}, resnet18x0.5 (of any width), {places} or {USERS}")
 
 
-def choose_model(name: str, *, is_named: bool) -> ModelFactory:
+def choose_model(name: str, *, is_named: bool, option: str = "--model") -> ModelFactory:
     """`find_model`, of a name that a user named or that a file recorded; code is imported for the former alone.
 
     Raises `ModelError` for the name of a user's callable that stands in a file only.
@@ -89,7 +89,7 @@ def choose_model(name: str, *, is_named: bool) -> ModelFactory:
         raise ModelError(
             name,
             "stands in the file as the model that it was made with, and is code, which is not run unless you name it",
-            f"give --model {name} if you trust it, or another model",
+            f"give {option} {name} if you trust it, or another model",
         )
     return find_model(name)
 

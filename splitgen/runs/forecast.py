@@ -80,7 +80,7 @@ def foretell_sharpening(
     n_train = n_points - n_points // config.folds
 
     def foretell_round(n_candidates: int, share: float) -> float:
-        fits = pace.fits_seconds(
+        fits = pace.finder.fits_seconds(
             config.folds * config.networks, n_train, shorten_recipe(recipe, n_train, share), n_points // config.folds
         )
         return n_candidates * fits + foretell_judging(pace, sizes, n_candidates, search, recipe)
@@ -103,7 +103,7 @@ class MetaSizes:
 
 def foretell_meta_steps(pace: Pace, n_steps: int, sizes: MetaSizes) -> float:
     """Seconds of so many meta-steps."""
-    row_seconds = pace.step_seconds / pace.batch_size
+    row_seconds = pace.finder.step_seconds / pace.finder.batch_size
     trained = 2 * sizes.inner_steps * sizes.batch_size * REVERSAL
     return n_steps * math.ceil(sizes.networks / pace.workers) * (trained + sizes.encoded_rows) * row_seconds
 

@@ -129,12 +129,14 @@ def open_run(
     dataset: ImageDataset | None = None,
     default_out: bool = False,
     chosen: Mapping[str, Any] | None = None,
+    discovery_model: ModelFactory | None = None,
 ) -> Run:
     """Open the dataset, and check all that can be checked before the work begins.
 
     dataset: one that is open already, in place of that of the settings.
     default_out: without `out`, take the next free folder of `DEFAULT_PARENT`.
     chosen: settings that another run chose within its budget, and this one repeats.
+    discovery_model: a smaller one that finds the tasks which the model judges.
     The out folder is made last, so that bad input leaves nothing behind.
     """
     if out is not None:
@@ -148,11 +150,21 @@ def open_run(
     asked = config = resolve_settings(config, dataset, is_timed=budget_seconds is not None)
     if chosen:
         config = build_config(merge_settings(dataclasses.asdict(asked), chosen))
-    bench = make_bench(dataset, model, config.selection.target, config.training, seed=config.seed, device=device)
+    bench = make_bench(
+        dataset,
+        model,
+        config.selection.target,
+        config.training,
+        seed=config.seed,
+        device=device,
+        discovery_model=discovery_model,
+    )
     count_parts(dataset.class_counts, config.selection, dataset.class_names)
     if labels is not None:
         WAYS[GIVEN](bench, WayRequest(labels=labels))  # what is wrong with the table is found before the work
     bench.check_model(bench.target.n_outputs)
+    if discovery_model is not None:
+        bench.finder.check_model(bench.target.n_outputs)
     claim = None
     if out is not None:
         claim = claim_folder(out)

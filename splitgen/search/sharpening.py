@@ -1,9 +1,9 @@
 """Sharpening: a task becomes what networks make of it.
 
 The margins of an encoder leave a part of each class near the boundary, where train and test look alike. In
-each round networks of the target architecture are trained on the task's labels, and the margins become
-their logits for rows that they were not trained on: a row that networks would put on the other side goes
-there, the others move away from the boundary. A task with an agreement score of 1 stays as it is, so this
+each round networks of the target architecture, or of the one that finds tasks, are trained on the task's labels,
+and the margins become their logits for rows that they were not trained on: a row that networks would put on the other
+side goes there, the others move away from the boundary. A task with an agreement score of 1 stays as it is, so this
 is a step from the task towards one that networks generalise on, taken on the datapoints instead of the encoder.
 """
 
@@ -84,7 +84,7 @@ class Sharpener:
     """
 
     def __init__(self, space: SearchSpace, config: SharpeningConfig) -> None:
-        self.bench, self.config, self.rounds = space.bench, config, 0
+        self.bench, self.config, self.rounds = space.bench.finder, config, 0
         generator = stream_generator(self.bench.seed, "sharpen")
         self.folds = draw_folds(self.bench.n_points, self.bench.groups, config.folds, generator)
         self.networks: dict[tuple[int, int], nn.Module] = {}

@@ -436,6 +436,12 @@ class RunConfig:
         " `resnet50`, `vit`, `vit-small`, `torchvision:NAME`, `timm:NAME` or `package.module:callable`",
         option="--model",
     )
+    discovery_model: str | None = setting(
+        None,
+        "a smaller model that finds, refines and sharpens the tasks, which the target model judges: named as that is",
+        "the target model",
+        option="--discovery-model",
+    )
     seed: int = setting(0, "of everything random", option="--seed")
     data: DataConfig = field(default_factory=DataConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)

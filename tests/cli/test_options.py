@@ -53,6 +53,7 @@ SETTINGS = {
     "metadata": ("data.metadata", "columns.csv"),
     "group_column": ("data.group_column", "writer"),
     "model": ("model", "mlp"),
+    "discovery_model": ("discovery_model", "linear"),
     "seed": ("seed", 11),
     "epochs": ("training.epochs", 13),
     "batch_size": ("training.batch_size", 17),
@@ -285,10 +286,10 @@ def test_zero_leaves_refinement_out_and_is_no_default():
 def test_what_the_user_names_is_told_from_what_a_file_recorded(tmp_path):
     recorded = {"model": "mlp"}
     of_file = choose_settings(NOTHING, recorded)
-    assert (of_file.config.model, of_file.names_model) == ("mlp", False)
-    assert choose_settings({**NOTHING, "model": "conv"}, recorded).names_model
+    assert (of_file.config.model, "model" in of_file.named) == ("mlp", False)
+    assert "model" in choose_settings({**NOTHING, "model": "conv"}, recorded).named
     (tmp_path / "mine.toml").write_text('model = "mlp"\n')
-    assert choose_settings({"config": tmp_path / "mine.toml"}, recorded).names_model
+    assert "model" in choose_settings({"config": tmp_path / "mine.toml"}, recorded).named
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), True, "3", 10**400, [3]])

@@ -89,7 +89,7 @@ def test_a_run_that_nobody_bounds_is_made_smaller_where_the_machine_is_slow(pace
         return
     assert run.config.discovery.meta_steps == run.config.refinement.meta_steps == 4
     assert run.record["chosen"]["discovery"] == {"meta_steps": 4}
-    assert run.record["config"]["discovery"]["meta_steps"] == before.discovery.meta_steps == 16
+    assert run.record["config"]["discovery"]["meta_steps"] == before.discovery.meta_steps == 24
     assert run.config.verification == before.verification
 
 

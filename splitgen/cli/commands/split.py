@@ -13,7 +13,7 @@ from splitgen.cli.parameters import OF_RUN, Given, takes
 
 
 @takes(
-    settings=("model", "seed", "data", "training", "refinement", "selection", "verification"),
+    settings=("model", "discovery_model", "seed", "data", "training", "refinement", "selection", "verification"),
     call=("budget", "verify_budget", "replay", *OF_RUN),
     recalls=True,
 )
