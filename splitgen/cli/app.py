@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperCommand
 
 from splitgen._version import __version__
+from splitgen.cli.commands.agreement import agreement
 from splitgen.cli.commands.cache import cache
 from splitgen.cli.commands.check import check
 from splitgen.cli.commands.compare import compare
@@ -28,6 +29,7 @@ COMMANDS = {
     "discover": discover,
     "split": split,
     "verify": verify,
+    "agreement": agreement,
     "compare": compare,
     "report": report,
     "show": show,

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 from splitgen.cli.options import check_repeats, choose_settings, parse_budget, pick_device
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from splitgen.models.bench import Bench
     from splitgen.runs.run import Run
     from splitgen.store.replay import Replay
 
@@ -23,9 +26,13 @@ def read_replay(command: str, given: dict[str, Any]) -> Replay | None:
 
 
 def open_new_run(
-    command: str, given: dict[str, Any], below: dict[str, Any] | None = None, default_out: bool = True
+    command: str,
+    given: dict[str, Any],
+    below: dict[str, Any] | None = None,
+    default_out: bool = True,
+    check_more: Callable[[Bench], object] | None = None,
 ) -> Run:
-    """Settings from file and command line, checked; then dataset, model and out folder."""
+    """Settings from file and command line, checked; then dataset, model, what `check_more` reads, and out folder."""
     from splitgen.models.registry import choose_model
     from splitgen.runs.run import open_run
     from splitgen.screen.console import Screen, tell_unknown
@@ -59,6 +66,7 @@ def open_new_run(
         verify_seconds=parse_budget(given.get("verify_budget"), "verify-budget"),
         default_out=default_out,
         discovery_model=finder or None,
+        check_more=check_more,
         chosen=None if replay is None else replay.chosen,
     )
     run.record["command_line"] = ["splitgen", *sys.argv[1:]]

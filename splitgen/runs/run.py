@@ -7,7 +7,7 @@ import itertools
 import platform
 import resource
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -130,6 +130,7 @@ def open_run(
     default_out: bool = False,
     chosen: Mapping[str, Any] | None = None,
     discovery_model: ModelFactory | None = None,
+    check_more: Callable[[Bench], object] | None = None,
 ) -> Run:
     """Open the dataset, and check all that can be checked before the work begins.
 
@@ -137,6 +138,7 @@ def open_run(
     default_out: without `out`, take the next free folder of `DEFAULT_PARENT`.
     chosen: settings that another run chose within its budget, and this one repeats.
     discovery_model: a smaller one that finds the tasks which the model judges.
+    check_more: reads what else the run needs, and raises what is wrong with it.
     The out folder is made last, so that bad input leaves nothing behind.
     """
     if out is not None:
@@ -165,6 +167,8 @@ def open_run(
     bench.check_model(bench.target.n_outputs)
     if discovery_model is not None:
         bench.finder.check_model(bench.target.n_outputs)
+    if check_more is not None:
+        check_more(bench)
     claim = None
     if out is not None:
         claim = claim_folder(out)
