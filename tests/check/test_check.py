@@ -222,7 +222,7 @@ def test_a_model_of_the_user_that_breaks_in_training_is_exit_code_3_and_no_faile
         "import torch\n"
         "class Net(torch.nn.Linear):\n"
         "    def forward(self, images):\n"
-        "        if len(images) > 2: raise MemoryError('too many images')\n"
+        "        if len(images) > 3: raise MemoryError('too many images')\n"
         "        return super().forward(images.flatten(1))\n"
         "def build(n_classes, in_channels): return Net(64, n_classes)\n"
     )

@@ -36,22 +36,27 @@ class Plain(nn.Module):
 
 class Exits(Plain):
     def forward(self, x):
-        if self.training: sys.exit(0)
+        if self.training and len(x) > 3: sys.exit(0)
         return super().forward(x)
+
+class ExitsAtOnce(Plain):
+    def forward(self, x):
+        sys.exit(0)
 
 class TurnsNan(Plain):
     def forward(self, x):
-        return super().forward(x) + (0 if self.training or len(x) <= 2 else float('nan'))
+        return super().forward(x) + (0 if self.training or len(x) <= 3 else float('nan'))
 
 class Raises(Plain):
     def forward(self, x):
-        if len(x) > 2: raise RuntimeError('no more')
+        if len(x) > 3: raise RuntimeError('no more')
         return super().forward(x)
 
 ONE = Plain(10)
 
 def plain(n_classes, in_channels): return Plain(n_classes)
 def exits(n_classes, in_channels): return Exits(n_classes)
+def exits_at_once(n_classes, in_channels): return ExitsAtOnce(n_classes)
 def exits_when_built(n_classes, in_channels): sys.exit(0)
 def turns_nan(n_classes, in_channels): return TurnsNan(n_classes)
 def raises(n_classes, in_channels): return Raises(n_classes)
@@ -209,6 +214,7 @@ CASES = [
     Case("an output that is full", 3, f"{RIGHT} --fail-under 0.5 --out /dev/full", "could not be written"),
     Case("a report that is full", 3, f"{RIGHT} --fail-under 0.5 --junit /dev/full", "check NOT REPORTED"),
     Case("exit(0) in forward", 3, f"$SPLIT --model mine:exits --fail-under 0 {FAST}", "by exit(0)"),
+    Case("exit(0) in any forward", 3, f"$SPLIT --model mine:exits_at_once --fail-under 0 {FAST}", "SystemExit: 0"),
     Case("exit(0) when built", 3, f"$SPLIT --model mine:exits_when_built --fail-under 0 {FAST}", "SystemExit: 0"),
     Case("exit(0) when imported", 3, f"$SPLIT --model leaves:x --fail-under 0 {FAST}", "SystemExit: 0"),
     Case("an error in forward", 3, f"$SPLIT --model mine:raises --fail-under 0 {FAST}", "RuntimeError: no more"),

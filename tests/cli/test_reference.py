@@ -52,7 +52,7 @@ def test_every_stage_of_a_run_has_a_table_on_the_page():
         ("data.dataset", ("text", '`"digits"`', "`DATASET`")),
         ("training.learning_rate", ("number", "`0.004`", "`--learning-rate`")),
         ("discovery.n_tasks", ("whole number", "`1`", "`--tasks`")),
-        ("refinement.meta_steps", ("70, below 16 pixels 24", "`--refine-steps`")),
+        ("refinement.meta_steps", ("70, below 16 pixels 40", "`--refine-steps`")),
         ("agreement.networks", ("`2`", "`--agreement-networks`")),
         ("search.rows", ("list of whole numbers", "`[4000, 12000]`", "")),
     ],
