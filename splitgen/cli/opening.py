@@ -47,9 +47,10 @@ def open_new_run(
     screen = Screen(given["quiet"], given["as_json"])
     tell_unknown(screen, chosen.unknown)
     model = choose_model(config.model, is_named="model" in chosen.named)
-    finder = config.discovery_model and choose_model(
-        config.discovery_model, is_named="discovery_model" in chosen.named, option="--discovery-model"
-    )
+    finder = None
+    if config.discovery_model is not None and "discovery_model" in given:  # else the command finds no tasks
+        is_named = "discovery_model" in chosen.named
+        finder = choose_model(config.discovery_model, is_named=is_named, option="--discovery-model")
     labels = given.get("labels")
     named = given.get("tasks_from") or (None if replay is None else replay.way)
     way = choose_way(named, labels) if "tasks_from" in given else DISCOVERED
@@ -65,7 +66,7 @@ def open_new_run(
         budget_seconds=parse_budget(given.get("budget")),
         verify_seconds=parse_budget(given.get("verify_budget"), "verify-budget"),
         default_out=default_out,
-        discovery_model=finder or None,
+        discovery_model=finder,
         check_more=check_more,
         chosen=None if replay is None else replay.chosen,
     )

@@ -69,7 +69,7 @@ def find_model(name: str) -> ModelFactory:
         raise ModelError(name, error.problem, error.remedy) from error
     if plugin is not None:
         return ModelFactory(name, functools.partial(build_others, name, plugin))
-    if width := WIDTHS.fullmatch(name):
+    if (width := WIDTHS.fullmatch(name)) and float(width[1]) > 0:
         return ModelFactory(name, functools.partial(networks.resnet18, width=float(width[1])))
     kind, _, rest = name.partition(":")
     if kind in LIBRARIES and rest:

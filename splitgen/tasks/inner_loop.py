@@ -144,7 +144,7 @@ class MetaGradient:
 
     value: of the objective. logits: [B', C] of each network on the held-out batch.
     soft_label_grad: d value / dp, [T, B, C], summed over the networks.
-    trained: w_T of each network, a tensor for each of its parameters.
+    trained: w_T of each network, a tensor for each of its parameters that are trained.
     """
 
     value: float

@@ -57,6 +57,7 @@ def test_auxiliary_heads_are_left_out(name):
         ("timm:no_such", "is no model of timm's; see timm.list_models()"),
         ("torchvision:no_such", "is no classifier"),
         ("torchvision:fcn_resnet50", "is no classifier"),
+        ("resnet18x0", "unknown"),
         ("resnet19", r"unknown; use one of conv, .*, resnet18x0.5 \(of any width\), torchvision:NAME, timm:NAME"),
     ],
 )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from commands import run_command
 
+from splitgen.data.dataset import describe_dataset
 from splitgen.errors import ModelError
 from splitgen.models import bench
 from splitgen.models.pace import measure_pace
@@ -15,6 +17,7 @@ from splitgen.runs.split import find_cuts, make_search_space, run_refinement, ru
 from splitgen.runs.tasks import run_agreement, run_discovery
 from splitgen.screen.console import Screen
 from splitgen.settings.layers import build_config
+from splitgen.splits.split import Split, write_split
 from splitgen.tasks.tasks_file import SavedTasks
 
 SETTINGS = {
@@ -103,6 +106,22 @@ def test_stages_are_foretold_by_the_pace_of_the_model_that_they_train():
 def test_code_that_a_file_names_to_find_tasks_is_not_run():
     with pytest.raises(ModelError, match="give --discovery-model theirs:net if you trust it"):
         choose_model("theirs:net", is_named=False, option="--discovery-model")
+
+
+def test_a_verification_needs_no_code_that_once_found_tasks(digits, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    parts = np.where(np.arange(digits.n_points) % 2, "train", "test")
+    metadata = {
+        "dataset": describe_dataset(digits),
+        "target": "label",
+        "verification": None,
+        "config": {"model": "linear", "discovery_model": "theirs:net"},
+    }
+    scores = np.zeros(digits.n_points, np.float32)
+    split = Split(digits.ids, digits.labels, digits.labels, parts, scores, scores, metadata)
+    write_split(split, tmp_path / "split.parquet")
+    done = run_command("verify", "split.parquet", "--seeds", "2", "--epochs", "1")
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_model_that_cannot_find_tasks_is_refused_before_any_work():

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 from unrolled import BATCH, HELD_OUT, N_STEPS, POOL, SMOOTH, draw_first_rows, share_that_went_down, train_unrolled
 
 from splitgen import (
     DiscoveryConfig,
+    ModelFactory,
     RefinementConfig,
     SelectionConfig,
     discover_tasks,
@@ -218,6 +220,21 @@ def test_a_network_goes_on_from_where_its_training_ended(digits, discovered, mon
     run_steps(problem.bench, problem.refinement_loop, [task], Stop(1))
     (data, meta) = seen[0]
     torch.testing.assert_close(task.networks[0](data.held_out), meta.logits[0])
+
+
+def test_a_network_with_frozen_weights_goes_on_with_the_others(digits, discovered):
+    def build(n_classes, in_channels, image_size):
+        network = nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.SiLU(), nn.Linear(16, n_classes))
+        network[1].weight.requires_grad_(False)
+        return network
+
+    bench = make_bench(digits, ModelFactory("frozen", build))
+    problem = pose_problem(bench, CONFIG, RefinementConfig(inner_steps=20, lifetime=3))
+    task = start_refinement(problem, START[0], discovered.encoder_state)
+    run_steps(bench, problem.refinement_loop, [task], Stop(1))
+    fresh = bench.build(len(task.objective.output_sides), stream_seed(bench.seed, "refine", 0))
+    assert torch.equal(task.networks[0][1].weight, fresh[1].weight)
+    assert not torch.equal(task.networks[0][3].weight, fresh[3].weight)
 
 
 def test_new_tasks_differ_by_their_draw(digits, discovered):

@@ -86,7 +86,8 @@ class FailureObjective:
 
     def keep(self, task: MetaTask, meta: MetaGradient) -> None:
         """The network goes on from where its training ended."""
-        for parameter, trained in zip(task.networks[0].parameters(), meta.trained[0], strict=True):
+        moving = (parameter for parameter in task.networks[0].parameters() if parameter.requires_grad)
+        for parameter, trained in zip(moving, meta.trained[0], strict=True):
             parameter.data = trained
 
     def value(self, logits: Sequence[torch.Tensor], view: View) -> torch.Tensor:
