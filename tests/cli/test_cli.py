@@ -401,6 +401,7 @@ def test_the_help_names_version_and_every_command():
         "discover",
         "split",
         "verify",
+        "agreement",
         "compare",
         "report",
         "show",
