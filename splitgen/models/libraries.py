@@ -13,6 +13,7 @@ from torch import nn
 
 from splitgen.errors import ModelError
 from splitgen.models.preparation import Wants
+from splitgen.plugins import tell_raised
 
 USUAL_SIZE = 224
 LARGE_STEM_FROM = 64  # pixels a side: a stem of stride 4 leaves enough of such images
@@ -82,11 +83,10 @@ def look_up_timm(name: str) -> Wants:
 
 def build_timm(name: str, n_classes: int, in_channels: int, image_size: int) -> nn.Module:
     """A timm model without weights."""
+    del image_size
     timm = load_timm(name)
     check_channels(f"timm:{name}", in_channels)
-    given = {"pretrained": False, "num_classes": n_classes}
-    del image_size
-    return call_library(f"timm:{name}", lambda: timm.create_model(name, **given))
+    return call_library(f"timm:{name}", lambda: timm.create_model(name, pretrained=False, num_classes=n_classes))
 
 
 def call_library(name: str, build: Callable[[], nn.Module]) -> nn.Module:
@@ -94,8 +94,7 @@ def call_library(name: str, build: Callable[[], nn.Module]) -> nn.Module:
     try:
         return build()
     except Exception as error:
-        told = " ".join(str(error).split())
-        raise ModelError(name, f"cannot be built ({type(error).__name__}: {told})", "use another model") from error
+        raise ModelError(name, f"cannot be built ({tell_raised(error)})", "use another model") from error
 
 
 def check_channels(name: str, in_channels: int) -> None:

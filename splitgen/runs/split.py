@@ -198,7 +198,7 @@ def run_refinement(
         return [], 0
     stop = Stop(config.refinement.meta_steps, run.clock.allot("refine"))
     start, is_timed = time.monotonic(), stop.seconds is not None
-    problem = pose_problem(run.bench.finder, config.discovery, config.refinement, config.selection, is_timed=is_timed)
+    problem = pose_problem(run.bench, config.discovery, config.refinement, config.selection, is_timed=is_timed)
     runners = [
         Runner(candidate, start_refinement(problem, candidate_start(candidate), state))
         for candidate in choose_starts(ranked, config.refinement)

@@ -24,7 +24,7 @@ from splitgen.screen.outlook import Outlook, tell_seconds
 from splitgen.splits.grouping import check_groups_known
 from splitgen.splits.provenance import DISCOVERED
 from splitgen.splits.split import Split, check_belongs, read_split
-from splitgen.tasks.tasks_file import SavedTasks, check_tasks_belong, read_tasks
+from splitgen.tasks.tasks_file import SavedTasks
 
 DISCOVER = ("discover", "agreement")
 SPLIT = ("search", "refine", "sharpen", "agreement of the chosen")
@@ -106,10 +106,9 @@ def discover(run: Run) -> None:
     finish(run, None, run_tasks(run))
 
 
-def resplit(run: Run, tasks_path: Path) -> None:
-    """Another split from saved tasks: search, refinement and sharpening have all of the budget."""
-    tasks = read_tasks(tasks_path)
-    check_tasks_belong(tasks, str(tasks_path), run.dataset)
+def resplit(run: Run, tasks: SavedTasks, tasks_path: Path) -> None:
+    """Another split from saved tasks of the run's dataset: search, refinement and sharpening have all of the budget.
+    tasks_path: where they were read, for the record."""
     run.record["tasks"] = str(tasks_path.resolve())
     begin(run, SPLIT, tasks.n_tasks)
     finish(run, run_split(run, tasks), tasks)

@@ -8,11 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from splitgen.data.metadata import read_metadata
 from splitgen.errors import MetadataError
-from splitgen.tables.keys import INDEX_COLUMN
 from splitgen.tasks.agreement import binary_task_labels
-from splitgen.tasks.ways.given import read_margins
+from splitgen.tasks.ways.given import read_columns, read_margins
 
 FEWEST_ROWS = 4  # of a class on average; a column of fewer is a key, and no labelling
 
@@ -23,11 +21,8 @@ def read_labellings(path: Path, ids: Sequence[str]) -> dict[str, np.ndarray]:
     Words, booleans and whole numbers are classes, in sorted order; other numbers are margins, class 1 above their
     median. Raises `MetadataError` for a column that is neither, or that is empty for a datapoint.
     """
-    frame = read_metadata(path, ids)
-    names = [str(name) for name in frame.columns if name != INDEX_COLUMN]
-    if not names:
-        raise MetadataError(str(path), "it has no column beside id", "give a column for each labelling")
-    return {name: read_classes(str(path), name, frame[name]) for name in names}
+    columns = read_columns(path, ids, "labelling")
+    return {name: read_classes(str(path), name, column) for name, column in columns.items()}
 
 
 def read_classes(path: str, name: str, column: pd.Series) -> np.ndarray:

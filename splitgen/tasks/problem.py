@@ -56,8 +56,9 @@ def pose_problem(
     *,
     is_timed: bool = False,
 ) -> MetaProblem:
-    """The problem of a bench. is_timed: a budget of time is a stop, and meta-steps are one only where they are given.
+    """The problem of a bench, for the model of it that finds tasks.
 
+    is_timed: a budget of time is a stop, and meta-steps are one only where they are given.
     Raises `SettingError` for settings out of range.
     """
     discovery, refinement = discovery or DiscoveryConfig(), refinement or RefinementConfig()
@@ -66,5 +67,8 @@ def pose_problem(
         check(stage)
     size = bench.dataset.image_size
     return MetaProblem(
-        bench, discovery.for_images(size, is_timed=is_timed), refinement.for_images(size, is_timed=is_timed), selection
+        bench.finder,
+        discovery.for_images(size, is_timed=is_timed),
+        refinement.for_images(size, is_timed=is_timed),
+        selection,
     )

@@ -33,6 +33,7 @@ from splitgen.runs.run import Run, open_run
 from splitgen.screen.console import Screen
 from splitgen.settings.layers import build_config, merge_settings
 from splitgen.settings.stages import DataConfig, RunConfig
+from splitgen.tasks.tasks_file import read_tasks
 
 SAMPLE_SECONDS = 0.2
 SETTINGS = {
@@ -93,7 +94,8 @@ def measure(n_images: int, is_light: bool, cache: Path, out: Path) -> None:
     stages.discover(start_run(config, dataset, out / "discover", "discover"))
     start = note("discover", start)
     run = start_run(config, dataset, out / "split", "split")
-    stages.resplit(run, out / "discover" / "tasks.parquet")
+    tasks_path = out / "discover" / "tasks.parquet"
+    stages.resplit(run, read_tasks(tasks_path), tasks_path)
     note("split", start)
     print(json.dumps({"images": n_images, "stages": rows, "seconds": run.record["seconds"]}))
 

@@ -40,5 +40,5 @@ def split(
     run = open_new_run("split", given, below=below, check_more=check_tasks)
     from splitgen.runs import stages
 
-    stages.resplit(run, tasks_path)
+    stages.resplit(run, tasks, tasks_path)
     print_json(given["as_json"], run.record)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
@@ -24,12 +27,21 @@ def given_tasks(bench: Bench, request: WayRequest) -> FoundTasks:
     """
     if request.labels is None:
         raise SettingError("tasks that are given need a table; give --labels FILE with columns id and a task")
-    frame = read_metadata(request.labels, bench.dataset.ids)
+    columns = read_columns(request.labels, bench.dataset.ids, "task")
+    margins = [read_margins(str(request.labels), name, column) for name, column in columns.items()]
+    return FoundTasks("given", np.stack(margins, axis=1).astype(np.float32))
+
+
+def read_columns(path: Path, ids: Sequence[str], what: str) -> dict[str, pd.Series]:
+    """The columns of a user's table but `id` and `index`, in the order of `ids`. what: each of them is.
+
+    Raises `MetadataError` where there is none.
+    """
+    frame = read_metadata(path, ids)
     names = [str(name) for name in frame.columns if name != INDEX_COLUMN]
     if not names:
-        raise MetadataError(str(request.labels), "it has no column beside id", "give a column for each task")
-    margins = [read_margins(str(request.labels), name, frame[name]) for name in names]
-    return FoundTasks("given", np.stack(margins, axis=1).astype(np.float32))
+        raise MetadataError(str(path), "it has no column beside id", f"give a column for each {what}")
+    return {name: frame[name] for name in names}
 
 
 def read_margins(path: str, name: str, column: pd.Series) -> np.ndarray:

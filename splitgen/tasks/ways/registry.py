@@ -20,10 +20,8 @@ GIVEN = "given"
 
 
 def discovered(bench: Bench, request: WayRequest) -> FoundTasks:
-    """Tasks on which networks of the target architecture, or of the one that finds tasks, agree, by the meta loop."""
-    return discover_tasks(
-        bench.finder, request.discovery, budget_seconds=request.budget_seconds, on_step=request.on_step
-    )
+    """Tasks on which networks of the model that finds tasks agree, by the meta loop."""
+    return discover_tasks(bench, request.discovery, budget_seconds=request.budget_seconds, on_step=request.on_step)
 
 
 WAYS: dict[str, Way] = {
