@@ -8,7 +8,7 @@ from typing import Any
 
 from splitgen.data.dataset import ImageDataset
 from splitgen.data.sources.registry import open_dataset
-from splitgen.models.registry import ModelFactory, find_model
+from splitgen.models.registry import ModelFactory, find_model, start_model
 from splitgen.runs import stages
 from splitgen.runs.run import Run, open_run
 from splitgen.screen.console import Screen
@@ -51,6 +51,7 @@ def make(
     check(config)
     model = config.model if model is None else model
     factory = find_model(model) if isinstance(model, str) else model
+    factory = start_model(factory, config.weights, config.freeze)
     opened, data = open_given(dataset, config.data)
     config = dataclasses.replace(config, model=factory.name, data=data)
     table = None if labels is None else Path(labels)

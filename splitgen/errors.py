@@ -45,6 +45,14 @@ class ModelError(SplitgenError):
         super().__init__(f"model '{model}': {problem}; {remedy}")
 
 
+class WeightsError(SplitgenError):
+    """A file of weights cannot be read, or is not of the model."""
+
+    def __init__(self, path: str, problem: str, remedy: str) -> None:
+        self.path, self.problem, self.remedy = path, problem, remedy
+        super().__init__(f"weights '{path}': {problem}; {remedy}")
+
+
 class SettingError(SplitgenError):
     """One or more settings are out of range; all of them are listed at once."""
 

@@ -10,9 +10,9 @@ from splitgen.check.judgement import Judgement, judge_by_verification
 from splitgen.data.dataset import ImageDataset
 from splitgen.data.sources.registry import open_dataset
 from splitgen.models.bench import make_bench
-from splitgen.models.registry import choose_model, find_model
+from splitgen.models.registry import choose_model, start_model
 from splitgen.screen.console import OpeningBar, Screen, tell_unknown
-from splitgen.settings.layers import build_config, drop_unknown, merge_settings
+from splitgen.settings.layers import build_config, drop_unknown, put_above
 from splitgen.settings.stages import RunConfig
 from splitgen.splits.grouping import check_groups_known
 from splitgen.splits.split import Split, check_belongs
@@ -37,17 +37,17 @@ class Trainer:
         """
         recorded, unknown = drop_unknown(recall_settings(path, split.metadata))
         tell_unknown(self.screen, unknown)
-        config = build_config(merge_settings(recorded, self.given))
+        config = build_config(put_above(recorded, {**self.given, "model": model}))
         dataset = self.open(config)
         check_belongs(split, str(path), dataset.fingerprint, dataset.labels, dataset.ids)
         check_groups_known(split.metadata, dataset.groups)
-        factory = choose_model(config.model, is_named=False) if model is None else find_model(model)
+        factory = start_model(choose_model(config.model, is_named=model is not None), config.weights, config.freeze)
         bench = make_bench(dataset, factory, "label", config.training, seed=config.seed, device=self.device)
         bench.check_model(int(split.targets.max()) + 1)
         counts = split.counts()
         n_used = counts["train"] + counts["validation"] + counts["test"]
         n_fits = count_verification_fits(n_used, counts["test"], config.verification)
-        with self.screen.progress(f"check {factory.name}", n_fits) as progress:
+        with self.screen.progress(f"check {factory.title}", n_fits) as progress:
             result = verify_split(bench, split, config.verification, progress.advance)
         return judge_by_verification(result, dataset.class_names)
 

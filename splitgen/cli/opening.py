@@ -33,7 +33,7 @@ def open_new_run(
     check_more: Callable[[Bench], object] | None = None,
 ) -> Run:
     """Settings from file and command line, checked; then dataset, model, what `check_more` reads, and out folder."""
-    from splitgen.models.registry import choose_model
+    from splitgen.models.registry import choose_model, start_model
     from splitgen.runs.run import open_run
     from splitgen.screen.console import Screen, tell_unknown
     from splitgen.splits.provenance import DISCOVERED
@@ -46,7 +46,8 @@ def open_new_run(
     device = pick_device(given["device"], threads)
     screen = Screen(given["quiet"], given["as_json"])
     tell_unknown(screen, chosen.unknown)
-    model = choose_model(config.model, is_named="model" in chosen.named)
+    named_model = choose_model(config.model, is_named="model" in chosen.named)
+    model = start_model(named_model, config.weights, config.freeze)
     finder = None
     if config.discovery_model is not None and "discovery_model" in given:  # else the command finds no tasks
         is_named = "discovery_model" in chosen.named

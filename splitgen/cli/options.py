@@ -8,7 +8,7 @@ from typing import Any
 
 from splitgen.errors import SettingError
 from splitgen.settings.catalogue import all_settings
-from splitgen.settings.layers import build_config, drop_unknown, merge_settings, parse_duration, read_toml
+from splitgen.settings.layers import build_config, drop_unknown, merge_settings, parse_duration, put_above, read_toml
 from splitgen.settings.stages import RunConfig
 
 
@@ -42,7 +42,7 @@ def choose_settings(given: Mapping[str, Any], below: Mapping[str, Any] | None) -
     from_file = read_toml(given["config"]) if given["config"] is not None else {}
     of_user = merge_settings(from_file, collect_settings(given))
     recorded, unknown = drop_unknown(below or {})
-    return ChosenSettings(build_config(merge_settings(recorded, of_user)), frozenset(of_user), unknown)
+    return ChosenSettings(build_config(put_above(recorded, of_user)), frozenset(of_user), unknown)
 
 
 def check_repeats(given: Mapping[str, Any]) -> None:

@@ -62,6 +62,14 @@ class PixelStatistics:
     high: float
 
 
+@dataclass(frozen=True)
+class UnitStatistics:
+    """Mean and standard deviation of pixels from 0 to 1. mean, std: float32 [channels]."""
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+
 def one_shape(pixels: torch.Tensor | np.ndarray) -> tuple[int, int, int]:
     """Channels, height and width of pixels [N, channels, height, width]."""
     channels, height, width = pixels.shape[1:]
@@ -306,6 +314,14 @@ class NormalizedImages:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def unit_statistics(self) -> UnitStatistics:
+        """By which they were normalised, of pixels from 0 to 1: bytes are so many 255ths; of floats that go beyond, the
+        least value is 0 and the largest 1."""
+        found = self.statistics
+        low, high = (0.0, 255.0) if self.images.dtype == torch.uint8 else (min(found.low, 0.0), max(found.high, 1.0))
+        return UnitStatistics((found.mean - low) / (high - low), found.std.clamp_min(STD_FLOOR) / (high - low))
 
     def take(self, rows: torch.Tensor) -> torch.Tensor:
         """Of some rows, [n, channels, height, width]."""

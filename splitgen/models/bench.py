@@ -86,7 +86,8 @@ class Bench:
 
     def build(self, n_outputs: int, seed: int) -> nn.Module:
         """A fresh network of the target architecture for these images, on the device."""
-        return build_network(self.model, n_outputs, self.pixels.shape, seed, self.device)
+        normalized_by = None if self.model.weights is None else self.pixels.unit_statistics
+        return build_network(self.model, n_outputs, self.pixels.shape, seed, self.device, normalized_by)
 
     def fit(
         self,

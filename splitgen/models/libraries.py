@@ -1,4 +1,4 @@
-"""Models of libraries, `KIND:NAME`, always without weights: nothing is ever downloaded."""
+"""Models of libraries, `KIND:NAME`, built without weights: nothing is ever downloaded."""
 
 from __future__ import annotations
 
@@ -38,8 +38,9 @@ def look_up_torchvision(name: str) -> Wants:
     models = load_torchvision()
     if name not in models.list_models(module=models):  # those for other purposes would fetch the weights of a backbone
         raise ModelError(f"torchvision:{name}", "is no classifier", "see torchvision.models.list_models(module=models)")
-    (size,) = models.get_model_weights(name).DEFAULT.transforms().crop_size
-    return Wants(size)
+    made_for = models.get_model_weights(name).DEFAULT.transforms()
+    (size,) = made_for.crop_size
+    return Wants(size, tuple(made_for.mean), tuple(made_for.std))
 
 
 def build_torchvision(name: str, n_classes: int, in_channels: int, image_size: int) -> nn.Module:
@@ -78,7 +79,7 @@ def look_up_timm(name: str) -> Wants:
     if not timm.is_model(name):
         raise ModelError(f"timm:{name}", "is no model of timm's", "see timm.list_models()")
     wanted = timm.get_pretrained_cfg(name)
-    return Wants(USUAL_SIZE if wanted is None else wanted.input_size[-1])
+    return Wants(USUAL_SIZE) if wanted is None else Wants(wanted.input_size[-1], wanted.mean, wanted.std)
 
 
 def build_timm(name: str, n_classes: int, in_channels: int, image_size: int) -> nn.Module:

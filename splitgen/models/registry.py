@@ -5,18 +5,20 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
+from splitgen.data.images import UnitStatistics
 from splitgen.errors import ModelError
 from splitgen.models import libraries, networks, transformer
 from splitgen.models.outputs import logits_alone
-from splitgen.models.preparation import Resize, ToThreeChannels, Wants
+from splitgen.models.preparation import Renormalize, Resize, ToThreeChannels, Wants
+from splitgen.models.weights import HeadOnly, Weights, find_head, read_weights, start_from
 from splitgen.plugins import MODELS, PluginError, import_named, list_plugins, load_plugin, tell_raised
 from splitgen.random import seed_global
 
@@ -45,11 +47,21 @@ class ModelFactory:
     build: called with n_classes, in_channels and image_size; returns a module that takes images
         [B, in_channels, height, width] and gives logits [B, n_classes], or something that calls them `logits`.
     wants: the images that a library's model was made for: three channels, and this size where it takes no other.
+    weights: what all of it but its head starts from; None: a random initialisation.
+    trains_head_alone: the rest stays as it starts.
     """
 
     name: str
     build: Callable[[int, int, int], nn.Module]
     wants: Wants | None = None
+    weights: Weights | None = None
+    trains_head_alone: bool = False
+
+    @property
+    def title(self) -> str:
+        """For people: its name, and what it starts from, by the beginning of the file's digest."""
+        start = "" if self.weights is None else f" from weights {self.weights.sha256[:8]}"
+        return f"{self.name}{start}{', head alone' if self.trains_head_alone else ''}"
 
 
 def find_model(name: str) -> ModelFactory:
@@ -78,6 +90,22 @@ def find_model(name: str) -> ModelFactory:
     allowed = ", ".join([*BUILT_IN, *(each for each in list_plugins(MODELS) if each not in BUILT_IN)])
     places = ", ".join(f"{kind}:NAME" for kind in LIBRARIES)
     raise ModelError(name, "unknown", f"use one of {allowed}, resnet18x0.5 (of any width), {places} or {USERS}")
+
+
+def start_model(model: ModelFactory, weights: str | None, freeze: bool = False) -> ModelFactory:
+    """The model, starting from a file of weights where there is one. freeze: its head alone is trained.
+
+    weights: as `read_weights` takes it. Raises `WeightsError`.
+    """
+    if weights is None:
+        return model
+    return replace(model, weights=read_weights(weights), trains_head_alone=freeze)
+
+
+def start_recorded(name: str, recorded: Mapping[str, Any]) -> ModelFactory:
+    """A model that a user named; from weights, where it is the one that settings record, and with them."""
+    model, weights = find_model(name), recorded.get("weights")
+    return start_model(model, weights, recorded.get("freeze", False)) if name == recorded.get("model") else model
 
 
 def choose_model(name: str, *, is_named: bool, option: str = "--model") -> ModelFactory:
@@ -136,16 +164,23 @@ def call_factory(name: str, factory: Callable[..., nn.Module], given: dict[str, 
 
 
 def build_network(
-    model: ModelFactory, n_classes: int, shape: tuple[int, int, int], seed: int, device: str | torch.device = "cpu"
+    model: ModelFactory,
+    n_classes: int,
+    shape: tuple[int, int, int],
+    seed: int,
+    device: str | torch.device = "cpu",
+    normalized_by: UnitStatistics | None = None,
 ) -> nn.Module:
-    """A freshly initialised network for images of a shape (channels, height, width), on the device; it gives logits
-    alone.
+    """A fresh network for images of a shape (channels, height, width), on the device; it gives logits alone.
 
+    It starts from the model's weights, where it has any, and a random head, else from a random initialisation.
+    normalized_by: how the images that it is given were normalised, for weights that expect it otherwise.
     Raises `ModelError` where any of its weights belong to a network that was built before: what that one was trained
-    on would leak into this one, test rows included.
+    on would leak into this one, test rows included. Raises `WeightsError` where the weights are not the model's.
     """
+    sizes = (n_classes, shape[0], min(shape[1:]))
     with seed_global(seed):
-        module = model.build(n_classes, shape[0], min(shape[1:]))
+        module = model.build(*sizes)
         if any(isinstance(p, UninitializedParameter) for p in module.parameters()):
             try_images(model, module, torch.zeros(2, *shape))  # lazy layers take their sizes from a first pass
     tensors = list_tensors(module)
@@ -155,16 +190,31 @@ def build_network(
         setattr(tensor, IN_USE, id(tensor))  # a copy, which takes the mark along, is another tensor
     if model.name not in BUILT_IN:
         module = logits_alone(module)
-    return prepare(model, module, shape).to(device).to(memory_format=torch.channels_last)
+    if model.weights is not None:
+        module = put_weights(model, model.weights, module, sizes)
+    return prepare(model, module, shape, normalized_by).to(device).to(memory_format=torch.channels_last)
 
 
-def prepare(model: ModelFactory, module: nn.Module, shape: tuple[int, int, int]) -> nn.Module:
-    """The module of a library behind what makes its images of those of the bench."""
+def put_weights(model: ModelFactory, weights: Weights, module: nn.Module, sizes: tuple[int, int, int]) -> nn.Module:
+    """The module with weights of a file outside of its head. sizes: that it was built with."""
+    head = find_head(model.name, model.build, *sizes)
+    start_from(model.name, module, head, weights)
+    return HeadOnly(module, head) if model.trains_head_alone else module
+
+
+def prepare(
+    model: ModelFactory, module: nn.Module, shape: tuple[int, int, int], normalized_by: UnitStatistics | None
+) -> nn.Module:
+    """The module of a library behind what makes its images of those of the bench: channels, and what it takes of sizes.
+    One with weights sees them at the size and with the normalisation that these were made for."""
     if model.wants is None:
         return module
     before: list[nn.Module] = [] if shape[0] == 3 else [ToThreeChannels()]
-    if needs_size(model, module, shape[1:]):
-        before.append(Resize(model.wants.image_size))
+    if model.weights is not None and normalized_by is not None:
+        before.append(Renormalize(normalized_by, model.wants))
+    size = model.wants.image_size
+    if shape[1:] != (size, size) and (model.weights is not None or needs_size(model, module, shape[1:])):
+        before.append(Resize(size))
     return nn.Sequential(*before, module) if before else module
 
 

@@ -26,6 +26,7 @@ from splitgen.errors import RunFolderError
 from splitgen.models.bench import Bench, make_bench
 from splitgen.models.pace import Pace, measure_pace
 from splitgen.models.registry import ModelFactory
+from splitgen.models.weights import tell_digest
 from splitgen.runs.forecast import Sizes, find_meta_steps
 from splitgen.runs.plan import Clock
 from splitgen.screen.console import OpeningBar, Screen
@@ -149,6 +150,8 @@ def open_run(
     opened = time.monotonic()
     is_open = budget_seconds is None and chosen is None
     open_steps = find_open_steps(config) if is_open else frozenset()
+    if model.weights is not None:
+        config = dataclasses.replace(config, weights=model.weights.reference)
     asked = config = resolve_settings(config, dataset, is_timed=budget_seconds is not None)
     if chosen:
         config = build_config(merge_settings(dataclasses.asdict(asked), chosen))
@@ -185,6 +188,8 @@ def open_run(
     shape = "x".join(str(n) for n in dataset.images.shape)
     held = f"{dataset.n_channels} features" if dataset.holds_features else f"images {shape}"
     screen.note(f"{dataset.source}: {dataset.n_points} rows, {dataset.n_classes} classes, {held}; {device}")
+    if model.weights is not None:
+        screen.note(f"{model.title}: {model.weights.name}")
     for line in (*dataset.notes, *tell_numbering(dataset.class_names), *tell_target(bench.target, dataset.class_names)):
         screen.note(line)
     return run
@@ -285,6 +290,8 @@ def describe_settings(config: RunConfig) -> dict[str, Any]:
     refinement are not among them: the meta-steps done are recorded by themselves."""
     settings = dataclasses.asdict(config)
     settings["data"] = config.data.describe_opening()
+    if config.weights is not None:
+        settings["weights"] = tell_digest(config.weights)
     del settings["discovery"]["meta_steps"]
     del settings["refinement"]["meta_steps"], settings["refinement"]["budget_share"]
     return settings

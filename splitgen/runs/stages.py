@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from splitgen.models.registry import ModelFactory
 from splitgen.runs.forecast import find_meta_steps, foretell_stages, foretell_verification
 from splitgen.runs.plan import (
     PATIENCE,
@@ -114,16 +115,13 @@ def resplit(run: Run, tasks: SavedTasks, tasks_path: Path) -> None:
     finish(run, run_split(run, tasks), tasks)
 
 
-def verify(run: Run, split_path: Path, models: Sequence[str] = ()) -> None:
-    """Judge an existing index file; by several models, how its failure carries over to each of them.
-
-    models: names; the run's own model where there are none.
-    """
+def verify(run: Run, split_path: Path, others: Sequence[ModelFactory] = ()) -> None:
+    """Judge an existing index file by the run's model; by others too, how its failure carries over to each of them."""
     split = read_split(split_path)
     check_belongs(split, str(split_path), run.dataset.fingerprint, run.dataset.labels, run.dataset.ids)
     check_groups_known(split.metadata, run.dataset.groups)
-    if len(models) > 1:
-        run_transfer(run, split, models)
+    if others:
+        run_transfer(run, split, others)
     else:
         settle_verification(run, measure_sizes(run, split))
         run_verification(run, split)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from splitgen.models.registry import find_model
+from splitgen.models.registry import ModelFactory
 from splitgen.runs.forecast import Sizes, foretell_verification
 from splitgen.runs.plan import fit_verification
 from splitgen.runs.run import Run, count_own_test
@@ -87,14 +87,14 @@ def describe_verification(result: Verification) -> dict[str, Any]:
     return {**described, "is_adversarial": result.is_adversarial, "verdict": result.verdict}
 
 
-def run_transfer(run: Run, split: Split, models: Sequence[str]) -> None:
-    """Verify a split by several models, each trained from scratch, in one table."""
+def run_transfer(run: Run, split: Split, others: Sequence[ModelFactory]) -> None:
+    """Verify a split by the run's model and by others, each trained by itself, in one table."""
     start, judged = time.monotonic(), []
-    runs = [dataclasses.replace(run, bench=run.bench.with_model(find_model(name))) for name in models]
+    runs = [run, *(dataclasses.replace(run, bench=run.bench.with_model(model)) for model in others)]
     for each in runs:
         each.bench.check_model(int(split.targets.max()) + 1)
     for each in runs:
-        run.screen.note(f"-- {each.bench.model.name}")
+        run.screen.note(f"-- {each.bench.model.title}")
         settle_verification(each, measure_sizes(each, split))
         judged.append(describe_verification(judge_split(each, split)))
     run.timed("verify", start)

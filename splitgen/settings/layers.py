@@ -64,6 +64,17 @@ def merge_settings(below: Mapping[str, Any], above: Mapping[str, Any]) -> Settin
     return merged
 
 
+OF_MODEL = ("weights", "freeze")
+
+
+def put_above(recorded: Mapping[str, Any], of_user: Mapping[str, Any]) -> Settings:
+    """Settings that a file records, and above them what a user says: weights that are recorded are those of the model
+    that is, and of no other that the user names."""
+    if (model := of_user.get("model")) is not None and model != recorded.get("model"):
+        recorded = {name: value for name, value in recorded.items() if name not in OF_MODEL}
+    return merge_settings(recorded, of_user)
+
+
 def drop_unknown(settings: Mapping[str, Any], stage: Any = RunConfig, prefix: str = "") -> tuple[Settings, list[str]]:
     """Recorded settings without those that this version does not know, and the names of these."""
     hints, known, unknown = get_type_hints(stage), dict[str, Any](), list[str]()

@@ -442,6 +442,14 @@ class RunConfig:
         "the target model",
         option="--discovery-model",
     )
+    weights: str | None = setting(
+        None,
+        "file of tensors (safetensors, or torch's with nothing else in it) that the target model starts from; its head"
+        " starts afresh",
+        "a random initialisation",
+        option="--weights",
+    )
+    freeze: bool = setting(False, "train the head of the target model alone, on top of its weights", option="--freeze")
     seed: int = setting(0, "of everything random", option="--seed")
     data: DataConfig = field(default_factory=DataConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
@@ -454,6 +462,8 @@ class RunConfig:
     verification: VerificationConfig = field(default_factory=VerificationConfig)
 
     def faults(self) -> Iterator[str]:
+        if self.freeze and self.weights is None:
+            yield fault("freeze", self.freeze, "given together with weights, which it keeps")
         if self.seed < 0:
             yield fault("seed", self.seed, "0 or more")
         for stage in dataclasses.fields(self):

@@ -25,7 +25,10 @@ def recall_settings(path: Path, recorded: Mapping[str, Any]) -> Settings:
     folder = path if path.is_dir() else path.parent
     settings: Settings = dict(recorded.get("config", {}))
     try:
-        settings["data"] = read_record(folder)["config"]["data"]
+        beside = read_record(folder)["config"]
+        settings["data"] = beside["data"]
+        if settings.get("weights") and str(beside.get("weights", "")).endswith(settings["weights"]):
+            settings["weights"] = beside["weights"]  # with the path, where it is that of the same file
     except (RunFolderError, KeyError, TypeError):
         told = settings.get("data", {})
         source = recorded.get("dataset", {}).get("source", "digits")

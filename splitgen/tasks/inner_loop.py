@@ -41,7 +41,7 @@ class FlatNetwork:
     """
 
     def __init__(self, module: nn.Module, sample: torch.Tensor) -> None:
-        self.module = use_batch_statistics(module).train()
+        self.module = use_batch_statistics(module.train())
         self.named = {name: p for name, p in module.named_parameters() if p.requires_grad}
         self.parameters = list(self.named.values())
         self.orders = [memory_order(p) for p in self.parameters]
@@ -98,9 +98,9 @@ def invert(order: Sequence[int]) -> list[int]:
 
 
 def use_batch_statistics(module: nn.Module) -> nn.Module:
-    """Make every batch norm of the module forget its running statistics, in place."""
+    """Make every batch norm of the module that is in training mode forget its running statistics, in place."""
     for norm in module.modules():
-        if isinstance(norm, nn.modules.batchnorm._BatchNorm):
+        if isinstance(norm, nn.modules.batchnorm._BatchNorm) and norm.training:
             norm.track_running_stats = False
             norm.running_mean = norm.running_var = norm.num_batches_tracked = None
     return module

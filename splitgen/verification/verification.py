@@ -154,7 +154,7 @@ def verify_split(
     figures = {name: summarize([run.figures[name] for run in runs], *RANGES.get(name, (0.0, 1.0))) for name in names}
     n_train_side = len(rows.train) + len(rows.validation)
     return Verification(
-        bench.model.name,
+        bench.model.title,
         figures,
         int(np.nanargmin(per_class)),
         measure_imbalance(split),

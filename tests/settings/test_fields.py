@@ -56,9 +56,10 @@ def test_no_two_settings_have_one_option():
 
 def test_the_places_are_those_of_a_run():
     config = RunConfig()
-    assert {each.place for each in SETTINGS if not each.table} == {"model", "discovery_model", "seed"}
+    of_no_stage = {"model", "discovery_model", "weights", "freeze", "seed"}
+    assert {each.place for each in SETTINGS if not each.table} == of_no_stage
     assert [each.name for each in SETTINGS if each.table == "data"] == list(vars(DataConfig()))
-    assert {each.table for each in SETTINGS} - {""} == set(vars(config)) - {"model", "discovery_model", "seed"}
+    assert {each.table for each in SETTINGS} - {""} == set(vars(config)) - of_no_stage
 
 
 def test_defaults_by_size_are_told_in_words():

@@ -12,7 +12,9 @@ from splitgen.cli.output import print_json
 from splitgen.cli.parameters import OF_RUN, Given, takes
 
 
-@takes(settings=("model", "seed", "data", "training", "agreement", "selection.target"), call=OF_RUN)
+@takes(
+    settings=("model", "weights", "freeze", "seed", "data", "training", "agreement", "selection.target"), call=OF_RUN
+)
 def agreement(
     given: Given,
     labels: Annotated[

@@ -15,7 +15,7 @@ from splitgen.errors import OutputError
 
 
 @takes(
-    settings=("seed", "data", "training", "verification"),
+    settings=("weights", "freeze", "seed", "data", "training", "verification"),
     call=("device", "threads", "quiet", "as_json"),
     recalls=True,
 )

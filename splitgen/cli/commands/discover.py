@@ -8,7 +8,10 @@ from splitgen.cli.parameters import OF_RUN, Given, takes
 
 
 @takes(
-    settings=("model", "discovery_model", "seed", "data", "training", "discovery", "agreement", "selection.target"),
+    settings=(
+        *("model", "discovery_model", "weights", "freeze", "seed"),
+        *("data", "training", "discovery", "agreement", "selection.target"),
+    ),
     call=("budget", "replay", *OF_RUN),
 )
 def discover(given: Given) -> None:

@@ -10,9 +10,14 @@ import typer
 from splitgen.cli.opening import open_new_run
 from splitgen.cli.output import print_json
 from splitgen.cli.parameters import OF_RUN, Given, takes
+from splitgen.errors import SettingError
 
 
-@takes(settings=("seed", "data", "training", "verification"), call=("verify_budget", *OF_RUN), recalls=True)
+@takes(
+    settings=("weights", "freeze", "seed", "data", "training", "verification"),
+    call=("verify_budget", *OF_RUN),
+    recalls=True,
+)
 def verify(
     split_path: Annotated[Path, typer.Argument(metavar="SPLIT", help="run folder or split.parquet")],
     given: Given,
@@ -25,13 +30,17 @@ def verify(
 
     What is not given is as the run that made the split recorded it.
     """
+    from splitgen.models.registry import start_recorded
     from splitgen.splits.split import read_split
     from splitgen.store.recall import recall_settings
 
-    recorded = read_split(split_path).metadata
+    if len(model or []) > 1 and (given["weights"] is not None or given["freeze"]):
+        raise SettingError("--weights are of one model, got several --model; verify this one by itself")
+    below = recall_settings(split_path, read_split(split_path).metadata)
     of_first = given | {"model": model[0] if model else None}
-    run = open_new_run("verify", of_first, below=recall_settings(split_path, recorded), default_out=False)
+    run = open_new_run("verify", of_first, below=below, default_out=False)
     from splitgen.runs import stages
 
-    stages.verify(run, split_path, model or [])
+    others = [start_recorded(name, below) for name in model[1:]] if model else []
+    stages.verify(run, split_path, others)
     print_json(given["as_json"], run.record)
