@@ -18,9 +18,11 @@ from splitgen.data.dataset import ImageDataset
 from splitgen.data.images import NormalizedImages
 from splitgen.data.target import Target, make_target
 from splitgen.models import training
+from splitgen.models.augmentation import DRAWS_GLOBALLY, check_augmentation
 from splitgen.models.checks import check_model
 from splitgen.models.registry import ModelFactory, build_network
 from splitgen.random import draws_random_numbers, seed_global
+from splitgen.settings.presets import settled
 from splitgen.settings.stages import TrainingConfig
 
 
@@ -28,6 +30,7 @@ from splitgen.settings.stages import TrainingConfig
 class Bench:
     """Dataset, target, model and recipe of all trainings, with one seed on one device.
 
+    training: a learning rate that it leaves open is each model's own.
     discovery_model: a smaller one that finds tasks in the target model's place; None: the target model does.
     Axes of what it gives: N points, C classes, n rows asked for.
     """
@@ -113,9 +116,12 @@ class Bench:
         recipe: TrainingConfig | None = None,
     ) -> nn.Module:
         """The network, trained on from where it is, in place; for the rest as `fit`."""
+        dataset = self.dataset
+        recipe = (recipe or self.training).for_model(self.model.name, dataset.image_size, dataset.n_channels)
         # trainings run side by side only where none of them draws from the generator that all share
-        with seed_global(seed) if self.is_noisy else contextlib.nullcontext():
-            return training.fit(network, self.model.name, self.pixels, targets, rows, recipe or self.training, seed)
+        draws = recipe.augment in DRAWS_GLOBALLY or self.is_noisy
+        with seed_global(seed) if draws else contextlib.nullcontext():
+            return training.fit(network, self.model.name, self.pixels, targets, rows, recipe, seed)
 
     def predict_logits(self, network: nn.Module, rows: torch.Tensor) -> torch.Tensor:
         """Logits [n, n_outputs] of some rows, on the CPU. Raises `TrainingError` where one is NaN or infinite."""
@@ -134,7 +140,9 @@ class Bench:
         return float((self.predict(network, rows) == targets[rows].cpu()).double().mean())
 
     def check_model(self, n_outputs: int) -> None:
-        """Raise `ModelError` where the model cannot be trained on these images for so many outputs."""
+        """Raise `ModelError` where the model cannot be trained on these images for so many outputs, and `SettingError`
+        where these cannot be augmented as the recipe has it."""
+        check_augmentation(settled(self.training.augment), self.pixels.shape)
         rows = torch.arange(min(2, self.n_points), device=self.device)
         check_model(self.model, n_outputs, self.pixels.take(rows), self.training.batch_size)
 
@@ -161,5 +169,5 @@ def make_bench(
     discovery_model: ModelFactory | None = None,
 ) -> Bench:
     """A bench for a target as `make_target` takes it. Raises `SettingError` for a target that the dataset has not."""
-    recipe = training or TrainingConfig()
+    recipe = (training or TrainingConfig()).for_images(dataset.image_size, dataset.n_channels)
     return Bench(dataset, model, make_target(dataset, target), recipe, seed, device, discovery_model)

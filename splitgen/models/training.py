@@ -12,7 +12,8 @@ from torch import nn
 
 from splitgen.data.images import NormalizedImages
 from splitgen.errors import TrainingError
-from splitgen.settings.presets import MAX_EPOCHS, MIN_EPOCHS, TRAINING_STEPS
+from splitgen.models.augmentation import choose_augmentation
+from splitgen.settings.presets import MAX_EPOCHS, MIN_EPOCHS, settled
 from splitgen.settings.stages import TrainingConfig
 
 PREDICTION_CHUNK = 2000
@@ -30,7 +31,7 @@ def count_epochs(n_rows: int, config: TrainingConfig, at_most: int = MAX_EPOCHS)
     """Epochs of a training on n_rows rows."""
     if config.epochs is not None:
         return config.epochs
-    wanted = math.ceil(TRAINING_STEPS / steps_per_epoch(n_rows, config.batch_size))
+    wanted = math.ceil(settled(config.steps) / steps_per_epoch(n_rows, config.batch_size))
     return min(at_most, max(MIN_EPOCHS, wanted))
 
 
@@ -51,29 +52,30 @@ def fit(
     """Train a network, in place, on some rows; it is in evaluation mode then.
 
     name: of the model, for people. pixels: N images. targets int64 [N], rows int64 [n]: positions in both.
-    The seed fixes the batch order. Incomplete last batches are left out.
+    The seed fixes the batch order and the augmentation. Incomplete last batches are left out.
     Raises `TrainingError` where the loss becomes NaN or infinite.
     """
     network.train()
     generator = torch.Generator().manual_seed(seed)
     epochs, steps = count_epochs(len(rows), config), steps_per_epoch(len(rows), config.batch_size)
-    optimizer = OPTIMIZERS[config.optimizer](
-        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, config.learning_rate, total_steps=epochs * steps + 1, pct_start=0.3
-    )
+    rate = settled(config.learning_rate)
+    optimizer = OPTIMIZERS[config.optimizer](network.parameters(), lr=rate, weight_decay=config.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=epochs * steps + 1, pct_start=0.3)
+    augment, is_mixed = choose_augmentation(settled(config.augment), pixels), config.precision == "bfloat16"
     for epoch in range(epochs):
         order = rows[torch.randperm(len(rows), generator=generator).to(rows.device)]
         for batch in torch.split(order, config.batch_size)[:steps]:
-            loss = F.cross_entropy(network(pixels.take(batch)), targets[batch])
+            images = augment(pixels.take(batch), generator)
+            with torch.autocast(images.device.type, torch.bfloat16, enabled=is_mixed):
+                logits = network(images)
+            loss = F.cross_entropy(logits.float(), targets[batch])
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
         if not bool(torch.isfinite(loss)):  # NaN stays in the weights: the last batch tells of all
             problem = f"the training of {name} diverged: the loss is {loss.item()} after epoch {epoch + 1}"
-            raise TrainingError(problem, f"give a --learning-rate below {config.learning_rate:g}")
+            raise TrainingError(problem, f"give a --learning-rate below {rate:g}")
     return network.eval()
 
 

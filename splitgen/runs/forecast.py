@@ -48,7 +48,8 @@ def foretell_agreement(
     n_tasks -1: of the one task that was chosen, alone."""
     n_rows = min(config.max_rows, n_points)
     n_train = round(n_rows * config.train_fraction)
-    first, *longer = (replace(recipe, epochs=epochs) for epochs in count_epochs_to_converge(n_train, config, recipe))
+    epochs = count_epochs_to_converge(n_train, config, recipe)
+    first, *longer = (replace(recipe.for_tasks(), epochs=each) for each in epochs)
     seconds = (n_tasks + 2) * pace.fits_seconds(config.networks, n_train, first, n_rows)
     if n_tasks < 0:
         return seconds
@@ -57,7 +58,7 @@ def foretell_agreement(
 
 def foretell_search(pace: Pace, sizes: Sizes, n_candidates: int, config: SearchConfig, recipe: TrainingConfig) -> float:
     """Seconds of the confusion, and of the rounds of the search."""
-    n_half = min(sizes.used // 2, MAX_CONFUSION_ROWS)
+    n_half, recipe = min(sizes.used // 2, MAX_CONFUSION_ROWS), recipe.for_trials()
     seconds = pace.fits_seconds(1, n_half, recipe, n_half)
     n_test = min(sizes.test, MAX_SEARCH_TEST_ROWS)
     for n_rows, n_fits in zip(config.rows, count_fits(n_candidates, config), strict=True):
@@ -70,7 +71,7 @@ def foretell_judging(
 ) -> float:
     """Seconds to judge so many candidates as the last round of a search does."""
     n_test = min(sizes.test, MAX_SEARCH_TEST_ROWS)
-    return pace.fits_seconds(n_candidates, min(config.rows[-1], sizes.train), recipe, n_test)
+    return pace.fits_seconds(n_candidates, min(config.rows[-1], sizes.train), recipe.for_trials(), n_test)
 
 
 def foretell_sharpening(

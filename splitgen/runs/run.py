@@ -206,6 +206,7 @@ def resolve_settings(config: RunConfig, dataset: ImageDataset, *, is_timed: bool
     size = dataset.image_size
     return dataclasses.replace(
         config,
+        training=config.training.for_images(size, dataset.n_channels),
         discovery=config.discovery.for_images(size, is_timed=is_timed),
         refinement=config.refinement.for_images(size, is_timed=is_timed),
         sharpening=config.sharpening.for_points(dataset.n_points),

@@ -194,7 +194,7 @@ def try_candidate(space: SearchSpace, candidate: Candidate, *, n_rows: int, roun
     train = draw_some(np.flatnonzero(selection.parts == "train"), n_rows, generator).to(bench.device)
     test = draw_some(np.flatnonzero(selection.parts == "test"), MAX_SEARCH_TEST_ROWS, generator).to(bench.device)
     seed = stream_seed(bench.seed, "search", "fit", round_)
-    network = bench.fit(bench.targets, train, bench.target.n_outputs, seed)
+    network = bench.fit(bench.targets, train, bench.target.n_outputs, seed, bench.training.for_trials())
     return bench.score_accuracy(network, bench.targets, test)
 
 

@@ -73,8 +73,9 @@ def count_sharpening_fits(n_candidates: int, config: SharpeningConfig) -> int:
 
 
 def shorten_recipe(recipe: TrainingConfig, n_rows: int, share: float) -> TrainingConfig:
-    """The recipe with a share of the epochs that it takes on so many rows, and at least one."""
-    return replace(recipe, epochs=max(1, round(share * count_epochs(n_rows, recipe))))
+    """The recipe of a task with a share of the epochs that it takes on so many rows, and at least one."""
+    of_task = recipe.for_tasks()
+    return replace(of_task, epochs=max(1, round(share * count_epochs(n_rows, of_task))))
 
 
 class Sharpener:

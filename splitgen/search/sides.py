@@ -38,7 +38,8 @@ def measure_confusion(bench: Bench) -> np.ndarray:
     labels, n_classes = bench.labels, bench.n_classes
     order = torch.randperm(len(labels), generator=stream_generator(bench.seed, "confusion")).to(bench.device)
     train, judged = halve_rows(order, labels)
-    network = bench.fit(labels, train, n_classes, stream_seed(bench.seed, "confusion", "fit"))
+    seed = stream_seed(bench.seed, "confusion", "fit")
+    network = bench.fit(labels, train, n_classes, seed, bench.training.for_trials())
     if n_classes > DENSE_CLASSES:
         return average_probs(bench, network, judged)
     probs, true = bench.predict_probs(network, judged).double(), labels[judged].cpu()

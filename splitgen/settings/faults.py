@@ -47,9 +47,9 @@ def check(stage: Stage) -> None:
 
 
 def positive_faults(stage: Any, *names: str) -> Iterator[str]:
-    """Faults of the fields that must be above 0."""
+    """Faults of the fields that must be above 0, or None, which leaves them to the defaults."""
     for name in names:
-        if not getattr(stage, name) > 0:
+        if (value := getattr(stage, name)) is not None and not value > 0:
             yield fault(name, getattr(stage, name), "above 0")
 
 

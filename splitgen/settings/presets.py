@@ -10,7 +10,14 @@ FEW_POINTS = 10_000
 MAX_IMAGE_SIZE = 8192  # pixels a side: one image of that size is 200 MB
 SMALL_IMAGE = 16  # pixels a side: below this, an image counts as small
 MIN_EPOCHS, MAX_EPOCHS = 5, 20  # by size; on a random half of the digits 20 epochs reach what 60 do (0.983)
-TRAINING_STEPS = 1_000  # what a training aims at where its epochs are left open
+TRIAL_STEPS = 1_000  # of trainings that rank candidates, or that are of a task
+# What a training aims at where its epochs are left open, what it does to its images, and the peak of its schedule, by
+# these: `COLOUR` ones are photographs, which a small net goes on learning about (tests/benchmarks/refinement.md).
+PLAIN, COLOUR = "plain", "colour"
+TRAINING_STEPS = {PLAIN: TRIAL_STEPS, COLOUR: 4_000}
+AUGMENTATIONS = {PLAIN: "none", COLOUR: "crop"}
+LEARNING_RATE = 4e-3
+LEARNING_RATES = {("conv", COLOUR): 2e-2}  # by model, where another is known to serve
 
 # What stays None in the settings of a stage becomes one of these, by the size of the images: below `SMALL_IMAGE`, else.
 DISCOVERY_DEFAULTS = {
@@ -28,6 +35,11 @@ REFINEMENT_DEFAULTS = {
     "lifetime": (1, 10),
 }
 SHARPENING_ROUNDS = (0, 4)  # below `FEW_POINTS` datapoints, else
+
+
+def name_kind(image_size: int, n_channels: int) -> str:
+    """Whether images count as `COLOUR` or `PLAIN`."""
+    return COLOUR if image_size >= SMALL_IMAGE and n_channels == 3 else PLAIN
 
 
 def settled(value: Value | None) -> Value:

@@ -72,7 +72,7 @@ def score_agreement(
         return bench.score_accuracy(network, targets, train), bench.predict(network, holdout)
 
     for epochs in count_epochs_to_converge(len(train), config, bench.training):
-        recipe = replace(bench.training, epochs=epochs)
+        recipe = replace(bench.training.for_tasks(), epochs=epochs)
         trained = list(map_threads(partial(train_network, recipe), range(config.networks), on_fit))
         train_accuracies, predictions = zip(*trained, strict=True)
         if min(train_accuracies) >= config.min_train_accuracy:
@@ -91,7 +91,7 @@ def score_agreement(
 
 def count_epochs_to_converge(n_train: int, config: AgreementConfig, training: TrainingConfig) -> list[int]:
     """Epochs of the first trainings, and of those that follow where a task is not fitted by then."""
-    recipe = replace(training, epochs=config.epochs)
+    recipe = replace(training.for_tasks(), epochs=config.epochs)
     return sorted({count_epochs(n_train, recipe, most) for most in (MAX_EPOCHS, CONVERGENCE_EPOCHS)})
 
 

@@ -61,6 +61,8 @@ SETTINGS = {
     "batch_size": ("training.batch_size", 17),
     "learning_rate": ("training.learning_rate", 0.25),
     "optimizer": ("training.optimizer", "sgd"),
+    "augment": ("training.augment", "flip"),
+    "precision": ("training.precision", "bfloat16"),
     "meta_steps": ("discovery.meta_steps", 19),
     "tasks": ("discovery.n_tasks", 3),
     "dim": ("discovery.dim", 5),
@@ -80,7 +82,7 @@ TO_OPEN = {
     *("skip_unreadable", "cache", "follow_links"),
 }
 OF_DATA = TO_OPEN | {"metadata", "group_column", "duplicates"}
-OF_TRAINING = {"epochs", "batch_size", "learning_rate", "optimizer"}
+OF_TRAINING = {"epochs", "batch_size", "learning_rate", "optimizer", "augment", "precision"}
 FRACTIONS = {"test_fraction", "reserve_fraction", "validation_fraction"}
 TAKEN = {
     "make": set(SETTINGS),
@@ -197,7 +199,7 @@ def told() -> dict[str, str]:
         ("--seed", RunConfig().seed),
         ("--epochs", f"{MIN_EPOCHS} to {MAX_EPOCHS}, by the rows trained on"),
         ("--batch-size", TrainingConfig().batch_size),
-        ("--learning-rate", TrainingConfig().learning_rate),
+        ("--learning-rate", "0.004, of conv on colour images of 16 pixels and more 0.02"),
         ("--optimizer", TrainingConfig().optimizer),
         ("--meta-gradient", DiscoveryConfig().meta_gradient),
         ("--dim", "as many as tasks"),

@@ -50,7 +50,10 @@ def test_every_stage_of_a_run_has_a_table_on_the_page():
         ("seed", ("`seed`", "whole number", "`0`", "`--seed`", "of everything random.")),
         ("data.download", ("true or false", "`false`", "`--download`")),
         ("data.dataset", ("text", '`"digits"`', "`DATASET`")),
-        ("training.learning_rate", ("number", "`0.004`", "`--learning-rate`")),
+        (
+            "training.learning_rate",
+            ("number", "0.004, of conv on colour images of 16 pixels and more 0.02", "`--learning-rate`"),
+        ),
         ("discovery.n_tasks", ("whole number", "`1`", "`--tasks`")),
         ("refinement.meta_steps", ("70, below 16 pixels 40", "`--refine-steps`")),
         ("agreement.networks", ("`2`", "`--agreement-networks`")),

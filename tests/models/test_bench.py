@@ -16,7 +16,7 @@ from splitgen.data.metadata import Groups
 from splitgen.errors import ModelError, SettingError, TrainingError
 from splitgen.models.training import fit, predict_probs
 
-FAST = TrainingConfig(epochs=3)
+FAST = TrainingConfig(epochs=3, learning_rate=4e-3, steps=1000, augment="none")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_without_more_it_is_for_the_label_with_the_default_recipe(digits):
     plain = make_bench(digits, find_model("mlp"))
     assert plain.target.n_outputs == 10
     assert torch.equal(plain.targets, plain.labels)
-    assert plain.training == TrainingConfig()
+    assert plain.training == TrainingConfig(steps=1000, augment="none")
     with pytest.raises(SettingError, match="target names class 10"):
         make_bench(digits, find_model("mlp"), "3,10")
 

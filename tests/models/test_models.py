@@ -160,8 +160,9 @@ def test_predictions_in_chunks_are_those_of_the_probabilities_of_all_rows(digits
 
 
 def test_epochs_follow_the_size_within_bounds():
-    assert count_epochs(900, TrainingConfig()) == 20
-    assert count_epochs(900, TrainingConfig(), at_most=60) == 60
-    assert count_epochs(30_000, TrainingConfig()) == 5
-    assert count_epochs(10_000, TrainingConfig()) == 13
+    recipe = TrainingConfig(steps=1000)
+    assert count_epochs(900, recipe) == 20
+    assert count_epochs(900, recipe, at_most=60) == 60
+    assert count_epochs(30_000, recipe) == 5
+    assert count_epochs(10_000, recipe) == 13
     assert count_epochs(10_000, TrainingConfig(epochs=2)) == 2

@@ -53,7 +53,11 @@ def test_refinement_is_foretold_as_its_meta_steps_and_the_judging_after_each_rou
     """Two runners to the mark of 20 and to that of 30, of 2 x 10 steps of 100 rows a meta-step."""
     refinement = {"candidates": 1, "new_tasks": 1, "keep": 2, "first_round": 20, "inner_steps": 10, "batch_size": 100}
     config = build_config(
-        {"refinement": refinement, "search": {"rows": [1_000, 4_000]}, "training": {"batch_size": 100, "epochs": 10}}
+        {
+            "refinement": refinement,
+            "search": {"rows": [1_000, 4_000]},
+            "training": {"batch_size": 100, "epochs": 10, "steps": 1_000},
+        }
     )
     judging = foretell_judging(PACE, SIZES, 2, config.search, RECIPE)
     config = replace(config, refinement=replace(config.refinement, pool_size=1_000))

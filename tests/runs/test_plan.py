@@ -160,6 +160,7 @@ def test_sizes_are_chosen_that_are_foretold_to_fit(seconds):
             "discovery": {"n_tasks": 1, "dim": 1, "meta_steps": 40, "batch_size": 50, "inner_steps": 80},
             "refinement": {"meta_steps": 70, "inner_steps": 80, "new_tasks": 3, "first_round": 35, "pool_size": 1024},
             "sharpening": {"rounds": 4},
+            "training": {"steps": 1_000},
         }
     )
     chosen = replace(config, **choose_sizes(seconds, PACE, SIZES, 10_000, config, STAGES, 1))

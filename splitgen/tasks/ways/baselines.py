@@ -160,7 +160,7 @@ def highest_loss(bench: Bench, request: WayRequest) -> np.ndarray:
     def judge_fold(which: int) -> torch.Tensor:
         rest = torch.cat([fold for number, fold in enumerate(folds) if number != which])
         seed = stream_seed(bench.seed, "baseline", "loss", which)
-        network = bench.fit(bench.targets, rest, bench.target.n_outputs, seed)
+        network = bench.fit(bench.targets, rest, bench.target.n_outputs, seed, bench.training.for_trials())
         return torch.cat([-measure_loss(network, part) for part in torch.split(folds[which], PREDICTION_CHUNK)])
 
     def measure_loss(network: torch.nn.Module, rows: torch.Tensor) -> torch.Tensor:
