@@ -12,11 +12,11 @@ from typing import Any
 from torch import nn
 
 from splitgen.errors import ModelError
+from splitgen.models.networks import LARGE_STEM_FROM
 from splitgen.models.preparation import Wants
 from splitgen.plugins import tell_raised
 
 USUAL_SIZE = 224
-LARGE_STEM_FROM = 64  # pixels a side: a stem of stride 4 leaves enough of such images
 
 
 @dataclass(frozen=True)

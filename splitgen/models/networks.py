@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 MAX_FLAT_SIDE = 32  # pixels a side that networks without convolutions see at most
+LARGE_STEM_FROM = 64  # pixels a side: a stem of stride 4 leaves enough of such images
 FULL_RESOLUTION_BELOW = 16  # pixels a side: the first layer keeps the resolution of such images
 
 
@@ -94,16 +95,18 @@ class ResidualBlock(nn.Module):
 
 
 def resnet18(n_classes: int, in_channels: int, image_size: int, width: float = 1.0) -> nn.Module:
-    """ResNet-18 with a 3x3 stem for small images (no max pooling). Logits [B, n_classes].
+    """ResNet-18; images of under 64 pixels a side are seen by a 3x3 stem without max pooling. Logits [B, n_classes].
 
     width scales the channels 64-128-256-512; the paper uses 0.25 for its small runs.
     """
-    del image_size  # any size: the network ends in average pooling
     channels = [max(8, int(64 * width * 2**i)) for i in range(4)]
+    is_large = image_size >= LARGE_STEM_FROM
+    kernel, stride = (7, 2) if is_large else (3, 1)
     layers: list[nn.Module] = [
-        nn.Conv2d(in_channels, channels[0], 3, padding=1, bias=False),
+        nn.Conv2d(in_channels, channels[0], kernel, stride=stride, padding=kernel // 2, bias=False),
         nn.BatchNorm2d(channels[0]),
         nn.SiLU(),
+        *([nn.MaxPool2d(3, stride=2, padding=1)] if is_large else []),
     ]
     previous = channels[0]
     for stage, out in enumerate(channels):

@@ -64,6 +64,7 @@ def fit(
     augment, is_mixed = choose_augmentation(settled(config.augment), pixels), config.precision == "bfloat16"
     for epoch in range(epochs):
         order = rows[torch.randperm(len(rows), generator=generator).to(rows.device)]
+        total = torch.zeros((), device=rows.device)
         for batch in torch.split(order, config.batch_size)[:steps]:
             images = augment(pixels.take(batch), generator)
             with torch.autocast(images.device.type, torch.bfloat16, enabled=is_mixed):
@@ -73,9 +74,12 @@ def fit(
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
+            total += loss.detach()
         if not bool(torch.isfinite(loss)):  # NaN stays in the weights: the last batch tells of all
             problem = f"the training of {name} diverged: the loss is {loss.item()} after epoch {epoch + 1}"
             raise TrainingError(problem, f"give a --learning-rate below {rate:g}")
+        if config.converged_loss is not None and float(total) / steps < config.converged_loss:
+            break
     return network.eval()
 
 

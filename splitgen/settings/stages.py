@@ -156,6 +156,9 @@ class TrainingConfig:
         f" {TRIAL_STEPS:_} at most",
         f"{TRAINING_STEPS[PLAIN]:_}, on colour images of {SMALL_IMAGE} pixels and more {TRAINING_STEPS[COLOUR]:_}",
     )
+    converged_loss: float | None = setting(
+        None, "a training stops after an epoch whose mean loss is below this, as converged", "all epochs"
+    )
     batch_size: int = setting(128, "rows in a step of the target model's training", option="--batch-size")
     augment: str | None = setting(
         None,
@@ -175,7 +178,7 @@ class TrainingConfig:
         if self.augment is not None:
             yield from choice_faults(self, "augment", ("none", "flip", "crop", "randaugment"))
         yield from choice_faults(self, "precision", ("float32", "bfloat16"))
-        yield from positive_faults(self, "learning_rate", "batch_size")
+        yield from positive_faults(self, "learning_rate", "converged_loss", "batch_size")
         yield from least_faults(self, 1, "steps", prefix="training ")
         if self.weight_decay < 0:
             yield fault("weight_decay", self.weight_decay, "0 or more")

@@ -14,6 +14,7 @@ from splitgen.data.dataset import OwnTest
 from splitgen.data.images import MemoryImages
 from splitgen.data.metadata import Groups
 from splitgen.errors import ModelError, SettingError, TrainingError
+from splitgen.models import training
 from splitgen.models.training import fit, predict_probs
 
 FAST = TrainingConfig(epochs=3, learning_rate=4e-3, steps=1000, augment="none")
@@ -78,6 +79,20 @@ def test_a_training_builds_one_network_beside_the_one_that_shows_whether_the_mod
     assert not bench.is_noisy
     dropping = ModelFactory("drops", lambda *_: nn.Sequential(nn.Flatten(), nn.Dropout(), nn.Linear(64, 10)))
     assert bench.with_model(dropping).is_noisy
+
+
+def test_a_training_stops_after_the_first_epoch_whose_mean_loss_is_low_enough(bench, monkeypatch):
+    """Losses of the epochs are seen as they are reckoned: by hand, in the same order of batches."""
+    seen, rows = [], torch.arange(512)
+    entropy = training.F.cross_entropy
+    monkeypatch.setattr(training.F, "cross_entropy", lambda *given: seen.append(entropy(*given)) or seen[-1])
+    bench.fit(bench.targets, rows, 2, 7, TrainingConfig(epochs=6))
+    means = torch.stack(seen).detach().view(6, 4).mean(dim=1)
+    assert bool((means[1:] < means[:-1]).all())
+    for stop_after, limit in ((1, 10.0), (4, float(means[2:4].mean())), (6, float(means[-1]) / 2)):
+        seen.clear()
+        bench.fit(bench.targets, rows, 2, 7, TrainingConfig(epochs=6, converged_loss=limit))
+        assert len(seen) == 4 * stop_after
 
 
 def test_networks_are_those_of_the_seed_and_a_training_is_the_recipes(bench):

@@ -24,12 +24,6 @@ def no_network(monkeypatch):
     monkeypatch.setattr(socket.socket, "connect", refuse)
 
 
-@pytest.mark.parametrize("name", ["torchvision:squeezenet1_1", "timm:resnet10t", "timm:test_vit"])
-@pytest.mark.parametrize("shape", [(1, 32, 32), (3, 64, 64)])
-def test_a_librarys_model_trains_on_grey_and_colour_images(name, shape):
-    check_model(find_model(name), 5, torch.randn(4, *shape))
-
-
 def test_a_model_of_one_size_alone_sees_the_images_at_that_size():
     network = build_network(find_model("timm:vit_tiny_patch16_224"), 5, (1, 32, 32), seed=0)
     assert isinstance(network[0], ToThreeChannels)
