@@ -15,7 +15,8 @@ TARGETS = tuple(HALVES[number] for number in (0, 11, 18, 27, 31, 38, 40))  # tho
 class StudySize:
     """families: models that tasks are found for and scored with. dims: d of the discoveries, each of as many tasks.
     n_human, n_random, n_untrained: labellings scored beside them. crossed: tasks that each other family scores, too.
-    targets, split_tasks: binary targets, and tasks that each has a split by; split_model: whose failure is measured.
+    targets, split_tasks: binary targets, and tasks that each has a split by; split_model: what these are found for, and
+        whose failure is measured.
     """
 
     families: tuple[str, ...]

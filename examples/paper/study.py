@@ -152,11 +152,11 @@ def cross_models(study: Study) -> pd.DataFrame:
 
 def split_all(study: Study) -> pd.DataFrame:
     """Adversarial splits of binary targets, by the rule of the paper, each with its controls (the paper, section 6)."""
-    family, dim = study.size.families[0], study.size.dims[0]
-    margins = study.tasks(family, dim)
+    model = study.size.split_model
+    margins = study.tasks(model, study.size.dims[0])
 
     def split_once(target: tuple[int, ...], task: int) -> Record:
-        bench = study.bench(study.size.split_model, ",".join(map(str, target)))
+        bench = study.bench(model, ",".join(map(str, target)))
         sides = np.where(np.isin(np.arange(bench.n_classes), target), 1, -1)
         dataset = study.dataset
         scores = splitgen.score_datapoints(margins[:, task], dataset.labels, sides)
@@ -167,7 +167,7 @@ def split_all(study: Study) -> pd.DataFrame:
         )
         found = splitgen.verify_split(bench, split, study.size.verification)
         figures = {name: figure.mean for name, figure in found.figures.items()}
-        return {**figures, "is_adversarial": found.is_adversarial, "model": study.size.split_model}
+        return {**figures, "is_adversarial": found.is_adversarial, "model": model}
 
     def wanted() -> Iterator[tuple[Record, Callable[[], Record]]]:
         for target in study.size.targets:
