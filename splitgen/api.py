@@ -9,6 +9,7 @@ from typing import Any
 from splitgen.data.dataset import ImageDataset
 from splitgen.data.sources.registry import open_dataset
 from splitgen.models.registry import ModelFactory, find_model, start_model
+from splitgen.models.trunk import find_trunk
 from splitgen.runs import stages
 from splitgen.runs.run import Run, open_run
 from splitgen.screen.console import Screen
@@ -68,6 +69,7 @@ def make(
         verify_seconds=verify_seconds,
         dataset=opened,
         discovery_model=None if config.discovery_model is None else find_model(config.discovery_model),
+        trunk=find_trunk(config),
     )
     stages.make(run)
     return run

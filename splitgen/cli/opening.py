@@ -34,6 +34,7 @@ def open_new_run(
 ) -> Run:
     """Settings from file and command line, checked; then dataset, model, what `check_more` reads, and out folder."""
     from splitgen.models.registry import choose_model, start_model
+    from splitgen.models.trunk import find_trunk
     from splitgen.runs.run import open_run
     from splitgen.screen.console import Screen, tell_unknown
     from splitgen.splits.provenance import DISCOVERED
@@ -52,6 +53,7 @@ def open_new_run(
     if config.discovery_model is not None and "discovery_model" in given:  # else the command finds no tasks
         is_named = "discovery_model" in chosen.named
         finder = choose_model(config.discovery_model, is_named=is_named, option="--discovery-model")
+    trunk = find_trunk(config, is_named="discovery.trunk" in chosen.named) if "trunk" in given else None
     labels = given.get("labels")
     named = given.get("tasks_from") or (None if replay is None else replay.way)
     way = choose_way(named, labels) if "tasks_from" in given else DISCOVERED
@@ -68,6 +70,7 @@ def open_new_run(
         verify_seconds=parse_budget(given.get("verify_budget"), "verify-budget"),
         default_out=default_out,
         discovery_model=finder,
+        trunk=trunk,
         check_more=check_more,
         chosen=None if replay is None else replay.chosen,
     )

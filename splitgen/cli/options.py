@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,8 @@ from splitgen.errors import SettingError
 from splitgen.settings.catalogue import all_settings
 from splitgen.settings.layers import build_config, drop_unknown, merge_settings, parse_duration, put_above, read_toml
 from splitgen.settings.stages import RunConfig
+
+NAMES_OF_CODE = ("model", "discovery_model", "discovery.trunk")  # maybe; a user's is run only where the user names it
 
 
 def collect_settings(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,7 +30,7 @@ def collect_settings(given: Mapping[str, Any]) -> dict[str, Any]:
 class ChosenSettings:
     """The settings of a command, and what a user said of them.
 
-    config: all, checked. named: what the command line or the TOML file says above all tables, and not only a file that
+    config: all, checked. named: the places of what the command line or the TOML file says, and not only a file that
         records an earlier run. unknown: recorded settings that this version does not know, and leaves out.
     """
 
@@ -42,7 +44,16 @@ def choose_settings(given: Mapping[str, Any], below: Mapping[str, Any] | None) -
     from_file = read_toml(given["config"]) if given["config"] is not None else {}
     of_user = merge_settings(from_file, collect_settings(given))
     recorded, unknown = drop_unknown(below or {})
-    return ChosenSettings(build_config(put_above(recorded, of_user)), frozenset(of_user), unknown)
+    return ChosenSettings(build_config(put_above(recorded, of_user)), frozenset(list_places(of_user)), unknown)
+
+
+def list_places(settings: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """The names of nested settings, with those of their tables: `model`, `discovery.trunk`."""
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from list_places(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
 
 
 def check_repeats(given: Mapping[str, Any]) -> None:
@@ -53,7 +64,7 @@ def check_repeats(given: Mapping[str, Any]) -> None:
         str(setting.about.option)
         for setting in all_settings()
         if setting.parameter is not None and given.get(setting.parameter) is not None
-        if setting.table != "data" and setting.place not in ("model", "discovery_model")
+        if setting.table != "data" and setting.place not in NAMES_OF_CODE
     ]
     if told:
         raise SettingError(f"--replay repeats a run as it was; leave out {', '.join(told)}")

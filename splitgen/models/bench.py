@@ -21,6 +21,7 @@ from splitgen.models import training
 from splitgen.models.augmentation import DRAWS_GLOBALLY, check_augmentation
 from splitgen.models.checks import check_model
 from splitgen.models.registry import ModelFactory, build_network
+from splitgen.models.trunk import FrozenTrunk, check_trunk
 from splitgen.random import draws_random_numbers, seed_global
 from splitgen.settings.presets import settled
 from splitgen.settings.stages import TrainingConfig
@@ -32,6 +33,7 @@ class Bench:
 
     training: a learning rate that it leaves open is each model's own.
     discovery_model: a smaller one that finds tasks in the target model's place; None: the target model does.
+    trunk: what task encoders look through; None: each has its own, which is trained.
     Axes of what it gives: N points, C classes, n rows asked for.
     """
 
@@ -42,6 +44,7 @@ class Bench:
     seed: int = 0
     device: str = "cpu"
     discovery_model: ModelFactory | None = None
+    trunk: FrozenTrunk | None = None
 
     @property
     def n_points(self) -> int:
@@ -76,6 +79,11 @@ class Bench:
         """Those of the source's own test set, by the same statistics; None where it has none."""
         own = self.dataset.own_test
         return None if own is None else NormalizedImages(own.images, self.dataset.statistics, self.device)
+
+    @cached_property
+    def encoder_inputs(self) -> NormalizedImages:
+        """What task encoders are given: the images, or what a frozen trunk makes of them, once."""
+        return self.pixels if self.trunk is None else self.trunk.look(self.pixels, self.n_classes)
 
     @cached_property
     def is_noisy(self) -> bool:
@@ -146,6 +154,11 @@ class Bench:
         rows = torch.arange(min(2, self.n_points), device=self.device)
         check_model(self.model, n_outputs, self.pixels.take(rows), self.training.batch_size)
 
+    def check_trunk(self) -> None:
+        """Raise `ModelError` or `WeightsError` where task encoders cannot look through the trunk, if there is one."""
+        if self.trunk is not None:
+            check_trunk(self.trunk, self.pixels, self.n_classes)
+
     @cached_property
     def finder(self) -> Bench:
         """The bench on which tasks are found, refined and sharpened; the target model, on this one, judges them."""
@@ -154,7 +167,7 @@ class Bench:
     def with_model(self, model: ModelFactory) -> Bench:
         """The same bench for another model, with no other to find tasks; what it has measured of the images stays."""
         other = replace(self, model=model, discovery_model=None)
-        other.__dict__["pixels"] = self.pixels
+        other.__dict__.update(pixels=self.pixels, encoder_inputs=self.encoder_inputs)
         return other
 
 
@@ -167,7 +180,8 @@ def make_bench(
     seed: int = 0,
     device: str = "cpu",
     discovery_model: ModelFactory | None = None,
+    trunk: FrozenTrunk | None = None,
 ) -> Bench:
     """A bench for a target as `make_target` takes it. Raises `SettingError` for a target that the dataset has not."""
     recipe = (training or TrainingConfig()).for_images(dataset.image_size, dataset.n_channels)
-    return Bench(dataset, model, make_target(dataset, target), recipe, seed, device, discovery_model)
+    return Bench(dataset, model, make_target(dataset, target), recipe, seed, device, discovery_model, trunk)

@@ -28,9 +28,7 @@ def check_model(model: ModelFactory, n_classes: int, images: torch.Tensor, batch
     built = [build_network(model, n_classes, (channels, height, width), seed, images.device) for seed in range(2)]
     check_apart(model, built)
     module = built[0]
-    if height == width == 1 and any(is_spatial(layer) for layer in module.modules()):
-        problem = f"looks for patterns in images, and the rows are vectors of {channels} features"
-        raise ModelError(model.name, problem, "use --model linear or --model mlp")
+    check_sees(model, module, images)
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
     if not trained:
         raise ModelError(model.name, "has no weights to train", "use a model with parameters that require a gradient")
@@ -42,6 +40,16 @@ def check_model(model: ModelFactory, n_classes: int, images: torch.Tensor, batch
             logits = give_logits(model, module.eval(), seen, n_classes)
     if bool((logits == logits[:1]).all()):
         raise ModelError(model.name, "gives the same logits for all images", "let them depend on the images")
+
+
+def check_sees(model: ModelFactory, module: nn.Module, images: torch.Tensor) -> None:
+    """Raise `ModelError` where rows are features, and the module looks for patterns in images."""
+    channels, height, width = images.shape[1:]
+    if height == width == 1 and any(is_spatial(layer) for layer in module.modules()):
+        problem = f"looks for patterns in images, and the rows are vectors of {channels} features"
+        raise ModelError(
+            model.name, problem, f"use {'mlp' if model.ends_before_head else '--model linear or --model mlp'}"
+        )
 
 
 def make_noise(images: torch.Tensor) -> torch.Tensor:

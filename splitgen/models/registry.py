@@ -18,7 +18,7 @@ from splitgen.errors import ModelError
 from splitgen.models import libraries, networks, transformer
 from splitgen.models.outputs import logits_alone
 from splitgen.models.preparation import Renormalize, Resize, ToThreeChannels, Wants
-from splitgen.models.weights import HeadOnly, Weights, find_head, read_weights, start_from
+from splitgen.models.weights import BeforeHead, HeadOnly, Weights, find_head, read_weights, start_from
 from splitgen.plugins import MODELS, PluginError, import_named, list_plugins, load_plugin, tell_raised
 from splitgen.random import seed_global
 
@@ -49,6 +49,7 @@ class ModelFactory:
     wants: the images that a library's model was made for: three channels, and this size where it takes no other.
     weights: what all of it but its head starts from; None: a random initialisation.
     trains_head_alone: the rest stays as it starts.
+    ends_before_head: its networks are not trained, and give what the head would be given, [B, F], in place of logits.
     """
 
     name: str
@@ -56,6 +57,7 @@ class ModelFactory:
     wants: Wants | None = None
     weights: Weights | None = None
     trains_head_alone: bool = False
+    ends_before_head: bool = False
 
     @property
     def title(self) -> str:
@@ -92,14 +94,16 @@ def find_model(name: str) -> ModelFactory:
     raise ModelError(name, "unknown", f"use one of {allowed}, resnet18x0.5 (of any width), {places} or {USERS}")
 
 
-def start_model(model: ModelFactory, weights: str | None, freeze: bool = False) -> ModelFactory:
+def start_model(
+    model: ModelFactory, weights: str | None, freeze: bool = False, option: str = "--weights"
+) -> ModelFactory:
     """The model, starting from a file of weights where there is one. freeze: its head alone is trained.
 
-    weights: as `read_weights` takes it. Raises `WeightsError`.
+    weights, option: as `read_weights` takes them. Raises `WeightsError`.
     """
     if weights is None:
         return model
-    return replace(model, weights=read_weights(weights), trains_head_alone=freeze)
+    return replace(model, weights=read_weights(weights, option), trains_head_alone=freeze)
 
 
 def start_recorded(name: str, recorded: Mapping[str, Any]) -> ModelFactory:
@@ -190,15 +194,19 @@ def build_network(
         setattr(tensor, IN_USE, id(tensor))  # a copy, which takes the mark along, is another tensor
     if model.name not in BUILT_IN:
         module = logits_alone(module)
-    if model.weights is not None:
-        module = put_weights(model, model.weights, module, sizes)
+    if model.weights is not None or model.ends_before_head:
+        module = start_module(model, module, sizes)
     return prepare(model, module, shape, normalized_by).to(device).to(memory_format=torch.channels_last)
 
 
-def put_weights(model: ModelFactory, weights: Weights, module: nn.Module, sizes: tuple[int, int, int]) -> nn.Module:
-    """The module with weights of a file outside of its head. sizes: that it was built with."""
+def start_module(model: ModelFactory, module: nn.Module, sizes: tuple[int, int, int]) -> nn.Module:
+    """The module with the model's weights outside of its head, where there are some; or that ends before its head.
+    sizes: that it was built with."""
     head = find_head(model.name, model.build, *sizes)
-    start_from(model.name, module, head, weights)
+    if model.weights is not None:
+        start_from(model.name, module, head, model.weights)
+    if model.ends_before_head:
+        return BeforeHead(model.name, module, head)
     return HeadOnly(module, head) if model.trains_head_alone else module
 
 

@@ -47,15 +47,16 @@ def tell_digest(reference: str) -> str:
     return DIGEST + reference.rpartition(DIGEST)[2]
 
 
-def read_weights(given: str) -> Weights:
+def read_weights(given: str, option: str = "--weights") -> Weights:
     """The tensors of a safetensors file, or of one of torch's that holds nothing else; no code of it is run.
 
-    given: a path, and after `DIGEST` what the file's SHA-256 must be, if it must. Raises `WeightsError`.
+    given: a path, and after `DIGEST` what the file's SHA-256 must be, if it must. option: by which a user names it.
+    Raises `WeightsError`.
     """
     name, _, wanted = given.partition(DIGEST)
     if not name:
         raise WeightsError(
-            f"of SHA-256 {wanted}", "only this is recorded of it, and not where it lies", "give --weights"
+            f"of SHA-256 {wanted}", "only this is recorded of it, and not where it lies", f"give {option}"
         )
     path = Path(name)
     try:
@@ -65,7 +66,7 @@ def read_weights(given: str) -> Weights:
         raise WeightsError(name, f"it cannot be read ({error.strerror})", "give a file of weights") from error
     if wanted and sha256 != wanted:
         problem = f"its SHA-256 is {sha256}, and not {wanted} as recorded"
-        raise WeightsError(name, problem, "it is another file: bring back the first, or name this one by --weights")
+        raise WeightsError(name, problem, f"it is another file: bring back the first, or name this one by {option}")
     tensors = {str(key): value for key, value in read_tensors(path).items() if torch.is_tensor(value)}
     if not tensors:
         raise WeightsError(name, "it holds no tensors by name", SAVE_TENSORS)
@@ -118,7 +119,9 @@ def split_head(model: str, module: nn.Module, head: frozenset[str]) -> list[str]
         raise ModelError(model, "has no layer that depends on the number of classes", "use a model with a head")
     outside = [name for name in module.state_dict() if name.rpartition(".")[0] not in head]
     if not outside:
-        raise ModelError(model, "is nothing but a head, which always starts afresh", "use another model, or no weights")
+        raise ModelError(
+            model, "is nothing but a head, which always starts afresh", "use a model with layers before it"
+        )
     return outside
 
 
@@ -184,3 +187,32 @@ class HeadOnly(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         logits: torch.Tensor = self.network(images)
         return logits
+
+
+class BeforeHead(nn.Module):
+    """A network that ends before its head, frozen: what the first layer of the head is given, flattened, [B, F]."""
+
+    def __init__(self, model: str, network: nn.Module, head: frozenset[str]) -> None:
+        super().__init__()
+        split_head(model, network, head)
+        if "" in head:
+            raise ModelError(
+                model, "has a head that is no layer of its own", "make the head a layer, such as nn.Linear"
+            )
+        self.model, self.network, self.head_names = model, network.requires_grad_(False), sorted(head)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        given: list[Any] = []
+        layers = [self.network.get_submodule(name) for name in self.head_names]
+        hooks = [layer.register_forward_pre_hook(lambda _layer, inputs: given.extend(inputs[:1])) for layer in layers]
+        try:
+            self.network(images)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        first = given[0] if given else None
+        if not torch.is_tensor(first) or first.ndim < 2 or len(first) != len(images):
+            raise ModelError(
+                self.model, "does not call its head on one tensor of features", "call the head on [batch, features]"
+            )
+        return first.flatten(1)

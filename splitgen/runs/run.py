@@ -26,6 +26,7 @@ from splitgen.errors import RunFolderError
 from splitgen.models.bench import Bench, make_bench
 from splitgen.models.pace import Pace, measure_pace
 from splitgen.models.registry import ModelFactory
+from splitgen.models.trunk import FrozenTrunk
 from splitgen.models.weights import tell_digest
 from splitgen.runs.forecast import Sizes, find_meta_steps
 from splitgen.runs.plan import Clock
@@ -131,6 +132,7 @@ def open_run(
     default_out: bool = False,
     chosen: Mapping[str, Any] | None = None,
     discovery_model: ModelFactory | None = None,
+    trunk: FrozenTrunk | None = None,
     check_more: Callable[[Bench], object] | None = None,
 ) -> Run:
     """Open the dataset, and check all that can be checked before the work begins.
@@ -139,6 +141,7 @@ def open_run(
     default_out: without `out`, take the next free folder of `DEFAULT_PARENT`.
     chosen: settings that another run chose within its budget, and this one repeats.
     discovery_model: a smaller one that finds the tasks which the model judges.
+    trunk: what the task encoder looks through.
     check_more: reads what else the run needs, and raises what is wrong with it.
     The out folder is made last, so that bad input leaves nothing behind.
     """
@@ -150,8 +153,7 @@ def open_run(
     opened = time.monotonic()
     is_open = budget_seconds is None and chosen is None
     open_steps = find_open_steps(config) if is_open else frozenset()
-    if model.weights is not None:
-        config = dataclasses.replace(config, weights=model.weights.reference)
+    config = record_origins(config, model, trunk)
     asked = config = resolve_settings(config, dataset, is_timed=budget_seconds is not None)
     if chosen:
         config = build_config(merge_settings(dataclasses.asdict(asked), chosen))
@@ -163,11 +165,13 @@ def open_run(
         seed=config.seed,
         device=device,
         discovery_model=discovery_model,
+        trunk=trunk,
     )
     count_parts(dataset.class_counts, config.selection, dataset.class_names)
     if labels is not None:
         WAYS[GIVEN](bench, WayRequest(labels=labels))  # what is wrong with the table is found before the work
     bench.check_model(bench.target.n_outputs)
+    bench.check_trunk()
     if discovery_model is not None:
         bench.finder.check_model(bench.target.n_outputs)
     if check_more is not None:
@@ -190,6 +194,8 @@ def open_run(
     screen.note(f"{dataset.source}: {dataset.n_points} rows, {dataset.n_classes} classes, {held}; {device}")
     if model.weights is not None:
         screen.note(f"{model.title}: {model.weights.name}")
+    if trunk is not None:
+        screen.note(f"task encoder: looks through {trunk.title}, which is not trained")
     for line in (*dataset.notes, *tell_numbering(dataset.class_names), *tell_target(bench.target, dataset.class_names)):
         screen.note(line)
     return run
@@ -198,6 +204,16 @@ def open_run(
 def find_open_steps(config: RunConfig) -> frozenset[str]:
     """The stages whose meta-steps the settings leave open."""
     return frozenset(stage for stage, given in find_meta_steps(config).items() if given is None)
+
+
+def record_origins(config: RunConfig, model: ModelFactory, trunk: FrozenTrunk | None) -> RunConfig:
+    """The settings with what model and trunk start from as it is found again: files with their digests, and the
+    seed."""
+    if model.weights is not None:
+        config = dataclasses.replace(config, weights=model.weights.reference)
+    if trunk is not None:
+        config = dataclasses.replace(config, discovery=dataclasses.replace(config.discovery, **trunk.settings))
+    return config
 
 
 def resolve_settings(config: RunConfig, dataset: ImageDataset, *, is_timed: bool = False) -> RunConfig:
@@ -293,6 +309,8 @@ def describe_settings(config: RunConfig) -> dict[str, Any]:
     settings["data"] = config.data.describe_opening()
     if config.weights is not None:
         settings["weights"] = tell_digest(config.weights)
+    if config.discovery.trunk_weights is not None:
+        settings["discovery"]["trunk_weights"] = tell_digest(config.discovery.trunk_weights)
     del settings["discovery"]["meta_steps"]
     del settings["refinement"]["meta_steps"], settings["refinement"]["budget_share"]
     return settings

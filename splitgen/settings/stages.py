@@ -246,6 +246,20 @@ class DiscoveryConfig:
         24, "channels of the task encoder's first layer; the next two have 2 and 4 times as many"
     )
     encoder_learning_rate: float = setting(2e-3, "of the task encoder's Adam")
+    trunk: str | None = setting(
+        None,
+        "a model, named as the target model is, that the task encoder looks through, up to its head; it is not trained,"
+        " only the projection of its features is",
+        "a small network that is trained",
+        option="--trunk",
+    )
+    trunk_weights: str | None = setting(
+        None,
+        "file of tensors, as for `weights`, that the trunk has; its batch-norm statistics are those of the file",
+        "an untrained network, its batch-norm statistics those of the images",
+        option="--trunk-weights",
+    )
+    trunk_seed: int | None = setting(None, "of an untrained trunk", "the run's own; of saved tasks, that of their run")
     centring: str = setting(
         "class", "`class` subtracts the mean of each source class from the projection, `none` the overall mean"
     )
@@ -273,6 +287,10 @@ class DiscoveryConfig:
         yield from least_faults(self, 1, "dim", "n_tasks", "meta_steps", "inner_steps")
         yield from least_faults(self, 2, "pool_size", "batch_size")
         yield from least_faults(self, 0, "crowding_weight")
+        for name in ("trunk_weights", "trunk_seed"):
+            if getattr(self, name) is not None and self.trunk is None:
+                yield fault(name, getattr(self, name), "given together with trunk, the model that it is of")
+        yield from least_faults(self, 0, "trunk_seed")
         if self.dim is not None and self.dim < self.n_tasks:
             yield fault("n_tasks", self.n_tasks, f"at most dim ({self.dim}), as task directions are orthonormal")
 

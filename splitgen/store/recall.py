@@ -27,8 +27,11 @@ def recall_settings(path: Path, recorded: Mapping[str, Any]) -> Settings:
     try:
         beside = read_record(folder)["config"]
         settings["data"] = beside["data"]
-        if settings.get("weights") and str(beside.get("weights", "")).endswith(settings["weights"]):
-            settings["weights"] = beside["weights"]  # with the path, where it is that of the same file
+        recall_path(settings, beside, "weights")
+        discovery, recorded_there = settings.get("discovery"), beside.get("discovery")
+        if isinstance(discovery, dict) and isinstance(recorded_there, dict):
+            settings["discovery"] = dict(discovery)
+            recall_path(settings["discovery"], recorded_there, "trunk_weights")
     except (RunFolderError, KeyError, TypeError):
         told = settings.get("data", {})
         source = recorded.get("dataset", {}).get("source", "digits")
@@ -40,6 +43,12 @@ def recall_settings(path: Path, recorded: Mapping[str, Any]) -> Settings:
         if isinstance(spec := settings["data"].get("dataset"), str):
             settings["data"]["dataset"] = mark_recorded(spec)
     return settings
+
+
+def recall_path(settings: Settings, beside: Mapping[str, Any], name: str) -> None:
+    """Put the path before the digest of a file of weights, where run.json has it, and it is that of the same file."""
+    if settings.get(name) and str(beside.get(name, "")).endswith(settings[name]):
+        settings[name] = beside[name]
 
 
 def recall_run(path: Path) -> Settings:

@@ -9,6 +9,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from splitgen.errors import SettingError
+from splitgen.models.batch_norm import settle_batch_norm
 from splitgen.models.bench import Bench
 from splitgen.settings.presets import settled
 from splitgen.settings.stages import DiscoveryConfig
@@ -27,6 +28,8 @@ class TaskEncoder(nn.Module):
     The projection is centred (on the mean of each source class with `centring="class"`, on the
     overall mean with "none") and scaled to unit variance; the scale is not learned, so that the
     temperature of the soft task labels keeps its meaning (docs/method.md, section 3).
+
+    n_features: that the trunk gives, if not 4 * width.
     """
 
     directions: torch.Tensor
@@ -43,10 +46,11 @@ class TaskEncoder(nn.Module):
         n_classes: int,
         trunk: str = "conv",
         head: str = "binary",
+        n_features: int | None = None,
     ) -> None:
         super().__init__()
         self.trunk = TRUNKS[trunk](in_channels, image_size, width)
-        self.projection = nn.Linear(4 * width, dim, bias=False)
+        self.projection = nn.Linear(n_features or 4 * width, dim, bias=False)
         self.centring, self.n_classes, self.head = centring, n_classes, HEADS[head]
         self.register_buffer("directions", self.head.draw_directions(n_tasks, dim))
 
@@ -84,23 +88,27 @@ def load_encoder(bench: Bench, config: DiscoveryConfig, state: Mapping[str, torc
         encoder.load_state_dict(dict(state))
     except RuntimeError as error:
         raise SettingError(
-            f"the saved encoder is not one of dim {config.dim}, n_tasks {config.n_tasks} and encoder_width "
-            f"{config.encoder_width} for these images; give the settings that the tasks were discovered with"
+            f"the saved encoder is not one of dim {config.dim}, n_tasks {config.n_tasks}, encoder_width "
+            f"{config.encoder_width} and trunk {config.trunk} for these images; give the settings "
+            "that the tasks were discovered with"
         ) from error
     return encoder
 
 
 def build_encoder(bench: Bench, config: DiscoveryConfig) -> TaskEncoder:
     """A fresh encoder in training mode for the bench's images, on its device."""
+    channels, *size = bench.encoder_inputs.shape
+    trunk = "mlp" if bench.dataset.holds_features else "conv"
     encoder = TaskEncoder(
-        bench.pixels.shape[0],
-        min(bench.pixels.shape[1:]),
+        channels,
+        min(size),
         dim=settled(config.dim),
         n_tasks=config.n_tasks,
         width=config.encoder_width,
         centring=config.centring,
         n_classes=bench.n_classes,
-        trunk="mlp" if bench.dataset.holds_features else "conv",
+        trunk=trunk if bench.trunk is None else "frozen",
+        n_features=None if bench.trunk is None else channels,
     )
     return encoder.to(bench.device).to(memory_format=torch.channels_last).train()
 
@@ -132,20 +140,12 @@ def score_margins(encoder: TaskEncoder, bench: Bench) -> torch.Tensor:
     is standardised over all N rows, so that a datapoint's margin does not depend on its neighbours.
     """
     reestimate_batch_norm(encoder.trunk, bench)
-    chunks = [encoder.projection(encoder.trunk(part)) for part in bench.pixels.chunks(SCORING_CHUNK)]
+    chunks = [encoder.projection(encoder.trunk(part)) for part in bench.encoder_inputs.chunks(SCORING_CHUNK)]
     embeddings = encoder.standardize(torch.cat(chunks), bench.labels)
     return encoder.margins(embeddings).cpu()
 
 
-@torch.no_grad()
 def reestimate_batch_norm(trunk: nn.Module, bench: Bench) -> None:
-    """Set running statistics to the cumulative average over fixed chunks, then switch to evaluation."""
-    norms = [module for module in trunk.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # cumulative average
-    trunk.train()
-    for part in bench.pixels.chunks(SCORING_CHUNK):
-        if len(part) == SCORING_CHUNK or bench.n_points < SCORING_CHUNK:
-            trunk(part)
-    trunk.eval()
+    """`settle_batch_norm` over the bench's datapoints in chunks of one size; what is left over is left out."""
+    parts = bench.encoder_inputs.chunks(SCORING_CHUNK)
+    settle_batch_norm(trunk, (part for part in parts if len(part) == SCORING_CHUNK or bench.n_points < SCORING_CHUNK))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @takes(
     settings=(
-        *("model", "discovery_model", "weights", "freeze", "seed"),
+        *("model", "discovery_model", "weights", "freeze", "seed", "discovery.trunk", "discovery.trunk_weights"),
         *("data", "training", "refinement", "selection", "verification"),
     ),
     call=("budget", "verify_budget", "replay", *OF_RUN),
@@ -33,12 +33,14 @@ def split(
     """
     from splitgen.store.recall import recall_settings
     from splitgen.tasks.tasks_file import check_tasks_belong, read_tasks
+    from splitgen.tasks.trunks import check_same_trunk
 
     tasks = read_tasks(tasks_path)
     below = None if given["replay"] is not None else recall_settings(tasks_path, tasks.metadata)
 
     def check_tasks(bench: Bench) -> None:
         check_tasks_belong(tasks, str(tasks_path), bench.dataset)
+        check_same_trunk(tasks.metadata, str(tasks_path), bench.trunk)
 
     run = open_new_run("split", given, below=below, check_more=check_tasks)
     from splitgen.runs import stages
