@@ -10,6 +10,7 @@ from splitgen.cli.options import check_repeats, choose_settings, parse_budget, p
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from splitgen.data.dataset import ImageDataset
     from splitgen.models.bench import Bench
     from splitgen.runs.run import Run
     from splitgen.store.replay import Replay
@@ -31,8 +32,12 @@ def open_new_run(
     below: dict[str, Any] | None = None,
     default_out: bool = True,
     check_more: Callable[[Bench], object] | None = None,
+    dataset: ImageDataset | None = None,
 ) -> Run:
-    """Settings from file and command line, checked; then dataset, model, what `check_more` reads, and out folder."""
+    """Settings from file and command line, checked; then dataset, model, what `check_more` reads, and out folder.
+
+    dataset: that of the settings, where it is open already.
+    """
     from splitgen.models.registry import choose_model, start_model
     from splitgen.runs.run import open_run
     from splitgen.screen.console import Screen, tell_unknown
@@ -69,6 +74,7 @@ def open_new_run(
         default_out=default_out,
         discovery_model=finder,
         check_more=check_more,
+        dataset=dataset,
         chosen=None if replay is None else replay.chosen,
     )
     run.record["command_line"] = ["splitgen", *sys.argv[1:]]

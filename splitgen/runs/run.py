@@ -204,11 +204,14 @@ def resolve_settings(config: RunConfig, dataset: ImageDataset, *, is_timed: bool
     """The settings with what was left to the defaults by size filled in, as they are used and recorded. is_timed: by a
     budget of time, meta-steps are a stop only where they are given."""
     size = dataset.image_size
+    refinement = config.refinement.for_images(size, is_timed=is_timed)
+    if config.search.task is not None:
+        refinement = dataclasses.replace(refinement, new_tasks=0)
     return dataclasses.replace(
         config,
         training=config.training.for_images(size, dataset.n_channels),
         discovery=config.discovery.for_images(size, is_timed=is_timed),
-        refinement=config.refinement.for_images(size, is_timed=is_timed),
+        refinement=refinement,
         sharpening=config.sharpening.for_points(dataset.n_points),
     )
 

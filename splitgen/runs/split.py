@@ -90,8 +90,13 @@ def bound_search(run: Run, tasks: SavedTasks) -> None:
     """Where a budget allows no more, the search has fewer rows."""
     seconds, config = run.clock.allot("search"), run.config
     if seconds is not None:
-        n_candidates = count_candidates(tasks.margins.shape[1], config.search)
+        n_candidates = count_candidates(count_tried(run, tasks.n_tasks), config.search)
         run.settle(search=fit_search(seconds, run.pace, run.sizes, n_candidates, config.search, config.training))
+
+
+def count_tried(run: Run, n_tasks: int) -> int:
+    """Of so many tasks, those that a split may be made of."""
+    return n_tasks if run.config.search.task is None else 1
 
 
 def find_best(run: Run, space: SearchSpace, tasks: SavedTasks, cuts: Sequence[np.ndarray]) -> SearchOutcome:
@@ -180,6 +185,8 @@ def run_search(run: Run, space: SearchSpace, cuts: Sequence[np.ndarray]) -> list
     """Every task with the class sides given, strongest first."""
     config = run.config.search
     candidates = list_candidates(space.margins.shape[1], cuts)
+    if config.task is not None:
+        candidates = [candidate for candidate in candidates if candidate.task == config.task]
     with run.screen.progress("search", sum(count_fits(len(candidates), config))) as progress:
         return search_candidates(space, candidates, config, progress.advance)
 

@@ -18,7 +18,7 @@ from splitgen.runs.plan import (
 )
 from splitgen.runs.report import run_explanation, run_report
 from splitgen.runs.run import Run, close_run
-from splitgen.runs.split import run_split
+from splitgen.runs.split import count_tried, run_split
 from splitgen.runs.tasks import run_tasks
 from splitgen.runs.verify import measure_sizes, run_transfer, run_verification, settle_verification
 from splitgen.screen.outlook import Outlook, tell_seconds
@@ -111,7 +111,7 @@ def resplit(run: Run, tasks: SavedTasks, tasks_path: Path) -> None:
     """Another split from saved tasks of the run's dataset: search, refinement and sharpening have all of the budget.
     tasks_path: where they were read, for the record."""
     run.record["tasks"] = str(tasks_path.resolve())
-    begin(run, SPLIT, tasks.n_tasks)
+    begin(run, SPLIT, count_tried(run, tasks.n_tasks))
     finish(run, run_split(run, tasks), tasks)
 
 

@@ -420,6 +420,12 @@ class SelectionConfig:
 class SearchConfig:
     """How the candidates (task, class sides) are compared (docs/method.md, section 6)."""
 
+    task: int | None = setting(
+        None,
+        "the one task that the split is made of, by its number; refinement begins no new ones then",
+        "whichever makes the strongest split",
+        option="--task",
+    )
     n_cuts: int = setting(2, "how many of the best class cuts are tried for each task, each with both signs")
     max_trained: int = setting(16, "candidates in the first round; where there are more, a cheap predictor chooses")
     rows: tuple[int, ...] = setting(
@@ -429,6 +435,7 @@ class SearchConfig:
 
     def faults(self) -> Iterator[str]:
         yield from positive_faults(self, "n_cuts", "max_trained")
+        yield from least_faults(self, 0, "task")
         if not self.rows or min(self.rows) < 1:
             yield fault("search rows", list(self.rows), "one or more counts above 0")
         if len(self.keep) != len(self.rows) - 1 or any(n < 1 for n in self.keep):

@@ -70,6 +70,7 @@ SETTINGS = {
     "refine_steps": ("refinement.meta_steps", 23),
     "agreement_networks": ("agreement.networks", 4),
     "target": ("selection.target", "0,1"),
+    "task": ("search.task", 2),
     "test_fraction": ("selection.test_fraction", 0.3),
     "reserve_fraction": ("selection.reserve_fraction", 0.1),
     "validation_fraction": ("selection.validation_fraction", 0.15),
@@ -85,9 +86,9 @@ OF_DATA = TO_OPEN | {"metadata", "group_column", "duplicates"}
 OF_TRAINING = {"epochs", "batch_size", "learning_rate", "optimizer", "augment", "precision"}
 FRACTIONS = {"test_fraction", "reserve_fraction", "validation_fraction"}
 TAKEN = {
-    "make": set(SETTINGS),
-    "compare": set(SETTINGS),
-    "discover": set(SETTINGS) - FRACTIONS - {"refine_steps", "seeds"},
+    "make": set(SETTINGS) - {"task"},
+    "compare": set(SETTINGS) - {"task"},
+    "discover": set(SETTINGS) - FRACTIONS - {"refine_steps", "task", "seeds"},
     "split": set(SETTINGS) - {"meta_steps", "tasks", "dim", "meta_gradient", "agreement_networks"},
     "verify": {"dataset", "weights", "freeze", "seed", "seeds", *OF_DATA, *OF_TRAINING},
     "check": {"dataset", "weights", "freeze", "seed", "seeds", *OF_DATA, *OF_TRAINING},
@@ -122,7 +123,7 @@ NEEDED = {
 NO_SETTINGS = {
     *("budget", "device", "threads", "out", "config", "quiet", "as_json", "help"),
     *("tasks_path", "split_path", "splits", "path", "others", "images", "kind"),
-    *("verify_budget", "replay"),
+    *("verify_budget", "replay", "targets", "each_task"),
     *("tasks_from", "labels"),  # how a run comes by its tasks, which is told it beside its settings
     *("predictions", "control_predictions", "fail_under", "fail_under_class", "max_drop", "max_gap"),
     *("baseline", "warn_only", "junit"),
@@ -182,7 +183,7 @@ def read_help(command: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def told() -> dict[str, str]:
-    return read_help("make")
+    return {**read_help("split"), **read_help("make")}  # `--task` is of a split alone
 
 
 @pytest.mark.parametrize(

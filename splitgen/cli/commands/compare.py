@@ -12,7 +12,7 @@ from splitgen.cli.output import print_json
 from splitgen.cli.parameters import EVERYTHING, OF_RUN, Given, takes
 
 
-@takes(settings=EVERYTHING, call=("budget", "labels", *OF_RUN))
+@takes(settings=EVERYTHING, without=("search.task",), call=("budget", "labels", *OF_RUN))
 def compare(
     given: Given,
     splits: Annotated[

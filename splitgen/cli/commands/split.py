@@ -10,6 +10,8 @@ import typer
 from splitgen.cli.opening import open_new_run
 from splitgen.cli.output import print_json
 from splitgen.cli.parameters import OF_RUN, Given, takes
+from splitgen.cli.several import split_several
+from splitgen.errors import SettingError
 
 if TYPE_CHECKING:
     from splitgen.models.bench import Bench
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 @takes(
     settings=(
         *("model", "discovery_model", "weights", "freeze", "seed"),
-        *("data", "training", "refinement", "selection", "verification"),
+        *("data", "training", "refinement", "selection", "search.task", "verification"),
     ),
     call=("budget", "verify_budget", "replay", *OF_RUN),
     recalls=True,
@@ -26,6 +28,11 @@ if TYPE_CHECKING:
 def split(
     tasks_path: Annotated[Path, typer.Argument(metavar="TASKS", help="run folder or tasks.parquet")],
     given: Given,
+    targets: Annotated[
+        Path | None,
+        typer.Option(help='TOML with a line NAME = "0,1,2" for each target: a split of each, in a folder of that name'),
+    ] = None,
+    each_task: Annotated[bool, typer.Option("--each-task", help="with --targets: one of each task, too")] = False,
 ) -> None:
     """Make and verify a split from saved tasks: another target, other sizes, another reserve.
 
@@ -36,12 +43,18 @@ def split(
 
     tasks = read_tasks(tasks_path)
     below = None if given["replay"] is not None else recall_settings(tasks_path, tasks.metadata)
+    if targets is not None:
+        return print_json(given["as_json"], split_several(given, below or {}, tasks, tasks_path))
+    if each_task:
+        raise SettingError("--each-task goes with --targets FILE; for one split of one task give --task")
 
     def check_tasks(bench: Bench) -> None:
         check_tasks_belong(tasks, str(tasks_path), bench.dataset)
+        if given["task"] is not None and given["task"] >= tasks.n_tasks:
+            raise SettingError(f"task must be below {tasks.n_tasks}, the tasks of {tasks_path}, got {given['task']}")
 
     run = open_new_run("split", given, below=below, check_more=check_tasks)
     from splitgen.runs import stages
 
     stages.resplit(run, tasks, tasks_path)
-    print_json(given["as_json"], run.record)
+    return print_json(given["as_json"], run.record)
