@@ -5,9 +5,9 @@ Rows that a file does not name are reserve: nobody uses them.
 
 from __future__ import annotations
 
-import json
 import pickle
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,11 @@ from splitgen.data.dataset import ImageDataset, describe_dataset
 from splitgen.data.target import make_target
 from splitgen.errors import RowsError, SplitFileError
 from splitgen.ids import Places, tell_key
+from splitgen.json_text import parse_json
 from splitgen.settings.stages import DataConfig
 from splitgen.splits.provenance import IMPORTED, Provenance
-from splitgen.splits.split import PARTS, Split
+from splitgen.splits.rows import PARTS
+from splitgen.splits.split import Split
 from splitgen.tables.keys import INDEX_COLUMN, KeyFault, check_agreement, find_name, locate
 from splitgen.tables.table import Table, read_table
 from splitgen.whole import NotWholeError, to_whole
@@ -175,10 +177,10 @@ def read_json_lines(path: Path, dataset: ImageDataset) -> Rows:
     """One JSON object a line, with the keys of the CSV's columns."""
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")  # a text may hold what else ends a line
-        records = [json.loads(line) for line in lines if line.strip()]
+        records = [parse_json(line) for line in lines if line.strip()]
         if not all(isinstance(record, dict) for record in records):
             raise ValueError("a line is no object")
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise SplitFileError(str(path), "it is no JSON Lines file", "give one JSON object a line") from error
     return place_table(path, dataset, Table(pd.DataFrame(records)))
 
@@ -234,7 +236,8 @@ def read_pairs(path: Path, dataset: ImageDataset) -> Rows:
 
     try:
         check_packed(path)
-        found = torch.load(path, weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # torch tells of pickles and tensors that are refused anyway
+            found = torch.load(path, weights_only=True)
         for _ in range(DEEPEST):
             if isinstance(found, (tuple, list)) and len(found) == 2 and torch.is_tensor(found[0]):
                 break

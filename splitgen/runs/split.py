@@ -65,7 +65,7 @@ class Found:
 
 
 def tell_found(tasks: SavedTasks) -> Found:
-    return Found(tasks.way, tasks.metadata["meta_steps"], tuple(tasks.metadata["agreement"]))
+    return Found(tasks.way, tasks.metadata.get("meta_steps", 0), tuple(tasks.metadata.get("agreement", ())))
 
 
 def run_split(run: Run, tasks: SavedTasks) -> Split:

@@ -13,6 +13,7 @@ from splitgen.cli.parameters import OF_RUN, Given, takes
 
 if TYPE_CHECKING:
     from splitgen.models.bench import Bench
+    from splitgen.settings.stages import RunConfig
 
 
 @takes(
@@ -34,8 +35,12 @@ def split(
     tasks = read_tasks(tasks_path)
     below = None if given["replay"] is not None else recall_settings(tasks_path, tasks.metadata)
 
-    def check_tasks(bench: Bench) -> None:
+    def check_tasks(bench: Bench, config: RunConfig) -> None:
+        from splitgen.tasks.refinement import check_encoder
+
         check_tasks_belong(tasks, str(tasks_path), bench.dataset)
+        if tasks.encoder_state is not None and config.refinement.meta_steps != 0:
+            check_encoder(bench, config.discovery, tasks.encoder_state)
 
     run = open_new_run("split", given, below=below, check_more=check_tasks)
     from splitgen.runs import stages
