@@ -5,7 +5,6 @@ Rows that a file does not name are reserve: nobody uses them.
 
 from __future__ import annotations
 
-import pickle
 import re
 import warnings
 from collections.abc import Callable, Mapping
@@ -41,7 +40,6 @@ WORDS = {
 FOLDS = ("index", "test_fold")  # of scikit-learn's PredefinedSplit
 DIGITS = re.compile(r"-?[0-9]{1,18}")
 DEEPEST = 10  # nesting of a pair of tensors; a pickled list can hold itself
-UNPAIRED = (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, TypeError, AttributeError, ValueError)
 
 Rows = Mapping[str, np.ndarray]  # positions in the source by part
 
@@ -180,9 +178,10 @@ def read_json_lines(path: Path, dataset: ImageDataset) -> Rows:
         records = [parse_json(line) for line in lines if line.strip()]
         if not all(isinstance(record, dict) for record in records):
             raise ValueError("a line is no object")
+        table = Table(pd.DataFrame(records))
     except ValueError as error:
         raise SplitFileError(str(path), "it is no JSON Lines file", "give one JSON object a line") from error
-    return place_table(path, dataset, Table(pd.DataFrame(records)))
+    return place_table(path, dataset, table)
 
 
 def read_npz(path: Path, dataset: ImageDataset) -> Rows:
@@ -245,7 +244,7 @@ def read_pairs(path: Path, dataset: ImageDataset) -> Rows:
         train, test = (part.numpy() for part in found)
     except ArchiveError as error:
         raise SplitFileError(str(path), error.problem, error.remedy) from error
-    except UNPAIRED as error:
+    except Exception as error:  # of bytes that are none of its own, torch raises whatever it meets
         remedy = "give what torch.load reads as [task][split] -> (train_ids, test_ids)"
         raise SplitFileError(str(path), "it holds no pair of index tensors", remedy) from error
     return {part: number_rows(path, part, rows, dataset) for part, rows in (("train", train), ("test", test))}

@@ -45,7 +45,7 @@ def tell_origin(split: Split) -> list[str]:
 
 def name_target(split: Split) -> str:
     """The target by the names of the classes."""
-    spec, names = split.metadata["target"], split.metadata["dataset"]["class_names"]
+    spec, names = split.metadata.get("target", "label"), split.class_names
     return spec if spec == "label" else list_names(list_target(spec, names))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
 import signal
 import sys
@@ -20,15 +19,11 @@ import bad_predictions
 import bad_run_folders
 import bad_settings
 import bad_sources
-import numpy as np
-import pandas as pd
 import pytest
 from bad_case import Case
-from PIL import Image
-from sklearn.datasets import load_digits
+from good_files import call, make_good
 
 import splitgen
-from splitgen import cli
 
 KINDS = {
     "source": bad_sources,
@@ -45,48 +40,15 @@ KINDS = {
 }
 CASES = {f"{kind}: {case.name[:60]}": case for kind, module in KINDS.items() for case in module.CASES}
 SECONDS = 20  # beyond which a case hangs
-QUICK = """
-[discovery]
-inner_steps = 2
-[refinement]
-inner_steps = 2
-[agreement]
-epochs = 1
-[search]
-max_trained = 2
-rows = [100]
-keep = []
-[sharpening]
-rounds = 0
-"""
-MAKE = "make npz:digits.npz --model mlp --config quick.toml --meta-steps 2 --refine-steps 1 --seeds 2 --epochs 1"
-
-
-def call(monkeypatch: pytest.MonkeyPatch, line: str) -> int:
-    """`splitgen LINE`, as the console script runs it; its exit code."""
-    monkeypatch.setattr(sys, "argv", ["splitgen", *shlex.split(line)])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    return int(end.value.code or 0)
 
 
 @pytest.fixture(scope="session")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Everything that recipes spoil, and nothing wrong with it."""
     folder = tmp_path_factory.mktemp("good")
-    digits = load_digits()
-    rows = np.flatnonzero(digits.target < 3)[:240]
-    np.savez(folder / "digits.npz", x=digits.images[rows].astype(np.uint8), y=digits.target[rows])
-    (folder / "quick.toml").write_text(QUICK)
-    for c in range(2):
-        (folder / "pictures" / str(c)).mkdir(parents=True)
-        for i, row in enumerate(np.flatnonzero(digits.target == c)[:12]):
-            Image.fromarray(digits.images[row].astype(np.uint8) * 15).save(folder / "pictures" / str(c) / f"{i}.png")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        assert call(patch, f"{MAKE} --threads 1 --quiet --out run") == 0
-    split = splitgen.read_split(folder / "run")
-    pd.DataFrame({"index": range(240), "prediction": split.targets}).to_csv(folder / "right.csv", index=False)
+        make_good(folder)
     return folder
 
 
@@ -131,10 +93,10 @@ def list_errors(out: str, err: str) -> list[str]:
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-def test_bad_input_ends_in_one_line(folder, monkeypatch, capsys, case: Case):
+def test_bad_input_ends_in_one_line(folder, capsys, case: Case):
     case.recipe(folder)
     before = list_files(folder)
-    code = call(monkeypatch, case.command)
+    code = call(case.command)
     said = capsys.readouterr()
     errors = list_errors(said.out, said.err)
     assert "Traceback" not in said.out + said.err, said.err[-2000:]
@@ -160,6 +122,6 @@ def test_the_corpus_is_as_large_as_it_should_be():
         "import right.jsonl npz:digits.npz --out out.parquet",
     ],
 )
-def test_what_the_recipes_spoil_is_good(folder, monkeypatch, line):
+def test_what_the_recipes_spoil_is_good(folder, line):
     splitgen.export_split(splitgen.read_split("run"), "jsonl", "right.jsonl")
-    assert call(monkeypatch, line) in ((0, 3) if "baseline" in line else (0,))
+    assert call(line) in ((0, 3) if "baseline" in line else (0,))
