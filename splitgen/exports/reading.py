@@ -208,6 +208,11 @@ def read_folds(path: Path, index: np.ndarray, fold: np.ndarray) -> dict[str, np.
     if index.ndim != 1 or index.shape != fold.shape:
         problem = f"index has the shape {index.shape}, test_fold {fold.shape}"
         raise RowsError(str(path), problem, "give one fold for each row number")
+    try:
+        fold = to_whole(fold, -(2**63), 2**63)
+    except NotWholeError as error:
+        problem = f"test_fold has {error.shown} in row {error.position}, which is no fold"
+        raise RowsError(str(path), problem, "give -1 for train and 0 for test") from error
     beyond = np.setdiff1d(fold, (-1, 0))
     if len(beyond):
         problem = f"test_fold has the fold {beyond[0]}: its rows are train in one split of several, and test in another"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import struct
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,10 @@ from bad_case import Case, Recipe, nest, nothing, write, write_arrays, write_lin
 
 GOOD = {"index": 0, "split": "train"}
 TEST = {"index": 1, "split": "test"}
+
+TWO_DISKS = (
+    struct.pack("<4sLQL", b"PK\6\7", 0, 0, 2) + b"PK\5\6" + bytes(18)
+)  # zipfile refuses it where it looks for one
 
 
 def line(file: str) -> str:
@@ -63,6 +68,12 @@ def flip(folder: Path) -> None:
 def cut_tensors(folder: Path) -> None:
     torch.save((torch.arange(5), torch.arange(5, 9)), folder / "bad.pt")
     (folder / "bad.pt").write_bytes((folder / "bad.pt").read_bytes()[:-50])
+
+
+def cut_older(folder: Path) -> None:
+    """torch raises an error of struct."""
+    torch.save((torch.arange(5), torch.arange(5, 9)), folder / "bad.pt", _use_new_zipfile_serialization=False)
+    (folder / "bad.pt").write_bytes((folder / "bad.pt").read_bytes()[:18])
 
 
 def hold_itself() -> list[Any]:
@@ -208,8 +219,18 @@ CASES = [
         test_fold=np.zeros((1, 3), int),
     ),
     npz("a third fold", "test_fold has the fold 1", index=np.arange(3), test_fold=np.array([-1, 0, 1])),
-    npz("test_fold of words", "test_fold", index=np.arange(3), test_fold=np.array(["a", "b", "c"])),
-    npz("test_fold of NaN", "test_fold", index=np.arange(3), test_fold=np.full(3, np.nan)),
+    npz(
+        "test_fold of words",
+        "test_fold has 'a' in row 0, which is no fold",
+        index=np.arange(3),
+        test_fold=np.array(["a", "b", "c"]),
+    ),
+    npz(
+        "test_fold of NaN",
+        "test_fold has nan in row 0, which is no fold",
+        index=np.arange(3),
+        test_fold=np.full(3, np.nan),
+    ),
     npz("an index of dates", "no whole numbers", index=np.arange(2).astype("M8[D]"), test_fold=np.array([-1, 0])),
     Case("pt: text", write("bad.pt", "hello"), line("bad.pt"), "no pair of index tensors"),
     Case("pt: nothing", write("bad.pt", ""), line("bad.pt"), "no pair of index tensors"),
@@ -244,4 +265,11 @@ CASES = [
     ),
     pt("half floats", "no pair of index tensors", lambda: (A.to(torch.bfloat16), B)),
     pt("tensors with a gradient", "no pair of index tensors", lambda: ((A + 0.5).requires_grad_(), B)),
+]
+# What fuzzing found.
+CASES += [
+    npz("test_fold of structures", "which is no fold", index=np.arange(3), test_fold=np.zeros(3, [("a", "i4")])),
+    jsonl("a key of half a character", "no JSON Lines file", {**GOOD, "\ud800": 1}),
+    Case("pt: an archive on two disks", write("bad.pt", TWO_DISKS), line("bad.pt"), "it is cut short or damaged"),
+    Case("pt: an older format, cut within a number", cut_older, line("bad.pt"), "no pair of index tensors"),
 ]

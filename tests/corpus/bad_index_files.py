@@ -56,6 +56,11 @@ ROWS = [
     ("rows in another order", lambda frame: frame.iloc[::-1], "index is not 0..239 in order"),
     ("a row less", lambda frame: frame.drop(7), "index is not 0..238 in order"),
     ("a row twice", put("index", 3, 2), "row 2 stands twice"),
+    (
+        "an index of half floats",
+        lambda f: f.assign(index=[*range(239), 238], x=0).astype({"index": "f2"}),
+        "row 238 stands twice",
+    ),
     ("an index of fractions", lambda frame: frame.assign(index=frame["index"] + 0.5), "column 'index' has 0.5"),
     ("an index of truths", fill("index", True), "column 'index' has True"),
     ("an index of lists", fill("index", [1]), "column 'index' has"),

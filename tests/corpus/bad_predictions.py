@@ -6,6 +6,7 @@ import datetime
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from bad_case import Case, nothing, write, write_lines, write_table
 
 ROWS = list(range(240))
@@ -66,6 +67,12 @@ CASES = [
     table("nothing for predictions", "no class numbers", index=ROWS, prediction=[None] * 240),
     table("bytes for predictions", "no class numbers", index=ROWS, prediction=[b"0"] * 240),
     table("predictions beyond 64 bits", "is no class", index=ROWS, prediction=np.full(240, 2**63, np.uint64)),
+    table(
+        "no rows, and an index of dates",
+        "it has no rows",
+        index=pa.array([], pa.timestamp("us")),
+        prediction=pa.array([], pa.int64()),
+    ),
     control("a control of no class", "is no class", "index,prediction", "0,9"),
     control("a control of too few rows", "test rows have no prediction", "index,prediction", "0,0"),
     control("a control that is empty", "it is empty"),
