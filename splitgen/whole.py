@@ -24,9 +24,13 @@ def to_whole(values: Any, low: int, high: int, allow_booleans: bool = False) -> 
     where they are not allowed.
     """
     array = np.asarray(values)
+    if not len(array):  # of no values, the type says nothing
+        return np.zeros(0, dtype=np.int64)
     bad = find_not_whole(array, allow_booleans)
     if bad.any():
         raise NotWholeError(*pick(array, bad), is_whole=False)
+    if array.dtype.kind == "f":  # half floats cannot be compared with what they do not hold
+        array = array.astype(np.float64)
     outside = np.asarray((array < low) | (array >= high), dtype=bool)  # before the cast, which would wrap around
     if outside.any():
         value, position = pick(array, outside)

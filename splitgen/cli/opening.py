@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from splitgen.data.dataset import ImageDataset
     from splitgen.models.bench import Bench
     from splitgen.runs.run import Run
+    from splitgen.settings.stages import RunConfig
     from splitgen.store.replay import Replay
 
 
@@ -31,7 +32,7 @@ def open_new_run(
     given: dict[str, Any],
     below: dict[str, Any] | None = None,
     default_out: bool = True,
-    check_more: Callable[[Bench], object] | None = None,
+    check_more: Callable[[Bench, RunConfig], object] | None = None,
     dataset: ImageDataset | None = None,
 ) -> Run:
     """Settings from file and command line, checked; then dataset, model, what `check_more` reads, and out folder.

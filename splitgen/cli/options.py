@@ -11,6 +11,8 @@ from splitgen.settings.catalogue import all_settings
 from splitgen.settings.layers import build_config, drop_unknown, merge_settings, parse_duration, put_above, read_toml
 from splitgen.settings.stages import RunConfig
 
+MOST_THREADS = 4096  # of any machine; torch counts no further than 32 bits
+
 
 def collect_settings(given: Mapping[str, Any]) -> dict[str, Any]:
     """Nested settings of what was given on the command line."""
@@ -71,8 +73,8 @@ def pick_device(name: str, threads: int | None) -> str:
     if name not in ("auto", "cpu", "cuda"):
         raise SettingError(f"device must be one of auto, cpu, cuda, got {name!r}")
     if threads is not None:
-        if threads < 1:
-            raise SettingError(f"threads must be 1 or more, got {threads}")
+        if not 1 <= threads <= MOST_THREADS:
+            raise SettingError(f"threads must be 1 or more, up to {MOST_THREADS}, got {threads}")
         torch.set_num_threads(threads)
     if name == "cuda" and not torch.cuda.is_available():
         raise SettingError("device cuda was asked for, torch finds none; use --device cpu")

@@ -15,6 +15,7 @@ from splitgen.settings.layers import Settings, read_toml
 if TYPE_CHECKING:
     from splitgen.models.bench import Bench
     from splitgen.runs.run import Run
+    from splitgen.settings.stages import RunConfig
     from splitgen.tasks.tasks_file import SavedTasks
 
 FOLDER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")  # one that is a name everywhere, and no path
@@ -60,15 +61,15 @@ def split_several(given: dict[str, Any], below: Settings, tasks: SavedTasks, tas
     from splitgen.data.target import make_target
     from splitgen.runs import stages
     from splitgen.runs.run import close_run
+    from splitgen.runs.split import check_tasks
     from splitgen.screen.tables import print_several
-    from splitgen.tasks.tasks_file import check_tasks_belong
 
     if given["target"] is not None or given["task"] is not None or given["replay"] is not None:
         raise SettingError("--targets names each target; leave out --target, --task and --replay")
     wanted = list_wanted(read_targets(given["targets"]), tasks.n_tasks, given["each_task"])
 
-    def check_all(bench: Bench) -> None:
-        check_tasks_belong(tasks, str(tasks_path), bench.dataset)
+    def check_all(bench: Bench, config: RunConfig) -> None:
+        check_tasks(bench, config, tasks, tasks_path)
         for each in wanted:
             make_target(bench.dataset, each.target)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import os
 import re
 import shutil
 import tempfile
@@ -63,7 +64,7 @@ class Export:
             raise ExportError(self.consumer, "it needs the images' files", "give --images FOLDER, the root of the ids")
         paths = [find_spelling(self.images, key) for key in self.split.ids]
         for path in paths:
-            if path.is_absolute() or ".." in path.parts or not (self.images / path).is_file():
+            if path.is_absolute() or ".." in path.parts or not os.path.isfile(self.images / path):
                 raise ExportError(
                     self.consumer,
                     f"id '{path}' is no file in '{self.images}'",
@@ -87,11 +88,14 @@ class Export:
 
 
 def find_spelling(root: Path, key: str) -> PurePosixPath:
-    """The path of an id below a root: as it is, or as composed or decomposed Unicode where that alone is a file."""
-    if key.isascii() or (root / key).is_file():
+    """The path of an id below a root: as it is, or as composed or decomposed Unicode where that alone is a file.
+
+    `os.path` tells of an id that no file can have, as one of 5,000 characters, that it is none.
+    """
+    if key.isascii() or os.path.isfile(root / key):
         return PurePosixPath(key)
     forms = [unicodedata.normalize(form, key) for form in ("NFC", "NFD")]
-    return PurePosixPath(next((form for form in forms if (root / form).is_file()), key))
+    return PurePosixPath(next((form for form in forms if os.path.isfile(root / form)), key))
 
 
 def code_parts(split: Split) -> np.ndarray:

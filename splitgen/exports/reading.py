@@ -5,9 +5,8 @@ Rows that a file does not name are reserve: nobody uses them.
 
 from __future__ import annotations
 
-import json
-import pickle
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,11 @@ from splitgen.data.dataset import ImageDataset, describe_dataset
 from splitgen.data.target import make_target
 from splitgen.errors import RowsError, SplitFileError
 from splitgen.ids import Places, tell_key
+from splitgen.json_text import parse_json
 from splitgen.settings.stages import DataConfig
 from splitgen.splits.provenance import IMPORTED, Provenance
-from splitgen.splits.split import PARTS, Split
+from splitgen.splits.rows import PARTS
+from splitgen.splits.split import Split
 from splitgen.tables.keys import INDEX_COLUMN, KeyFault, check_agreement, find_name, locate
 from splitgen.tables.table import Table, read_table
 from splitgen.whole import NotWholeError, to_whole
@@ -39,7 +40,6 @@ WORDS = {
 FOLDS = ("index", "test_fold")  # of scikit-learn's PredefinedSplit
 DIGITS = re.compile(r"-?[0-9]{1,18}")
 DEEPEST = 10  # nesting of a pair of tensors; a pickled list can hold itself
-UNPAIRED = (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, TypeError, AttributeError, ValueError)
 
 Rows = Mapping[str, np.ndarray]  # positions in the source by part
 
@@ -175,12 +175,13 @@ def read_json_lines(path: Path, dataset: ImageDataset) -> Rows:
     """One JSON object a line, with the keys of the CSV's columns."""
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")  # a text may hold what else ends a line
-        records = [json.loads(line) for line in lines if line.strip()]
+        records = [parse_json(line) for line in lines if line.strip()]
         if not all(isinstance(record, dict) for record in records):
             raise ValueError("a line is no object")
-    except (ValueError, RecursionError) as error:
+        table = Table(pd.DataFrame(records))
+    except ValueError as error:
         raise SplitFileError(str(path), "it is no JSON Lines file", "give one JSON object a line") from error
-    return place_table(path, dataset, Table(pd.DataFrame(records)))
+    return place_table(path, dataset, table)
 
 
 def read_npz(path: Path, dataset: ImageDataset) -> Rows:
@@ -207,6 +208,11 @@ def read_folds(path: Path, index: np.ndarray, fold: np.ndarray) -> dict[str, np.
     if index.ndim != 1 or index.shape != fold.shape:
         problem = f"index has the shape {index.shape}, test_fold {fold.shape}"
         raise RowsError(str(path), problem, "give one fold for each row number")
+    try:
+        fold = to_whole(fold, -(2**63), 2**63)
+    except NotWholeError as error:
+        problem = f"test_fold has {error.shown} in row {error.position}, which is no fold"
+        raise RowsError(str(path), problem, "give -1 for train and 0 for test") from error
     beyond = np.setdiff1d(fold, (-1, 0))
     if len(beyond):
         problem = f"test_fold has the fold {beyond[0]}: its rows are train in one split of several, and test in another"
@@ -234,7 +240,8 @@ def read_pairs(path: Path, dataset: ImageDataset) -> Rows:
 
     try:
         check_packed(path)
-        found = torch.load(path, weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # torch tells of pickles and tensors that are refused anyway
+            found = torch.load(path, weights_only=True)
         for _ in range(DEEPEST):
             if isinstance(found, (tuple, list)) and len(found) == 2 and torch.is_tensor(found[0]):
                 break
@@ -242,7 +249,7 @@ def read_pairs(path: Path, dataset: ImageDataset) -> Rows:
         train, test = (part.numpy() for part in found)
     except ArchiveError as error:
         raise SplitFileError(str(path), error.problem, error.remedy) from error
-    except UNPAIRED as error:
+    except Exception as error:  # of bytes that are none of its own, torch raises whatever it meets
         remedy = "give what torch.load reads as [task][split] -> (train_ids, test_ids)"
         raise SplitFileError(str(path), "it holds no pair of index tensors", remedy) from error
     return {part: number_rows(path, part, rows, dataset) for part, rows in (("train", train), ("test", test))}

@@ -32,6 +32,7 @@ from splitgen.runs.plan import Clock
 from splitgen.screen.console import OpeningBar, Screen
 from splitgen.settings.layers import build_config, merge_settings
 from splitgen.settings.stages import RunConfig
+from splitgen.splits.grouping import check_groups_suffice
 from splitgen.splits.provenance import DISCOVERED
 from splitgen.splits.selection import count_parts
 from splitgen.splits.split import Split
@@ -131,7 +132,7 @@ def open_run(
     default_out: bool = False,
     chosen: Mapping[str, Any] | None = None,
     discovery_model: ModelFactory | None = None,
-    check_more: Callable[[Bench], object] | None = None,
+    check_more: Callable[[Bench, RunConfig], object] | None = None,
 ) -> Run:
     """Open the dataset, and check all that can be checked before the work begins.
 
@@ -165,13 +166,15 @@ def open_run(
         discovery_model=discovery_model,
     )
     count_parts(dataset.class_counts, config.selection, dataset.class_names)
+    if dataset.groups is not None:
+        check_groups_suffice(dataset.groups.codes, dataset.labels, dataset.class_names)
     if labels is not None:
         WAYS[GIVEN](bench, WayRequest(labels=labels))  # what is wrong with the table is found before the work
     bench.check_model(bench.target.n_outputs)
     if discovery_model is not None:
         bench.finder.check_model(bench.target.n_outputs)
     if check_more is not None:
-        check_more(bench)
+        check_more(bench, config)
     claim = None
     if out is not None:
         claim = claim_folder(out)

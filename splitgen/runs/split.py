@@ -6,6 +6,7 @@ import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ import numpy as np
 from splitgen._version import __version__
 from splitgen.data.class_names import list_names
 from splitgen.data.dataset import describe_dataset
+from splitgen.errors import SettingError
+from splitgen.models.bench import Bench
 from splitgen.runs.forecast import foretell_judging
 from splitgen.runs.plan import fit_search, fit_sharpening
 from splitgen.runs.run import Run, describe_settings, tell_chosen
@@ -30,7 +33,7 @@ from splitgen.search.candidates import (
 from splitgen.search.rounds import Runner, choose_starts, refine_by_rounds
 from splitgen.search.sharpening import count_sharpening_fits, sharpen_candidates
 from splitgen.search.sides import binary_sides, cut_classes, measure_confusion
-from splitgen.settings.stages import SharpeningConfig
+from splitgen.settings.stages import RunConfig, SharpeningConfig
 from splitgen.settings.stop import Stop
 from splitgen.splits.grouping import describe_kept
 from splitgen.splits.provenance import DISCOVERED, Provenance
@@ -39,8 +42,8 @@ from splitgen.splits.split import Split
 from splitgen.tasks.agreement import binary_task_labels
 from splitgen.tasks.objectives.failure import RefinementStep
 from splitgen.tasks.problem import pose_problem
-from splitgen.tasks.refinement import Start, start_refinement
-from splitgen.tasks.tasks_file import SavedTasks
+from splitgen.tasks.refinement import Start, check_encoder, start_refinement
+from splitgen.tasks.tasks_file import SavedTasks, check_tasks_belong
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,19 @@ class Found:
     agreement: tuple[Mapping[str, Any], ...] = ()
 
 
+def check_tasks(bench: Bench, config: RunConfig, tasks: SavedTasks, path: Path) -> None:
+    """Raise what is wrong with tasks that a split is to be made of: other data, a number that none of them has, or an
+    encoder that cannot be refined. path: where they were read."""
+    check_tasks_belong(tasks, str(path), bench.dataset)
+    wanted = config.search.task
+    if wanted is not None and wanted >= tasks.n_tasks:
+        raise SettingError(f"task must be below {tasks.n_tasks}, the tasks of {path}, got {wanted}")
+    if tasks.encoder_state is not None and config.refinement.meta_steps != 0:
+        check_encoder(bench, config.discovery, tasks.encoder_state)
+
+
 def tell_found(tasks: SavedTasks) -> Found:
-    return Found(tasks.way, tasks.metadata["meta_steps"], tuple(tasks.metadata["agreement"]))
+    return Found(tasks.way, tasks.metadata.get("meta_steps", 0), tuple(tasks.metadata.get("agreement", ())))
 
 
 def run_split(run: Run, tasks: SavedTasks) -> Split:

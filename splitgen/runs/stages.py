@@ -22,9 +22,8 @@ from splitgen.runs.split import count_tried, run_split
 from splitgen.runs.tasks import run_tasks
 from splitgen.runs.verify import measure_sizes, run_transfer, run_verification, settle_verification
 from splitgen.screen.outlook import Outlook, tell_seconds
-from splitgen.splits.grouping import check_groups_known
 from splitgen.splits.provenance import DISCOVERED
-from splitgen.splits.split import Split, check_belongs, read_split
+from splitgen.splits.split import Split
 from splitgen.tasks.tasks_file import SavedTasks
 
 DISCOVER = ("discover", "agreement")
@@ -115,11 +114,9 @@ def resplit(run: Run, tasks: SavedTasks, tasks_path: Path) -> None:
     finish(run, run_split(run, tasks), tasks)
 
 
-def verify(run: Run, split_path: Path, others: Sequence[ModelFactory] = ()) -> None:
-    """Judge an existing index file by the run's model; by others too, how its failure carries over to each of them."""
-    split = read_split(split_path)
-    check_belongs(split, str(split_path), run.dataset.fingerprint, run.dataset.labels, run.dataset.ids)
-    check_groups_known(split.metadata, run.dataset.groups)
+def verify(run: Run, split: Split, others: Sequence[ModelFactory] = ()) -> None:
+    """Judge an existing split of the run's dataset by the run's model; by others too, how its failure carries over to
+    each of them."""
     if others:
         run_transfer(run, split, others)
     else:

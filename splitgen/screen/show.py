@@ -11,7 +11,8 @@ from splitgen.data.class_names import list_names, list_target
 from splitgen.screen.console import Screen
 from splitgen.screen.tables import print_agreement, print_comparison, print_transfer, print_verification
 from splitgen.splits.provenance import DISCOVERED
-from splitgen.splits.split import PARTS, Split
+from splitgen.splits.rows import PARTS
+from splitgen.splits.split import Split
 
 MAX_TABLE_CLASSES = 40  # rows of a table; a few thousand take rich seconds, and nobody reads them
 MAX_SIGNS = 20  # of class sides in a line
@@ -44,7 +45,7 @@ def tell_origin(split: Split) -> list[str]:
 
 def name_target(split: Split) -> str:
     """The target by the names of the classes."""
-    spec, names = split.metadata["target"], split.metadata["dataset"]["class_names"]
+    spec, names = split.metadata.get("target", "label"), split.class_names
     return spec if spec == "label" else list_names(list_target(spec, names))
 
 

@@ -61,11 +61,8 @@ class Provenance:
 
 
 def read_provenance(metadata: Mapping[str, Any]) -> Provenance:
-    """The provenance that an index file's metadata tells.
-
-    Files of earlier versions do not tell the way: those without class sides were imported, the others discovered.
-    """
-    way = metadata.get("way", DISCOVERED if "class_sides" in metadata else IMPORTED)
+    """The provenance that an index file's metadata tells."""
+    way = read_way(metadata)
     task = metadata.get("task")
     name = metadata.get("task_name", IMPORTED if way == IMPORTED else f"task {task}")
     if way == IMPORTED:
@@ -85,6 +82,12 @@ def read_provenance(metadata: Mapping[str, Any]) -> Provenance:
         metadata.get("refinement_steps", 0),
         tuple(metadata.get("agreement", ())),
     )
+
+
+def read_way(metadata: Mapping[str, Any]) -> str:
+    """How a split came about, in a word. Files of earlier versions do not tell it: those without class sides were
+    imported, the others discovered."""
+    return str(metadata.get("way", DISCOVERED if "class_sides" in metadata else IMPORTED))
 
 
 def read_numbers(metadata: Mapping[str, Any], name: str) -> tuple[float, ...] | None:

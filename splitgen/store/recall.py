@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from splitgen.errors import RunFolderError
+from splitgen.json_text import JsonError, parse_json
 from splitgen.settings.layers import Settings
+from splitgen.shapes import RecordShape, find_misfit
 from splitgen.splits.split import find_index_file, read_split
 
 # Of the data: what only the user allows, and on each call. A file, maybe another person's, allows nothing; nor does it
@@ -52,11 +53,16 @@ def recall_run(path: Path) -> Settings:
 def read_record(folder: Path) -> dict[str, Any]:
     """run.json of a folder; {} where there is none. Raises `RunFolderError` for one that cannot be read."""
     try:
-        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        record = parse_json((folder / "run.json").read_bytes(), is_ours=True)
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    except (OSError, ValueError, RecursionError) as error:
-        raise RunFolderError(str(folder), f"its run.json cannot be read ({error})", "make the run again") from error
-    if not isinstance(record, dict):
-        raise RunFolderError(str(folder), "its run.json is no JSON object", "make the run again")
-    return record
+    except OSError as error:
+        problem = f"its run.json cannot be read ({error.strerror or error})"
+        raise RunFolderError(str(folder), problem, "make the run again") from error
+    except JsonError as error:
+        raise RunFolderError(str(folder), f"its run.json is {error}", "make the run again") from error
+    misfit = find_misfit(record, RecordShape)
+    if misfit is not None:
+        raise RunFolderError(str(folder), f"its run.json is not one of splitgen: {misfit}", "make the run again")
+    found: dict[str, Any] = record
+    return found

@@ -17,9 +17,11 @@ from safetensors.torch import load_file, save_file
 from splitgen.data.dataset import ImageDataset
 from splitgen.errors import TasksFileError
 from splitgen.parquet import read_parquet, replacing, write_parquet
+from splitgen.shapes import TasksShape, find_misfit
 from splitgen.whole import NotWholeError, to_whole
 
 TASKS_SCHEMA_VERSION = 1
+LARGEST = 1e37  # of a margin: float32 holds it, and differences of it
 ENCODER_FILE = Path("checkpoint") / "encoder.safetensors"
 
 
@@ -68,6 +70,9 @@ def read_tasks(path: Path | str) -> SavedTasks:
         raise TasksFileError(str(path), str(error), remedy) from error
     if metadata is None or metadata.get("tasks_schema_version") != TASKS_SCHEMA_VERSION:
         raise TasksFileError(str(path), f"it has no tasks of schema version {TASKS_SCHEMA_VERSION}", remedy)
+    misfit = find_misfit(metadata, TasksShape)
+    if misfit is not None:
+        raise TasksFileError(str(path), f"in its metadata {misfit}", "discover the tasks again")
     return SavedTasks(read_margins(str(path), frame), metadata, read_encoder(path.parent / ENCODER_FILE))
 
 
@@ -87,8 +92,9 @@ def read_margins(path: str, frame: pd.DataFrame) -> np.ndarray:
         problem = f"its rows are not those of a dataset in order (row {differs[0]} has the index {index[differs[0]]})"
         raise TasksFileError(path, problem, remedy)
     for name in columns:
-        if not pd.api.types.is_numeric_dtype(frame[name]) or not np.isfinite(frame[name].to_numpy(np.float64)).all():
-            raise TasksFileError(path, f"column '{name}' has values that are no numbers", remedy)
+        is_number = getattr(frame[name].dtype, "kind", "O") in "iuf"
+        if not is_number or not (np.abs(frame[name].to_numpy(np.float64)) <= LARGEST).all():
+            raise TasksFileError(path, f"column '{name}' has values that are no numbers, or too large", remedy)
     return frame[columns].to_numpy(np.float32)
 
 
@@ -113,8 +119,7 @@ def check_tasks_belong(tasks: SavedTasks, path: str, dataset: ImageDataset) -> N
     remedy = "give the dataset that the tasks were discovered on, in the same order"
     if len(tasks.margins) != dataset.n_points:
         raise TasksFileError(path, f"it has {len(tasks.margins)} rows, the dataset {dataset.n_points}", remedy)
-    described = tasks.metadata.get("dataset")
-    recorded = described.get("fingerprint") if isinstance(described, dict) else None
+    recorded = tasks.metadata.get("dataset", {}).get("fingerprint")
     if recorded != dataset.fingerprint:  # it is of ids and labels in their order, too
         problem = f"its dataset has the fingerprint {recorded}, this one {dataset.fingerprint}"
         raise TasksFileError(path, problem, remedy)

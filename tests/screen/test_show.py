@@ -14,7 +14,7 @@ from splitgen import Split, write_split
 from splitgen.runs.split import format_sides
 from splitgen.screen.console import Screen
 from splitgen.screen.show import describe_split, print_split
-from splitgen.splits.split import PARTS
+from splitgen.splits.rows import PARTS
 
 
 def make_split(n_classes: int, n_rows: int) -> Split:

@@ -60,4 +60,4 @@ def test_tasks_of_other_rows_are_refused(digits):
     with pytest.raises(TasksFileError, match="it has 9 rows, the dataset 1797"):
         check_tasks_belong(dataclasses.replace(own, margins=margins[:9]), "t", digits)
     with pytest.raises(TasksFileError, match="its dataset has the fingerprint None, this one sha256"):
-        check_tasks_belong(dataclasses.replace(own, metadata={"dataset": []}), "t", digits)
+        check_tasks_belong(dataclasses.replace(own, metadata={}), "t", digits)

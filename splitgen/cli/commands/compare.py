@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from splitgen.cli.opening import open_new_run
 from splitgen.cli.output import print_json
 from splitgen.cli.parameters import EVERYTHING, OF_RUN, Given, takes
+
+if TYPE_CHECKING:
+    from splitgen.models.bench import Bench
+    from splitgen.settings.stages import RunConfig
+    from splitgen.splits.split import Split
 
 
 @takes(settings=EVERYTHING, without=("search.task",), call=("budget", "labels", *OF_RUN))
@@ -20,8 +25,15 @@ def compare(
     ] = None,
 ) -> None:
     """Set discovered tasks beside every baseline: same sizes, same search, same judge."""
-    run = open_new_run("compare", given)
+    found: dict[str, Split] = {}
+
+    def read_splits(bench: Bench, config: RunConfig) -> None:
+        from splitgen.runs.compare import read_given
+
+        found.update({str(path): read_given(bench, path) for path in splits or []})
+
+    run = open_new_run("compare", given, check_more=read_splits)
     from splitgen.runs.compare import compare as compare_splitters
 
-    compare_splitters(run, splits or [])
+    compare_splitters(run, found)
     print_json(given["as_json"], run.record)

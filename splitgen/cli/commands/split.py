@@ -15,6 +15,7 @@ from splitgen.errors import SettingError
 
 if TYPE_CHECKING:
     from splitgen.models.bench import Bench
+    from splitgen.settings.stages import RunConfig
 
 
 @takes(
@@ -39,7 +40,7 @@ def split(
     What is not given is as the run that found the tasks recorded it.
     """
     from splitgen.store.recall import recall_settings
-    from splitgen.tasks.tasks_file import check_tasks_belong, read_tasks
+    from splitgen.tasks.tasks_file import read_tasks
 
     tasks = read_tasks(tasks_path)
     below = None if given["replay"] is not None else recall_settings(tasks_path, tasks.metadata)
@@ -48,12 +49,12 @@ def split(
     if each_task:
         raise SettingError("--each-task goes with --targets FILE; for one split of one task give --task")
 
-    def check_tasks(bench: Bench) -> None:
-        check_tasks_belong(tasks, str(tasks_path), bench.dataset)
-        if given["task"] is not None and given["task"] >= tasks.n_tasks:
-            raise SettingError(f"task must be below {tasks.n_tasks}, the tasks of {tasks_path}, got {given['task']}")
+    def check_all(bench: Bench, config: RunConfig) -> None:
+        from splitgen.runs.split import check_tasks
 
-    run = open_new_run("split", given, below=below, check_more=check_tasks)
+        check_tasks(bench, config, tasks, tasks_path)
+
+    run = open_new_run("split", given, below=below, check_more=check_all)
     from splitgen.runs import stages
 
     stages.resplit(run, tasks, tasks_path)
