@@ -33,7 +33,7 @@ from splitgen.search.candidates import (
 from splitgen.search.rounds import Runner, choose_starts, refine_by_rounds
 from splitgen.search.sharpening import count_sharpening_fits, sharpen_candidates
 from splitgen.search.sides import binary_sides, cut_classes, measure_confusion
-from splitgen.settings.stages import RunConfig, SharpeningConfig
+from splitgen.settings.stages import EQUALITY, RunConfig, SharpeningConfig
 from splitgen.settings.stop import Stop
 from splitgen.splits.grouping import describe_kept
 from splitgen.splits.provenance import DISCOVERED, Provenance
@@ -170,9 +170,11 @@ def describe_groups(run: Run, selection: Selection) -> dict[str, Any] | None:
     groups, dataset = run.dataset.groups, run.dataset
     if groups is None:
         return None
-    wanted = {part: int(n.sum()) for part, n in count_parts(dataset.class_counts, run.config.selection).items()}
-    wanted["train"] = dataset.n_points - sum(wanted.values())
-    miss = {part: int((selection.parts == part).sum()) - n for part, n in wanted.items()}
+    miss: dict[str, int] = {}
+    if run.config.selection.rule != EQUALITY:
+        wanted = {part: int(n.sum()) for part, n in count_parts(dataset.class_counts, run.config.selection).items()}
+        wanted["train"] = dataset.n_points - sum(wanted.values())
+        miss = {part: int((selection.parts == part).sum()) - n for part, n in wanted.items()}
     duplicates = {"duplicates": True} if groups.duplicates else {}
     return {"column": groups.column, **duplicates, "n_groups": groups.n_groups, "miss": miss}
 
@@ -291,10 +293,16 @@ def print_split(run: Run, split: Split, best: Candidate) -> None:
     if groups is not None:
         missed = ", ".join(f"{part} {n:+d}" for part, n in split.metadata["groups"]["miss"].items() if n) or "none"
         run.screen.note(f"{describe_kept(groups)} kept whole; rows off the sizes: {missed}")
-        if groups.column is not None or config.train_fraction + config.validation_fraction <= 0.5:
-            return  # groups go by their mean: an alignment below 1 says nothing of the sizes
+        if (
+            config.rule == EQUALITY
+            or groups.column is not None
+            or config.train_fraction + config.validation_fraction <= 0.5
+        ):
+            return None  # groups go by their mean: an alignment below 1 says nothing of the sizes
+    if config.rule == EQUALITY:
+        return run.screen.note("rule equality: train is where the task equals the class side, and test all else")
     advice = advise_alignment(split.provenance.alignment or 0.0, config)
-    run.screen.note(advice or "alignment 1.000: all of train lies on the task's side")
+    return run.screen.note(advice or "alignment 1.000: all of train lies on the task's side")
 
 
 def format_sides(sides: Sequence[int], class_names: Sequence[str]) -> str:

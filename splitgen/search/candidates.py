@@ -22,11 +22,12 @@ from splitgen.parallel import map_threads
 from splitgen.random import stream_generator, stream_seed
 from splitgen.settings.stages import SearchConfig, SelectionConfig
 from splitgen.splits.scores import score_datapoints
-from splitgen.splits.selection import Selection, select_split
+from splitgen.splits.selection import EmptyPartError, Selection, select_split
 
 MAX_SEARCH_TEST_ROWS = 6_000
 MAX_PREDICTOR_ROWS = 2_000
 RIDGE = 100.0
+NO_SPLIT = 2.0  # in place of a test accuracy, and worse than any
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,10 @@ def preselect(
 
 def predict_test_accuracy(space: SearchSpace, candidate: Candidate) -> float:
     """Test accuracy of a ridge classifier of the pixels: a cheap stand-in for the target model's."""
-    _, selection = select_candidate(space, candidate)
+    try:
+        _, selection = select_candidate(space, candidate)
+    except EmptyPartError:
+        return NO_SPLIT
     bench, targets = space.bench, space.bench.target.values
     generator = stream_generator(bench.seed, "search", "predict")
     train, test = (
@@ -187,8 +191,12 @@ def select_candidate(space: SearchSpace, candidate: Candidate) -> tuple[np.ndarr
 
 
 def try_candidate(space: SearchSpace, candidate: Candidate, *, n_rows: int, round_: int) -> float:
-    """Test accuracy of the target model trained on at most n_rows of the candidate's train rows."""
-    _, selection = select_candidate(space, candidate)
+    """Test accuracy of the target model trained on at most n_rows of the candidate's train rows; `NO_SPLIT` of a
+    candidate that gives none."""
+    try:
+        _, selection = select_candidate(space, candidate)
+    except EmptyPartError:
+        return NO_SPLIT
     bench = space.bench
     generator = stream_generator(bench.seed, "search", round_)
     train = draw_some(np.flatnonzero(selection.parts == "train"), n_rows, generator).to(bench.device)

@@ -35,6 +35,7 @@ from splitgen.settings.presets import (
     settled,
 )
 
+HALVES, EQUALITY = "halves", "equality"  # rules by which a class is parted
 EPOCHS_BY_ROWS = f"{MIN_EPOCHS} to {MAX_EPOCHS}, by the rows trained on"
 
 
@@ -397,10 +398,19 @@ class SelectionConfig:
         option="--reserve-fraction",
     )
     validation_fraction: float = setting(0.0, "drawn at random from the train side", option="--validation-fraction")
+    rule: str = setting(
+        HALVES,
+        "how a class is parted: `halves` at these sizes, exactly, or `equality`, as in the paper: train is where"
+        " the task equals the class side, and the sizes are what comes of it",
+        option="--rule",
+    )
 
     def faults(self) -> Iterator[str]:
         if not self.target.strip(" ,"):
             yield fault("target", self.target, "'label', or classes by number or name such as '0,1,2' or 'cat,dog'")
+        yield from choice_faults(self, "rule", (HALVES, EQUALITY))
+        if self.rule == EQUALITY and (self.test_fraction, self.reserve_fraction) != (0.5, 0.0):
+            yield "test_fraction and reserve_fraction must be left out with rule equality, whose sizes the task gives"
         if not 0 < self.test_fraction < 1:
             yield fault("test_fraction", self.test_fraction, "above 0 and below 1")
         for name in ("reserve_fraction", "validation_fraction"):

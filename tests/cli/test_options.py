@@ -74,6 +74,7 @@ SETTINGS = {
     "test_fraction": ("selection.test_fraction", 0.3),
     "reserve_fraction": ("selection.reserve_fraction", 0.1),
     "validation_fraction": ("selection.validation_fraction", 0.15),
+    "rule": ("selection.rule", "equality"),
     "seeds": ("verification.seeds", 6),
 }
 # The options that are settings, command by command: the help and the calls below are held against these.
@@ -88,7 +89,7 @@ FRACTIONS = {"test_fraction", "reserve_fraction", "validation_fraction"}
 TAKEN = {
     "make": set(SETTINGS) - {"task"},
     "compare": set(SETTINGS) - {"task"},
-    "discover": set(SETTINGS) - FRACTIONS - {"refine_steps", "task", "seeds"},
+    "discover": set(SETTINGS) - FRACTIONS - {"refine_steps", "task", "rule", "seeds"},
     "split": set(SETTINGS) - {"meta_steps", "tasks", "dim", "meta_gradient", "agreement_networks"},
     "verify": {"dataset", "weights", "freeze", "seed", "seeds", *OF_DATA, *OF_TRAINING},
     "check": {"dataset", "weights", "freeze", "seed", "seeds", *OF_DATA, *OF_TRAINING},

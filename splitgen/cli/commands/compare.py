@@ -10,6 +10,8 @@ import typer
 from splitgen.cli.opening import open_new_run
 from splitgen.cli.output import print_json
 from splitgen.cli.parameters import EVERYTHING, OF_RUN, Given, takes
+from splitgen.errors import SettingError
+from splitgen.settings.stages import EQUALITY
 
 if TYPE_CHECKING:
     from splitgen.models.bench import Bench
@@ -30,6 +32,10 @@ def compare(
     def read_splits(bench: Bench, config: RunConfig) -> None:
         from splitgen.runs.compare import read_given
 
+        if config.selection.rule == EQUALITY:
+            raise SettingError(
+                "compare sets splits of equal sizes beside each other; give --rule halves, or leave it out"
+            )
         found.update({str(path): read_given(bench, path) for path in splits or []})
 
     run = open_new_run("compare", given, check_more=read_splits)
