@@ -35,6 +35,7 @@ class Export:
     attributes: int64 [N] of an attribute that some formats record for each row; without one, the side of the
         discovered task.
     follow_links: copy the bytes of images that links in `images` point to outside of it, too.
+    layout, partition: of CelebA's partition file, which numbers parts have and whose rows it has.
     """
 
     consumer: str
@@ -43,6 +44,8 @@ class Export:
     images: Path | None = None
     attributes: np.ndarray | None = None
     follow_links: bool = False
+    layout: str = "official"
+    partition: Path | None = None
 
     @property
     def attribute_values(self) -> np.ndarray:

@@ -19,6 +19,7 @@ from splitgen.archives import ArchiveError, check_packed, open_npz
 from splitgen.data.dataset import ImageDataset, describe_dataset
 from splitgen.data.target import make_target
 from splitgen.errors import RowsError, SplitFileError
+from splitgen.exports.celeba import LAYOUTS, OFFICIAL, place_partition
 from splitgen.ids import Places, tell_key
 from splitgen.json_text import parse_json
 from splitgen.settings.stages import DataConfig
@@ -50,21 +51,28 @@ def read_foreign_split(
     target: str = "label",
     kind: str | None = None,
     data: DataConfig | None = None,
+    *,
+    layout: str | None = None,
 ) -> Split:
     """A split of the dataset from a file that splitgen did not write.
 
     kind: a name of `READERS`; None goes by the file's suffix. data: how the dataset was opened, for who opens it again.
+    layout: of CelebA's partition file, a name of `LAYOUTS`.
     Raises `SplitFileError` for a file that cannot be read, `RowsError` for rows out of range, ids that the dataset
     does not have, rows in two parts or named twice, and parts of an unknown name.
     """
     path = Path(path)
     suffix = Path(path.name.lower().removesuffix(".gz")).suffix
-    kind = SUFFIXES.get(suffix, suffix) if kind is None else kind
+    if kind is None:
+        kind = "celeba" if layout is not None else SUFFIXES.get(suffix, suffix)
     if kind not in READERS:
         problem = f"unknown format '{kind}'"
         raise SplitFileError(str(path), problem, f"give --format, one of {', '.join(READERS)}")
+    if layout is not None and (kind != "celeba" or layout not in LAYOUTS):
+        problem = f"unknown layout '{layout}' of the format '{kind}'"
+        raise SplitFileError(str(path), problem, f"give --format celeba, and --layout {' or '.join(LAYOUTS)}")
     try:
-        rows = READERS[kind](path, dataset)
+        rows = read_celeba(path, dataset, layout) if layout is not None else READERS[kind](path, dataset)
     except OSError as error:
         raise SplitFileError(
             str(path), f"cannot be read ({error.strerror or error})", "give an existing file"
@@ -171,6 +179,19 @@ def read_csv(path: Path, dataset: ImageDataset) -> Rows:
     return place_table(path, dataset, table)
 
 
+def read_celeba(path: Path, dataset: ImageDataset, layout: str = OFFICIAL) -> Rows:
+    """CelebA's partition file, in either layout."""
+    places = Places(dataset.ids)
+    ids = place_partition(path, layout, set(dataset.ids))
+    try:
+        return {
+            part: look_up_ids(path, pd.Series(keys, name="image_id", dtype=object), places)
+            for part, keys in ids.items()
+        }
+    except KeyFault as error:
+        raise RowsError(str(path), error.problem, error.remedy) from error
+
+
 def read_json_lines(path: Path, dataset: ImageDataset) -> Rows:
     """One JSON object a line, with the keys of the CSV's columns."""
     try:
@@ -259,7 +280,7 @@ READERS: dict[str, Callable[[Path, ImageDataset], Rows]] = {
     "csv": read_csv,
     "jsonl": read_json_lines,
     "npz": read_npz,
-    "celeba": read_csv,
+    "celeba": read_celeba,
     "tensors": read_pairs,
 }
 SUFFIXES = {

@@ -43,6 +43,8 @@ def export_split(
     images: Path | None = None,
     attributes: np.ndarray | None = None,
     follow_links: bool = False,
+    layout: str | None = None,
+    partition: Path | None = None,
 ) -> None:
     """Write a split in the format of a consumer, a name of `EXPORTERS`; other arguments as of `Export`.
 
@@ -52,6 +54,10 @@ def export_split(
         raise ExportError(consumer, "it takes a Python object and no file", f"call {CALLS[consumer]}")
     if consumer not in EXPORTERS:
         raise ExportError(consumer, "unknown consumer", f"use {', '.join(EXPORTERS)}")
+    if consumer != "celeba" and (layout, partition) != (None, None):
+        raise ExportError(consumer, "it has one layout, and no partition file", "leave out --layout and --partition")
+    if layout not in (None, *celeba.LAYOUTS):
+        raise ExportError(consumer, f"unknown layout '{layout}'", f"use {' or '.join(celeba.LAYOUTS)}")
     out = Path(out)
     fault = find_folder_fault(out.parent)
     if fault is None and consumer not in FOLDERS and out.parent.is_dir():
@@ -60,4 +66,5 @@ def export_split(
         problem, _, remedy = fault.partition("; ")
         raise ExportError(consumer, problem, remedy)
     out.parent.mkdir(parents=True, exist_ok=True)
-    EXPORTERS[consumer](Export(consumer, split, out, images, attributes, follow_links))
+    layout = layout or celeba.OFFICIAL
+    EXPORTERS[consumer](Export(consumer, split, out, images, attributes, follow_links, layout, partition))
