@@ -14,6 +14,7 @@ from splitgen.runs.run import Run, open_run
 from splitgen.screen.console import Screen
 from splitgen.settings.faults import check
 from splitgen.settings.stages import DataConfig, RunConfig
+from splitgen.tasks.trunks import check_trunk
 from splitgen.tasks.ways.registry import choose_way
 
 
@@ -68,6 +69,7 @@ def make(
         verify_seconds=verify_seconds,
         dataset=opened,
         discovery_model=None if config.discovery_model is None else find_model(config.discovery_model),
+        check_more=lambda bench, config: check_trunk(bench, config.discovery),
     )
     stages.make(run)
     return run

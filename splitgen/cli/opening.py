@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from splitgen.settings.stages import RunConfig
     from splitgen.store.replay import Replay
 
+    CheckMore = Callable[[Bench, RunConfig], object]
+
 
 def read_replay(command: str, given: dict[str, Any]) -> Replay | None:
     """The run that is to be repeated, if one is. Raises `SettingError` for what would make it another run."""
@@ -27,12 +29,25 @@ def read_replay(command: str, given: dict[str, Any]) -> Replay | None:
     return recall_replay(given["replay"], command)
 
 
+def check_trunk_first(check_more: CheckMore | None) -> CheckMore:
+    """What else is checked before the work, after a frozen trunk."""
+
+    def check(bench: Bench, config: RunConfig) -> None:
+        from splitgen.tasks.trunks import check_trunk
+
+        check_trunk(bench, config.discovery)
+        if check_more is not None:
+            check_more(bench, config)
+
+    return check
+
+
 def open_new_run(
     command: str,
     given: dict[str, Any],
     below: dict[str, Any] | None = None,
     default_out: bool = True,
-    check_more: Callable[[Bench, RunConfig], object] | None = None,
+    check_more: CheckMore | None = None,
     dataset: ImageDataset | None = None,
 ) -> Run:
     """Settings from file and command line, checked; then dataset, model, what `check_more` reads, and out folder.
@@ -58,6 +73,9 @@ def open_new_run(
     if config.discovery_model is not None and "discovery_model" in given:  # else the command finds no tasks
         is_named = "discovery_model" in chosen.named
         finder = choose_model(config.discovery_model, is_named=is_named, option="--discovery-model")
+    if config.discovery.trunk is not None and "trunk" in given:
+        choose_model(config.discovery.trunk, is_named="discovery.trunk" in chosen.named, option="--trunk")
+        check_more = check_trunk_first(check_more)
     labels = given.get("labels")
     named = given.get("tasks_from") or (None if replay is None else replay.way)
     way = choose_way(named, labels) if "tasks_from" in given else DISCOVERED

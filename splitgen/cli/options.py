@@ -30,8 +30,9 @@ def collect_settings(given: Mapping[str, Any]) -> dict[str, Any]:
 class ChosenSettings:
     """The settings of a command, and what a user said of them.
 
-    config: all, checked. named: what the command line or the TOML file says above all tables, and not only a file that
-        records an earlier run. unknown: recorded settings that this version does not know, and leaves out.
+    config: all, checked. named: what the command line or the TOML file says, as in "model" and "discovery.trunk", and
+        not only a file that records an earlier run. unknown: recorded settings that this version does not know, and
+        leaves out.
     """
 
     config: RunConfig
@@ -44,7 +45,13 @@ def choose_settings(given: Mapping[str, Any], below: Mapping[str, Any] | None) -
     from_file = read_toml(given["config"]) if given["config"] is not None else {}
     of_user = merge_settings(from_file, collect_settings(given))
     recorded, unknown = drop_unknown(below or {})
-    return ChosenSettings(build_config(put_above(recorded, of_user)), frozenset(of_user), unknown)
+    return ChosenSettings(build_config(put_above(recorded, of_user)), list_named(of_user), unknown)
+
+
+def list_named(settings: Mapping[str, Any]) -> frozenset[str]:
+    """Tables and settings by their dotted names."""
+    inner = (f"{table}.{name}" for table, values in settings.items() if isinstance(values, Mapping) for name in values)
+    return frozenset([*settings, *inner])
 
 
 def check_repeats(given: Mapping[str, Any]) -> None:

@@ -58,3 +58,6 @@ class Resize(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         size = (self.image_size, self.image_size)
         return F.interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)
+
+
+PREPARATIONS = (ToThreeChannels, Renormalize, Resize)

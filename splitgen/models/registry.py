@@ -17,8 +17,8 @@ from splitgen.data.images import UnitStatistics
 from splitgen.errors import ModelError
 from splitgen.models import libraries, networks, transformer
 from splitgen.models.outputs import logits_alone
-from splitgen.models.preparation import Renormalize, Resize, ToThreeChannels, Wants
-from splitgen.models.weights import HeadOnly, Weights, find_head, read_weights, start_from
+from splitgen.models.preparation import PREPARATIONS, Renormalize, Resize, ToThreeChannels, Wants
+from splitgen.models.weights import HeadOnly, Weights, find_head, read_weights, split_head, start_from
 from splitgen.plugins import MODELS, PluginError, import_named, list_plugins, load_plugin, tell_raised
 from splitgen.random import seed_global
 
@@ -36,6 +36,7 @@ WIDTHS = re.compile(r"resnet18x(\d*\.?\d+)")  # resnet18 of any width: resnet18x
 
 USERS = "package.module:callable"
 LIBRARIES = {each.kind: each for each in libraries.ALL}
+TASK_VALUES = 2
 IN_USE = "_splitgen_in_use"  # marks the weights of a network that was built
 
 
@@ -193,6 +194,27 @@ def build_network(
     if model.weights is not None:
         module = put_weights(model, model.weights, module, sizes)
     return prepare(model, module, shape, normalized_by).to(device).to(memory_format=torch.channels_last)
+
+
+def build_trunk(
+    model: ModelFactory,
+    shape: tuple[int, int, int],
+    seed: int,
+    device: str | torch.device,
+    normalized_by: UnitStatistics,
+) -> nn.Module:
+    """A network as `build_network` gives it, without its head: it gives what the head would see.
+
+    Raises `ModelError` for a model that has no head, or nothing else.
+    """
+    network = build_network(model, TASK_VALUES, shape, seed, device, normalized_by)
+    is_behind = isinstance(network, nn.Sequential) and isinstance(network[0], PREPARATIONS)
+    core = network[-1] if isinstance(network, nn.Sequential) and is_behind else network
+    head = find_head(model.name, model.build, TASK_VALUES, shape[0], min(shape[1:]))
+    split_head(model.name, core, head)
+    for name in head:
+        core.set_submodule(name, nn.Identity())
+    return network
 
 
 def put_weights(model: ModelFactory, weights: Weights, module: nn.Module, sizes: tuple[int, int, int]) -> nn.Module:

@@ -26,7 +26,7 @@ from splitgen.errors import RunFolderError
 from splitgen.models.bench import Bench, make_bench
 from splitgen.models.pace import Pace, measure_pace
 from splitgen.models.registry import ModelFactory
-from splitgen.models.weights import tell_digest
+from splitgen.models.weights import DIGEST, read_weights, tell_digest
 from splitgen.runs.forecast import Sizes, find_meta_steps
 from splitgen.runs.plan import Clock
 from splitgen.screen.console import OpeningBar, Screen
@@ -151,8 +151,7 @@ def open_run(
     opened = time.monotonic()
     is_open = budget_seconds is None and chosen is None
     open_steps = find_open_steps(config) if is_open else frozenset()
-    if model.weights is not None:
-        config = dataclasses.replace(config, weights=model.weights.reference)
+    config = record_digests(config, model)
     asked = config = resolve_settings(config, dataset, is_timed=budget_seconds is not None)
     if chosen:
         config = build_config(merge_settings(dataclasses.asdict(asked), chosen))
@@ -196,6 +195,17 @@ def open_run(
     for line in (*dataset.notes, *tell_numbering(dataset.class_names), *tell_target(bench.target, dataset.class_names)):
         screen.note(line)
     return run
+
+
+def record_digests(config: RunConfig, model: ModelFactory) -> RunConfig:
+    """The settings with the digest of each file of weights that they name; one that a file records has it already."""
+    weights, of_trunk = config.weights, config.discovery.trunk_weights
+    if model.weights is not None:
+        weights = model.weights.reference
+    if of_trunk is not None and DIGEST not in of_trunk:
+        of_trunk = read_weights(of_trunk).reference
+    discovery = dataclasses.replace(config.discovery, trunk_weights=of_trunk)
+    return dataclasses.replace(config, weights=weights, discovery=discovery)
 
 
 def find_open_steps(config: RunConfig) -> frozenset[str]:
@@ -299,6 +309,8 @@ def describe_settings(config: RunConfig) -> dict[str, Any]:
     settings["data"] = config.data.describe_opening()
     if config.weights is not None:
         settings["weights"] = tell_digest(config.weights)
+    if config.discovery.trunk_weights is not None:
+        settings["discovery"]["trunk_weights"] = tell_digest(config.discovery.trunk_weights)
     del settings["discovery"]["meta_steps"]
     del settings["refinement"]["meta_steps"], settings["refinement"]["budget_share"]
     return settings

@@ -246,6 +246,16 @@ class DiscoveryConfig:
     encoder_width: int = setting(
         24, "channels of the task encoder's first layer; the next two have 2 and 4 times as many"
     )
+    trunk: str | None = setting(
+        None,
+        "a model that the task encoder looks with, as it is, all but its head, of which a projection is trained: named"
+        " as the target model is",
+        "a small network that is trained",
+        option="--trunk",
+    )
+    trunk_weights: str | None = setting(
+        None, "file of tensors of the trunk, as in `weights`", "untrained", option="--trunk-weights"
+    )
     encoder_learning_rate: float = setting(2e-3, "of the task encoder's Adam")
     centring: str = setting(
         "class", "`class` subtracts the mean of each source class from the projection, `none` the overall mean"
@@ -274,6 +284,8 @@ class DiscoveryConfig:
         yield from least_faults(self, 1, "dim", "n_tasks", "meta_steps", "inner_steps")
         yield from least_faults(self, 2, "pool_size", "batch_size")
         yield from least_faults(self, 0, "crowding_weight")
+        if self.trunk is None and self.trunk_weights is not None:
+            yield fault("trunk_weights", self.trunk_weights, "given together with trunk, the model that they are of")
         if self.dim is not None and self.dim < self.n_tasks:
             yield fault("n_tasks", self.n_tasks, f"at most dim ({self.dim}), as task directions are orthonormal")
 

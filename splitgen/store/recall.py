@@ -14,6 +14,7 @@ from splitgen.splits.split import find_index_file, read_split
 
 # Of the data: what only the user allows, and on each call. A file, maybe another person's, allows nothing; nor does it
 # name a folder to write into.
+WEIGHTS = ("weights", "trunk_weights")
 PERMISSIONS = ("follow_links", "download", "cache")
 
 
@@ -28,8 +29,7 @@ def recall_settings(path: Path, recorded: Mapping[str, Any]) -> Settings:
     try:
         beside = read_record(folder)["config"]
         settings["data"] = beside["data"]
-        if settings.get("weights") and str(beside.get("weights", "")).endswith(settings["weights"]):
-            settings["weights"] = beside["weights"]  # with the path, where it is that of the same file
+        settings = put_paths(settings, beside)
     except (RunFolderError, KeyError, TypeError):
         told = settings.get("data", {})
         source = recorded.get("dataset", {}).get("source", "digits")
@@ -41,6 +41,18 @@ def recall_settings(path: Path, recorded: Mapping[str, Any]) -> Settings:
         if isinstance(spec := settings["data"].get("dataset"), str):
             settings["data"]["dataset"] = mark_recorded(spec)
     return settings
+
+
+def put_paths(settings: Settings, beside: Mapping[str, Any]) -> Settings:
+    """Settings with the paths of weights that they tell the digest of, where a run.json has these of the same files."""
+    found = dict(settings)
+    for name, path in beside.items():
+        digest = settings.get(name)
+        if name == "discovery" and isinstance(digest, Mapping) and isinstance(path, Mapping):
+            found[name] = put_paths(dict(digest), path)
+        elif name in WEIGHTS and isinstance(digest, str) and str(path).endswith(digest):
+            found[name] = path
+    return found
 
 
 def recall_run(path: Path) -> Settings:

@@ -14,15 +14,15 @@ from splitgen.settings.presets import settled
 from splitgen.settings.stages import DiscoveryConfig
 from splitgen.tasks.heads import HEADS
 from splitgen.tasks.terms import class_means
-from splitgen.tasks.trunks import TRUNKS
+from splitgen.tasks.trunks import SCORING_CHUNK, TRUNKS, FrozenTrunk, freeze_trunk, reestimate_batch_norm
 
-SCORING_CHUNK = 1024  # datapoints a forward pass when margins are scored; fixed, so that they do not vary
 STD_FLOOR = 1e-3
 AVERAGING = 3  # step n has the weight 4 / (n + 3) in the average when it comes in
 
 
 class TaskEncoder(nn.Module):
-    """h(x): a trunk of `TRUNKS`, a linear projection without bias, then standardisation; a head of `HEADS` reads tasks.
+    """h(x): a trunk of `TRUNKS` or a frozen one, a linear projection without bias, then standardisation; a head of
+    `HEADS` reads tasks.
 
     The projection is centred (on the mean of each source class with `centring="class"`, on the
     overall mean with "none") and scaled to unit variance; the scale is not learned, so that the
@@ -41,12 +41,13 @@ class TaskEncoder(nn.Module):
         width: int,
         centring: str,
         n_classes: int,
-        trunk: str = "conv",
+        trunk: str | FrozenTrunk = "conv",
         head: str = "binary",
     ) -> None:
         super().__init__()
-        self.trunk = TRUNKS[trunk](in_channels, image_size, width)
-        self.projection = nn.Linear(4 * width, dim, bias=False)
+        n_features = trunk.n_features if isinstance(trunk, FrozenTrunk) else 4 * width
+        self.trunk = trunk if isinstance(trunk, FrozenTrunk) else TRUNKS[trunk](in_channels, image_size, width)
+        self.projection = nn.Linear(n_features, dim, bias=False)
         self.centring, self.n_classes, self.head = centring, n_classes, HEADS[head]
         self.register_buffer("directions", self.head.draw_directions(n_tasks, dim))
 
@@ -91,7 +92,13 @@ def load_encoder(bench: Bench, config: DiscoveryConfig, state: Mapping[str, torc
 
 
 def build_encoder(bench: Bench, config: DiscoveryConfig) -> TaskEncoder:
-    """A fresh encoder in training mode for the bench's images, on its device."""
+    """A fresh encoder in training mode for the bench's images, on its device.
+
+    Raises what `freeze_trunk` raises of a trunk that the settings name.
+    """
+    trunk: str | FrozenTrunk = "mlp" if bench.dataset.holds_features else "conv"
+    if config.trunk is not None:
+        trunk = freeze_trunk(bench, config.trunk, config.trunk_weights)
     encoder = TaskEncoder(
         bench.pixels.shape[0],
         min(bench.pixels.shape[1:]),
@@ -100,7 +107,7 @@ def build_encoder(bench: Bench, config: DiscoveryConfig) -> TaskEncoder:
         width=config.encoder_width,
         centring=config.centring,
         n_classes=bench.n_classes,
-        trunk="mlp" if bench.dataset.holds_features else "conv",
+        trunk=trunk,
     )
     return encoder.to(bench.device).to(memory_format=torch.channels_last).train()
 
@@ -135,17 +142,3 @@ def score_margins(encoder: TaskEncoder, bench: Bench) -> torch.Tensor:
     chunks = [encoder.projection(encoder.trunk(part)) for part in bench.pixels.chunks(SCORING_CHUNK)]
     embeddings = encoder.standardize(torch.cat(chunks), bench.labels)
     return encoder.margins(embeddings).cpu()
-
-
-@torch.no_grad()
-def reestimate_batch_norm(trunk: nn.Module, bench: Bench) -> None:
-    """Set running statistics to the cumulative average over fixed chunks, then switch to evaluation."""
-    norms = [module for module in trunk.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # cumulative average
-    trunk.train()
-    for part in bench.pixels.chunks(SCORING_CHUNK):
-        if len(part) == SCORING_CHUNK or bench.n_points < SCORING_CHUNK:
-            trunk(part)
-    trunk.eval()

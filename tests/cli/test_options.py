@@ -64,6 +64,8 @@ SETTINGS = {
     "augment": ("training.augment", "flip"),
     "precision": ("training.precision", "bfloat16"),
     "meta_steps": ("discovery.meta_steps", 19),
+    "trunk": ("discovery.trunk", "mlp"),
+    "trunk_weights": ("discovery.trunk_weights", "trunk.safetensors"),
     "tasks": ("discovery.n_tasks", 3),
     "dim": ("discovery.dim", 5),
     "meta_gradient": ("discovery.meta_gradient", "exact"),

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 @takes(
     settings=(
         *("model", "discovery_model", "weights", "freeze", "seed"),
-        *("data", "training", "refinement", "selection", "search.task", "verification"),
+        *("data", "training", "discovery.trunk", "discovery.trunk_weights"),
+        *("refinement", "selection", "search.task", "verification"),
     ),
     call=("budget", "verify_budget", "replay", *OF_RUN),
     recalls=True,

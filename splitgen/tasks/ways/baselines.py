@@ -26,6 +26,7 @@ from splitgen.parallel import map_threads
 from splitgen.random import stream_generator, stream_seed
 from splitgen.strata import count_earlier, list_strata
 from splitgen.tasks.found import FoundTasks
+from splitgen.tasks.trunks import reestimate_batch_norm
 from splitgen.tasks.ways.request import Way, WayRequest
 
 N_COMPONENTS = 4
@@ -91,13 +92,8 @@ def untrained_network(bench: Bench, request: WayRequest) -> np.ndarray:
     rows = torch.arange(bench.n_points, device=bench.device)
     for which in range(N_UNTRAINED):
         network = bench.build(2, stream_seed(bench.seed, "baseline", which))
-        for module in network.modules():
-            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-                module.momentum = None
-        network.train()
-        for part in torch.split(rows, 1000):
-            network(bench.batch(part))
-        probs = bench.predict_probs(network.eval(), rows).double().clamp_min(1e-12)
+        reestimate_batch_norm(network, bench)
+        probs = bench.predict_probs(network, rows).double().clamp_min(1e-12)
         columns.append((probs[:, 1].log() - probs[:, 0].log()).numpy())
     return np.stack(columns, axis=1)
 
