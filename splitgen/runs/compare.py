@@ -2,7 +2,7 @@
 
 All rows share the data, the sizes and class counts, the search over class sides, the recipe, the
 verification and its seeds. For a fair search every row may also put all classes on one side, which is
-what baselines that look within classes expect.
+what baselines that look within classes expect, unless the sides are drawn at random.
 """
 
 from __future__ import annotations
@@ -31,9 +31,8 @@ from splitgen.runs.split import (
     SearchOutcome,
     build_split,
     find_best,
-    find_cuts,
+    find_more_cuts,
     make_search_space,
-    one_side,
     run_search,
     tell_found,
 )
@@ -70,7 +69,7 @@ def compare(run: Run, given: Sequence[Path] = ()) -> None:
     `SettingError` for one of another target.
     """
     splits = {str(path): read_given(run, path) for path in given}
-    cuts = [*find_cuts(run), one_side(run)]
+    cuts = find_more_cuts(run)
     rows = [judge_row(run, name, split, 0.0) for name, split in splits.items()]
     rows += [compare_way(run, name, cuts) for name in list_ways(run)]
     rows.append(compare_discovered(run, cuts))

@@ -29,8 +29,8 @@ from splitgen.search.candidates import (
 )
 from splitgen.search.rounds import Runner, choose_starts, refine_by_rounds
 from splitgen.search.sharpening import count_sharpening_fits, sharpen_candidates
-from splitgen.search.sides import binary_sides, cut_classes, measure_confusion
-from splitgen.settings.stages import SharpeningConfig
+from splitgen.search.sides import binary_sides, cut_classes, draw_sides, measure_confusion
+from splitgen.settings.stages import RANDOM, SharpeningConfig
 from splitgen.settings.stop import Stop
 from splitgen.splits.grouping import describe_kept
 from splitgen.splits.provenance import DISCOVERED, Provenance
@@ -73,7 +73,7 @@ def run_split(run: Run, tasks: SavedTasks) -> Split:
     start = time.monotonic()
     bound_search(run, tasks)
     space = make_search_space(run, tasks.margins)
-    cuts = find_cuts(run) if tasks.way == DISCOVERED else [*find_cuts(run), one_side(run)]
+    cuts = find_cuts(run) if tasks.way == DISCOVERED else find_more_cuts(run)
     outcome = find_best(run, space, tasks, cuts)
     best, found = outcome.best, tell_found(tasks)
     run.timed("split", start)
@@ -130,6 +130,7 @@ def build_split(run: Run, space: SearchSpace, outcome: SearchOutcome, found: Fou
         found.meta_steps,
         outcome.refinement_steps,
         found.agreement,
+        draws_sides(run),
     )
     metadata = {
         "splitgen_version": __version__,
@@ -164,22 +165,31 @@ def make_search_space(run: Run, margins: np.ndarray) -> SearchSpace:
 
 
 def find_cuts(run: Run) -> list[np.ndarray]:
-    """Class sides [C] to try: given by a binary target, else the best cuts of the model's confusion."""
+    """Class sides [C] to try: given by a binary target, drawn, or the best cuts of the model's confusion."""
     config, n_classes = run.config, run.dataset.n_classes
     if run.bench.target.positive_classes is not None:
         return [binary_sides(n_classes, run.bench.target.positive_classes)]
+    if draws_sides(run):
+        return [draw_sides(n_classes, config.seed)]
     return cut_classes(measure_confusion(run.bench), config.search.n_cuts)
 
 
-def one_side(run: Run) -> np.ndarray:
-    """All classes on one side, [C]: what ways that look within classes expect."""
-    return np.ones(run.dataset.n_classes, dtype=np.int64)
+def find_more_cuts(run: Run) -> list[np.ndarray]:
+    """The same, and all classes on one side, which ways that look within classes expect; not where sides are drawn."""
+    cuts = find_cuts(run)
+    return cuts if draws_sides(run) else [*cuts, np.ones(run.dataset.n_classes, dtype=np.int64)]
+
+
+def draws_sides(run: Run) -> bool:
+    """Whether the class sides are drawn: those of a binary target are the target's."""
+    return run.config.search.class_sides == RANDOM and run.bench.target.positive_classes is None
 
 
 def run_search(run: Run, space: SearchSpace, cuts: Sequence[np.ndarray]) -> list[Candidate]:
     """Every task with the class sides given, strongest first."""
     config = run.config.search
-    candidates = list_candidates(space.margins.shape[1], cuts)
+    signs = (1,) if draws_sides(run) else (1, -1)  # as drawn: the other sign is another draw
+    candidates = list_candidates(space.margins.shape[1], cuts, signs)
     with run.screen.progress("search", sum(count_fits(len(candidates), config))) as progress:
         return search_candidates(space, candidates, config, progress.advance)
 

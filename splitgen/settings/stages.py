@@ -26,6 +26,7 @@ from splitgen.settings.presets import (
     fill_defaults,
 )
 
+SEARCHED, RANDOM = "searched", "random"  # ways to come by class sides
 EPOCHS_BY_ROWS = f"{MIN_EPOCHS} to {MAX_EPOCHS}, by the rows trained on"
 
 
@@ -352,6 +353,12 @@ class SelectionConfig:
 class SearchConfig:
     """How the candidates (task, class sides) are compared (docs/method.md, section 6)."""
 
+    class_sides: str = setting(
+        SEARCHED,
+        "which half of the classes is on which side, where the target is the label: `searched`, the best cuts of the"
+        " classes that the target model confuses, or `random`, drawn, as in the paper",
+        option="--class-sides",
+    )
     n_cuts: int = setting(2, "how many of the best class cuts are tried for each task, each with both signs")
     max_trained: int = setting(16, "candidates in the first round; where there are more, a cheap predictor chooses")
     rows: tuple[int, ...] = setting(
@@ -360,6 +367,7 @@ class SearchConfig:
     keep: tuple[int, ...] = setting((3,), "candidates that go on to each next round")
 
     def faults(self) -> Iterator[str]:
+        yield from choice_faults(self, "class_sides", (SEARCHED, RANDOM))
         yield from positive_faults(self, "n_cuts", "max_trained")
         if not self.rows or min(self.rows) < 1:
             yield fault("search rows", list(self.rows), "one or more counts above 0")

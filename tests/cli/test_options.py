@@ -69,6 +69,7 @@ SETTINGS = {
     "test_fraction": ("selection.test_fraction", 0.3),
     "reserve_fraction": ("selection.reserve_fraction", 0.1),
     "validation_fraction": ("selection.validation_fraction", 0.15),
+    "class_sides": ("search.class_sides", "random"),
     "seeds": ("verification.seeds", 6),
 }
 # The options that are settings, command by command: the help and the calls below are held against these.
@@ -83,7 +84,7 @@ FRACTIONS = {"test_fraction", "reserve_fraction", "validation_fraction"}
 TAKEN = {
     "make": set(SETTINGS),
     "compare": set(SETTINGS),
-    "discover": set(SETTINGS) - FRACTIONS - {"refine_steps", "seeds"},
+    "discover": set(SETTINGS) - FRACTIONS - {"refine_steps", "class_sides", "seeds"},
     "split": set(SETTINGS) - {"meta_steps", "tasks", "dim", "meta_gradient", "agreement_networks"},
     "verify": {"dataset", "seed", "seeds", *OF_DATA, *OF_TRAINING},
     "check": {"dataset", "seed", "seeds", *OF_DATA, *OF_TRAINING},
@@ -180,6 +181,7 @@ def told() -> dict[str, str]:
         ("--test-fraction", "0.5"),
         ("--reserve-fraction", "0"),
         ("--validation-fraction", "0"),
+        ("--class-sides", "searched"),
         ("--agreement-networks", AgreementConfig().networks),
         ("--seeds", VerificationConfig().seeds),
         ("--seed", RunConfig().seed),
@@ -261,6 +263,7 @@ def test_a_setting_that_no_command_can_take_is_a_fault_of_the_program():
         ({"target": ""}, "target must be"),
         ({"optimizer": ""}, "optimizer must be one of"),
         ({"agreement_networks": 0}, "agreement networks must be 2 or more"),
+        ({"class_sides": "drawn"}, "class_sides must be one of searched, random, got 'drawn'"),
     ],
 )
 def test_zero_and_empty_text_are_answers_and_not_silence(given, words):

@@ -16,7 +16,17 @@ if TYPE_CHECKING:
 
 
 @takes(
-    settings=("model", "discovery_model", "seed", "data", "training", "refinement", "selection", "verification"),
+    settings=(
+        "model",
+        "discovery_model",
+        "seed",
+        "data",
+        "training",
+        "refinement",
+        "selection",
+        "search",
+        "verification",
+    ),
     call=("budget", "verify_budget", "replay", *OF_RUN),
     recalls=True,
 )
