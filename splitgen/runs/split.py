@@ -36,7 +36,7 @@ from splitgen.splits.grouping import describe_kept
 from splitgen.splits.provenance import DISCOVERED, Provenance
 from splitgen.splits.selection import Selection, advise_alignment, count_parts
 from splitgen.splits.split import Split
-from splitgen.tasks.agreement import binary_task_labels
+from splitgen.tasks.agreement import read_task_labels
 from splitgen.tasks.objectives.failure import RefinementStep
 from splitgen.tasks.problem import pose_problem
 from splitgen.tasks.refinement import Start, start_refinement
@@ -107,7 +107,7 @@ def find_best(run: Run, space: SearchSpace, tasks: SavedTasks, cuts: Sequence[np
 def score_chosen(run: Run, best: Candidate) -> dict[str, Any]:
     """Agreement score of a task that was changed since its discovery: is it still one that networks generalise on?"""
     assert best.own_margins is not None
-    labels = {best.name: binary_task_labels(best.own_margins)}
+    labels = {best.name: read_task_labels(best.own_margins)}
     return dataclasses.asdict(score_tasks(run, labels, "agreement of the chosen")[0])
 
 

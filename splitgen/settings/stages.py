@@ -19,6 +19,7 @@ from splitgen.settings.presets import (
     FEW_POINTS,
     MAX_EPOCHS,
     MAX_IMAGE_SIZE,
+    MAX_TASK_VALUES,
     MIN_EPOCHS,
     REFINEMENT_DEFAULTS,
     SHARPENING_ROUNDS,
@@ -155,10 +156,16 @@ class DiscoveryConfig:
     dim: int | None = setting(
         None,
         "d of the embedding; with d = 1 the uniformity is empty and the class balance keeps a task balanced",
-        "as many as tasks",
+        "as many as tasks, of more than two values twice as many",
         option="--dim",
     )
     n_tasks: int = setting(1, "K, the tasks to discover, at most dim", option="--tasks")
+    task_values: int = setting(
+        2,
+        "V, the values that a task has; of more than two, tasks take two dimensions each, and are neither refined nor"
+        " sharpened",
+        option="--task-values",
+    )
     meta_steps: int | None = setting(
         None,
         "the stop of discovery; left open, a slow machine has fewer, and a budget of time is the only stop",
@@ -206,8 +213,18 @@ class DiscoveryConfig:
         yield from least_faults(self, 1, "dim", "n_tasks", "meta_steps", "inner_steps")
         yield from least_faults(self, 2, "pool_size", "batch_size")
         yield from least_faults(self, 0, "crowding_weight")
-        if self.dim is not None and self.dim < self.n_tasks:
-            yield fault("n_tasks", self.n_tasks, f"at most dim ({self.dim}), as task directions are orthonormal")
+        if not 2 <= self.task_values <= MAX_TASK_VALUES:
+            yield fault("task_values", self.task_values, f"2 to {MAX_TASK_VALUES}")
+        if self.dim is not None and self.dim < self.least_dim:
+            allowed = f"at most dim ({self.dim}), as task directions are orthonormal"
+            if self.task_values > 2:
+                allowed = f"at most half of dim ({self.dim}), as a task of more than two values has a plane of its own"
+            yield fault("n_tasks", self.n_tasks, allowed)
+
+    @property
+    def least_dim(self) -> int:
+        """What the tasks take: a direction each, or, of more than two values, a plane."""
+        return self.n_tasks if self.task_values == 2 else 2 * self.n_tasks
 
     def for_images(self, image_size: int, *, is_timed: bool = False) -> DiscoveryConfig:
         """The same settings with d, T, B, g and the stop filled in for images of that many pixels a side.
@@ -219,7 +236,7 @@ class DiscoveryConfig:
         is_timed: a budget of time is the stop; meta-steps that are open stay so.
         """
         found = fill_defaults(self, DISCOVERY_DEFAULTS, image_size, is_timed)
-        return dataclasses.replace(self, **{**found, "dim": self.n_tasks if self.dim is None else self.dim})
+        return dataclasses.replace(self, **{**found, "dim": self.least_dim if self.dim is None else self.dim})
 
 
 @described

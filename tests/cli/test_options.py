@@ -62,6 +62,7 @@ SETTINGS = {
     "meta_steps": ("discovery.meta_steps", 19),
     "tasks": ("discovery.n_tasks", 3),
     "dim": ("discovery.dim", 5),
+    "task_values": ("discovery.task_values", 3),
     "meta_gradient": ("discovery.meta_gradient", "exact"),
     "refine_steps": ("refinement.meta_steps", 23),
     "agreement_networks": ("agreement.networks", 4),
@@ -85,7 +86,7 @@ TAKEN = {
     "make": set(SETTINGS),
     "compare": set(SETTINGS),
     "discover": set(SETTINGS) - FRACTIONS - {"refine_steps", "class_sides", "seeds"},
-    "split": set(SETTINGS) - {"meta_steps", "tasks", "dim", "meta_gradient", "agreement_networks"},
+    "split": set(SETTINGS) - {"meta_steps", "tasks", "dim", "task_values", "meta_gradient", "agreement_networks"},
     "verify": {"dataset", "seed", "seeds", *OF_DATA, *OF_TRAINING},
     "check": {"dataset", "seed", "seeds", *OF_DATA, *OF_TRAINING},
     "agreement": {"dataset", "model", "seed", "agreement_networks", "target", *OF_DATA, *OF_TRAINING},
@@ -190,7 +191,8 @@ def told() -> dict[str, str]:
         ("--learning-rate", TrainingConfig().learning_rate),
         ("--optimizer", TrainingConfig().optimizer),
         ("--meta-gradient", DiscoveryConfig().meta_gradient),
-        ("--dim", "as many as tasks"),
+        ("--dim", "as many as tasks, of more than two values twice as many"),
+        ("--task-values", "2"),
         ("--root", DataConfig().root),
         ("--part", "train, where there are several"),
         ("--image-column", "found"),
@@ -252,6 +254,10 @@ def test_a_setting_that_no_command_can_take_is_a_fault_of_the_program():
     [
         ({"tasks": 0}, "n_tasks must be 1 or more, got 0"),
         ({"dim": 0}, "dim must be 1 or more, got 0"),
+        ({"task_values": 1}, "task_values must be 2 to 100, got 1"),
+        ({"task_values": 101}, "task_values must be 2 to 100, got 101"),
+        ({"dim": 2, "tasks": 3}, "n_tasks must be at most dim (2), as task directions are orthonormal, got 3"),
+        ({"dim": 5, "tasks": 3, "task_values": 3}, "n_tasks must be at most half of dim (5), as a task of more than"),
         ({"tasks": 1, "dim": 0}, "dim must be 1 or more, got 0"),
         ({"meta_steps": 0}, "meta_steps must be 1 or more, got 0"),
         ({"epochs": 0}, "epochs must be 1 or more, got 0"),
@@ -332,8 +338,12 @@ def test_every_option_that_is_a_setting_reaches_the_settings(choose, command, na
 
 
 def test_the_dimensions_follow_the_tasks_that_are_asked_for(choose):
-    assert choose("make", "--tasks", "3").discovery.dim == 3
+    Path("mine.toml").write_text("[discovery]\ndim = 2\n")
+    for given in ((), ("--config", "mine.toml")):
+        assert choose("make", "--tasks", "3", *given).discovery.for_images(28).dim == 3
+        assert choose("make", "--tasks", "3", "--task-values", "4", *given).discovery.for_images(28).dim == 6
     assert choose("make", "--tasks", "3", "--dim", "4").discovery.dim == 4
+    assert choose("make", "--config", "mine.toml").discovery.dim == 2
 
 
 def test_what_a_file_recorded_lies_below_the_command_line_for_verify_by_one_model(choose):
