@@ -21,8 +21,6 @@ def collect_settings(given: Mapping[str, Any]) -> dict[str, Any]:
         if setting.parameter is not None:
             table = settings.setdefault(setting.table, {}) if setting.table else settings
             table[setting.name] = given.get(setting.parameter)
-    if given.get("tasks") is not None and given.get("dim") is None:
-        settings["discovery"]["dim"] = given["tasks"]
     return settings
 
 
@@ -45,7 +43,10 @@ def choose_settings(given: Mapping[str, Any], below: Mapping[str, Any] | None) -
     from_file = read_toml(given["config"]) if given["config"] is not None else {}
     of_user = merge_settings(from_file, collect_settings(given))
     recorded, unknown = drop_unknown(below or {})
-    return ChosenSettings(build_config(put_above(recorded, of_user)), list_named(of_user), unknown)
+    merged = put_above(recorded, of_user)
+    if given.get("tasks") is not None and given.get("dim") is None:
+        merged["discovery"].pop("dim", None)  # it follows the tasks
+    return ChosenSettings(build_config(merged), list_named(of_user), unknown)
 
 
 def list_named(settings: Mapping[str, Any]) -> frozenset[str]:

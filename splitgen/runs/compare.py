@@ -2,7 +2,7 @@
 
 All rows share the data, the sizes and class counts, the search over class sides, the recipe, the
 verification and its seeds. For a fair search every row may also put all classes on one side, which is
-what baselines that look within classes expect.
+what baselines that look within classes expect, unless the sides are drawn at random.
 """
 
 from __future__ import annotations
@@ -33,9 +33,8 @@ from splitgen.runs.split import (
     SearchOutcome,
     build_split,
     find_best,
-    find_cuts,
+    find_more_cuts,
     make_search_space,
-    one_side,
     run_search,
     tell_found,
 )
@@ -72,7 +71,7 @@ def compare(run: Run, given: Mapping[str, Split] | None = None) -> None:
     splits = given or {}
     for name, split in splits.items():
         note_sizes(run, name, split)
-    cuts = [*find_cuts(run), one_side(run)]
+    cuts = find_more_cuts(run)
     rows = [judge_row(run, name, split, 0.0) for name, split in splits.items()]
     rows += [compare_way(run, name, cuts) for name in list_ways(run)]
     rows.append(compare_discovered(run, cuts))

@@ -37,6 +37,7 @@ def tell_origin(split: Split) -> list[str]:
     signs = "".join("+" if side > 0 else "-" for side in sides[:MAX_SIGNS])
     if len(sides) > MAX_SIGNS:
         signs += f" and {len(sides) - MAX_SIGNS} more"
+    signs += " drawn at random" if origin.sides_drawn else ""
     way = "" if origin.way == DISCOVERED else f" of {origin.way}"
     rule = "rule equality; " if find_rule(split) == EQUALITY else ""
     return [

@@ -20,7 +20,7 @@ from sklearn.linear_model import RidgeClassifier
 from splitgen.models.bench import Bench
 from splitgen.parallel import map_threads
 from splitgen.random import stream_generator, stream_seed
-from splitgen.settings.stages import SearchConfig, SelectionConfig
+from splitgen.settings.stages import RANDOM, SearchConfig, SelectionConfig
 from splitgen.splits.scores import score_datapoints
 from splitgen.splits.selection import EmptyPartError, Selection, select_split
 
@@ -81,19 +81,16 @@ class SearchSpace:
     selection: SelectionConfig
 
 
-def list_candidates(n_tasks: int, cuts: Sequence[np.ndarray]) -> list[Candidate]:
+def list_candidates(n_tasks: int, cuts: Sequence[np.ndarray], signs: Sequence[int] = (1, -1)) -> list[Candidate]:
     """Every task with every cut and both signs: train and test exchanged is another split."""
     return [
-        Candidate(task, tuple(int(s) for s in sign * cut))
-        for task in range(n_tasks)
-        for cut in cuts
-        for sign in (1, -1)
+        Candidate(task, tuple(int(s) for s in sign * cut)) for task in range(n_tasks) for cut in cuts for sign in signs
     ]
 
 
 def count_candidates(n_tasks: int, config: SearchConfig) -> int:
-    """How many `list_candidates` gives for the cuts that are tried."""
-    return 2 * config.n_cuts * n_tasks
+    """How many `list_candidates` gives for the cuts that are tried; of sides that are drawn, one for each task."""
+    return n_tasks if config.class_sides == RANDOM else 2 * config.n_cuts * n_tasks
 
 
 def count_fits(n_candidates: int, config: SearchConfig) -> list[int]:

@@ -23,6 +23,7 @@ from splitgen.settings.presets import (
     LEARNING_RATES,
     MAX_EPOCHS,
     MAX_IMAGE_SIZE,
+    MAX_TASK_VALUES,
     MIN_EPOCHS,
     PLAIN,
     REFINEMENT_DEFAULTS,
@@ -36,6 +37,7 @@ from splitgen.settings.presets import (
 )
 
 HALVES, EQUALITY = "halves", "equality"  # rules by which a class is parted
+SEARCHED, RANDOM = "searched", "random"  # ways to come by class sides
 EPOCHS_BY_ROWS = f"{MIN_EPOCHS} to {MAX_EPOCHS}, by the rows trained on"
 
 
@@ -223,10 +225,16 @@ class DiscoveryConfig:
     dim: int | None = setting(
         None,
         "d of the embedding; with d = 1 the uniformity is empty and the class balance keeps a task balanced",
-        "as many as tasks",
+        "as many as tasks, of more than two values twice as many",
         option="--dim",
     )
     n_tasks: int = setting(1, "K, the tasks to discover, at most dim", option="--tasks")
+    task_values: int = setting(
+        2,
+        "V, the values that a task has; of more than two, tasks take two dimensions each, and are found and scored by"
+        " `discover` and `agreement`, and make no split",
+        option="--task-values",
+    )
     meta_steps: int | None = setting(
         None,
         "the stop of discovery; left open, a slow machine has fewer, and a budget of time is the only stop",
@@ -286,8 +294,18 @@ class DiscoveryConfig:
         yield from least_faults(self, 0, "crowding_weight")
         if self.trunk is None and self.trunk_weights is not None:
             yield fault("trunk_weights", self.trunk_weights, "given together with trunk, the model that they are of")
-        if self.dim is not None and self.dim < self.n_tasks:
-            yield fault("n_tasks", self.n_tasks, f"at most dim ({self.dim}), as task directions are orthonormal")
+        if not 2 <= self.task_values <= MAX_TASK_VALUES:
+            yield fault("task_values", self.task_values, f"2 to {MAX_TASK_VALUES}")
+        if self.dim is not None and self.dim < self.least_dim:
+            allowed = f"at most dim ({self.dim}), as task directions are orthonormal"
+            if self.task_values > 2:
+                allowed = f"at most half of dim ({self.dim}), as a task of more than two values has a plane of its own"
+            yield fault("n_tasks", self.n_tasks, allowed)
+
+    @property
+    def least_dim(self) -> int:
+        """What the tasks take: a direction each, or, of more than two values, a plane."""
+        return self.n_tasks if self.task_values == 2 else 2 * self.n_tasks
 
     def for_images(self, image_size: int, *, is_timed: bool = False) -> DiscoveryConfig:
         """The same settings with d, T, B, g and the stop filled in for images of that many pixels a side.
@@ -299,7 +317,7 @@ class DiscoveryConfig:
         is_timed: a budget of time is the stop; meta-steps that are open stay so.
         """
         found = fill_defaults(self, DISCOVERY_DEFAULTS, image_size, is_timed)
-        return dataclasses.replace(self, **{**found, "dim": self.n_tasks if self.dim is None else self.dim})
+        return dataclasses.replace(self, **{**found, "dim": self.least_dim if self.dim is None else self.dim})
 
 
 @described
@@ -442,6 +460,12 @@ class SelectionConfig:
 class SearchConfig:
     """How the candidates (task, class sides) are compared (docs/method.md, section 6)."""
 
+    class_sides: str = setting(
+        SEARCHED,
+        "which half of the classes is on which side, where the target is the label: `searched`, the best cuts of the"
+        " classes that the target model confuses, or `random`, drawn, as in the paper",
+        option="--class-sides",
+    )
     task: int | None = setting(
         None,
         "the one task that the split is made of, by its number; refinement begins no new ones then",
@@ -456,6 +480,7 @@ class SearchConfig:
     keep: tuple[int, ...] = setting((3,), "candidates that go on to each next round")
 
     def faults(self) -> Iterator[str]:
+        yield from choice_faults(self, "class_sides", (SEARCHED, RANDOM))
         yield from positive_faults(self, "n_cuts", "max_trained")
         yield from least_faults(self, 0, "task")
         if not self.rows or min(self.rows) < 1:

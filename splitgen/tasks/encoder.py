@@ -12,7 +12,7 @@ from splitgen.errors import SettingError
 from splitgen.models.bench import Bench
 from splitgen.settings.presets import settled
 from splitgen.settings.stages import DiscoveryConfig
-from splitgen.tasks.heads import HEADS
+from splitgen.tasks.heads import BINARY, FAN, HEADS
 from splitgen.tasks.terms import class_means
 from splitgen.tasks.trunks import SCORING_CHUNK, TRUNKS, FrozenTrunk, freeze_trunk, reestimate_batch_norm
 
@@ -42,13 +42,14 @@ class TaskEncoder(nn.Module):
         centring: str,
         n_classes: int,
         trunk: str | FrozenTrunk = "conv",
-        head: str = "binary",
+        head: str = BINARY,
+        n_values: int = 2,
     ) -> None:
         super().__init__()
         n_features = trunk.n_features if isinstance(trunk, FrozenTrunk) else 4 * width
         self.trunk = trunk if isinstance(trunk, FrozenTrunk) else TRUNKS[trunk](in_channels, image_size, width)
         self.projection = nn.Linear(n_features, dim, bias=False)
-        self.centring, self.n_classes, self.head = centring, n_classes, HEADS[head]
+        self.centring, self.n_classes, self.head = centring, n_classes, HEADS[head](n_values)
         self.register_buffer("directions", self.head.draw_directions(n_tasks, dim))
 
     def forward(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -66,7 +67,7 @@ class TaskEncoder(nn.Module):
         return standardized
 
     def margins(self, embeddings: torch.Tensor) -> torch.Tensor:
-        """Task margins m [N, K] of embeddings [N, d]."""
+        """Task margins m [N, K], or [N, K, V] of a fan, of embeddings [N, d]."""
         return self.head.read_margins(embeddings, self.directions)
 
     def keep_task(self, task: int) -> TaskEncoder:
@@ -85,8 +86,9 @@ def load_encoder(bench: Bench, config: DiscoveryConfig, state: Mapping[str, torc
         encoder.load_state_dict(dict(state))
     except RuntimeError as error:
         raise SettingError(
-            f"the saved encoder is not one of dim {config.dim}, n_tasks {config.n_tasks} and encoder_width "
-            f"{config.encoder_width} for these images; give the settings that the tasks were discovered with"
+            f"the saved encoder is not one of dim {config.dim}, n_tasks {config.n_tasks}, task_values "
+            f"{config.task_values} and encoder_width {config.encoder_width} for these images; give the settings that "
+            "the tasks were discovered with"
         ) from error
     return encoder
 
@@ -108,6 +110,8 @@ def build_encoder(bench: Bench, config: DiscoveryConfig) -> TaskEncoder:
         centring=config.centring,
         n_classes=bench.n_classes,
         trunk=trunk,
+        head=BINARY if config.task_values == 2 else FAN,
+        n_values=config.task_values,
     )
     return encoder.to(bench.device).to(memory_format=torch.channels_last).train()
 
@@ -133,7 +137,7 @@ def copy_state(encoder: TaskEncoder) -> dict[str, torch.Tensor]:
 
 @torch.no_grad()
 def score_margins(encoder: TaskEncoder, bench: Bench) -> torch.Tensor:
-    """Task margins of a whole dataset, [N, K], on the CPU.
+    """Task margins of a whole dataset, [N, K] or [N, K, V], on the CPU.
 
     Batch-norm statistics are re-estimated over the data in its own order first, and the projection
     is standardised over all N rows, so that a datapoint's margin does not depend on its neighbours.

@@ -54,6 +54,15 @@ def test_the_first_forty_classes_are_shown_and_a_line_says_how_many_more(capsys,
     assert f"and {n_classes - 20} more" in printed
 
 
+def test_class_sides_that_were_drawn_are_shown_as_such(capsys):
+    split = make_split(10, 200)
+    print_split(Screen(), split.with_metadata(class_sides=[1, -1] * 5, sides_drawn=True))
+    print_split(Screen(), split.with_metadata(class_sides=[1, -1] * 5))
+    drawn, searched = [line for line in capsys.readouterr().out.splitlines() if "class sides" in line]
+    assert drawn == f"{searched} drawn at random"
+    assert searched.endswith("class sides +-+-+-+-+-")
+
+
 def show_alone(path) -> float:
     """Seconds of CPU of the command in a process of its own."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime

@@ -31,7 +31,9 @@ def compare(
 
     def read_splits(bench: Bench, config: RunConfig) -> None:
         from splitgen.runs.compare import read_given
+        from splitgen.runs.split import check_task_values
 
+        check_task_values(config.discovery.task_values)
         if config.selection.rule == EQUALITY:
             raise SettingError(
                 "compare sets splits of equal sizes beside each other; give --rule halves, or leave it out"

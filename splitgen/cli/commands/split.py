@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     settings=(
         *("model", "discovery_model", "weights", "freeze", "seed"),
         *("data", "training", "discovery.trunk", "discovery.trunk_weights"),
-        *("refinement", "selection", "search.task", "verification"),
+        *("refinement", "selection", "search", "verification"),
     ),
     call=("budget", "verify_budget", "replay", *OF_RUN),
     recalls=True,
