@@ -44,7 +44,8 @@ def find_not_whole(array: np.ndarray, allow_booleans: bool) -> np.ndarray:
     if kind == "O":
         return np.array([not is_whole(value, allow_booleans) for value in array], dtype=bool)
     if kind == "f":
-        return np.asarray(~np.isfinite(array) | (array != np.floor(array)), dtype=bool)
+        with np.errstate(invalid="ignore"):  # of a signalling NaN
+            return np.asarray(~np.isfinite(array) | (array != np.floor(array)), dtype=bool)
     return np.full(len(array), kind not in ("iub" if allow_booleans else "iu"))
 
 
