@@ -50,6 +50,11 @@ TASK_ROWS = [
     ("margins of bytes", fill("task_0", b"x"), "column 'task_0' has values that are no numbers"),
     ("margins of truths", fill("task_0", True), "column 'task_0' has values that are no numbers"),
     ("NaN margins", put("task_0", 3, np.nan), "column 'task_0' has values that are no numbers"),
+    (
+        "margins of NaN that signals",
+        lambda f: f.assign(task_0=np.full(240, 0x7F800001, np.uint32).view("f4")),
+        "no numbers",
+    ),
     ("infinite margins", put("task_0", 3, -np.inf), "column 'task_0' has values that are no numbers"),
     (
         "margins beyond float32",
