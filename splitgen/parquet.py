@@ -127,9 +127,10 @@ def read_parquet(path: Path) -> tuple[pd.DataFrame, dict[str, Any] | None]:
 def to_frame(table: pa.Table) -> pd.DataFrame:
     """The columns as they are stored, whatever pandas noted of them. Raises `ValueError`."""
     try:
+        table.validate(full=True)  # pandas would find texts that are no UTF-8 where somebody looks at them
         frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
-    except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise ValueError(f"its columns cannot be read ({str(error).splitlines()[0]})") from error
+    except (pa.ArrowException, ValueError, LookupError, TypeError) as error:  # the latter of pandas: unknown time zones
+        raise ValueError(f"its columns cannot be read ({' '.join(str(error).split())})") from error
     return frame
 
 

@@ -1,4 +1,4 @@
-"""Whole numbers out of columns and arrays that others made: nothing is cut off, and nothing wraps around."""
+"""Numbers out of columns and arrays that others made: nothing is cut off, and nothing wraps around."""
 
 from __future__ import annotations
 
@@ -38,13 +38,22 @@ def to_whole(values: Any, low: int, high: int, allow_booleans: bool = False) -> 
     return array.astype(np.int64)
 
 
+def to_reals(values: np.ndarray) -> np.ndarray | None:
+    """Numbers [n] as float64 [n], NaN and infinity among them; None where the values are no numbers."""
+    if values.dtype.kind not in "iuf":
+        return None
+    with np.errstate(invalid="ignore"):  # of a signalling NaN
+        return values.astype(np.float64)
+
+
 def find_not_whole(array: np.ndarray, allow_booleans: bool) -> np.ndarray:
     """Which values are no whole numbers, bool [n]."""
     kind = array.dtype.kind
     if kind == "O":
         return np.array([not is_whole(value, allow_booleans) for value in array], dtype=bool)
     if kind == "f":
-        return np.asarray(~np.isfinite(array) | (array != np.floor(array)), dtype=bool)
+        with np.errstate(invalid="ignore"):  # of a signalling NaN
+            return np.asarray(~np.isfinite(array) | (array != np.floor(array)), dtype=bool)
     return np.full(len(array), kind not in ("iub" if allow_booleans else "iu"))
 
 

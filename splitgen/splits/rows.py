@@ -14,7 +14,7 @@ from splitgen.errors import RowsError, SplitFileError
 from splitgen.settings.faults import show_value
 from splitgen.shapes import IndexShape, find_misfit
 from splitgen.splits.provenance import IMPORTED, read_way
-from splitgen.whole import NotWholeError, to_whole
+from splitgen.whole import NotWholeError, to_reals, to_whole
 
 AGAIN = "make the split again"
 LABEL = "label"
@@ -145,9 +145,8 @@ def check_classes(path: str, labels: np.ndarray, metadata: Mapping[str, Any]) ->
 
 def check_reals(path: str, column: pd.Series[Any], may_lack: bool) -> None:
     """Numbers that float32 holds; where they may lack, NaN as well. Raises `RowsError`."""
-    if getattr(column.dtype, "kind", "O") not in "iuf":
+    values = to_reals(column.to_numpy())
+    if values is None:
         raise RowsError(path, f"column '{column.name}' has values that are no numbers", AGAIN)
-    with np.errstate(over="ignore"):
-        values = column.to_numpy(np.float32)
-    if not (np.isfinite(values) | (np.isnan(values) & may_lack)).all():
+    if not ((np.abs(values) <= np.finfo(np.float32).max) | (np.isnan(values) & may_lack)).all():
         raise RowsError(path, f"column '{column.name}' has values that are NaN or infinite", AGAIN)

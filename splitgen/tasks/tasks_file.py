@@ -20,7 +20,7 @@ from splitgen.errors import TasksFileError
 from splitgen.parquet import read_parquet, replacing, write_parquet
 from splitgen.shapes import TasksShape, find_misfit
 from splitgen.tasks.found import count_values
-from splitgen.whole import NotWholeError, to_whole
+from splitgen.whole import NotWholeError, to_reals, to_whole
 
 TASKS_SCHEMA_VERSION = 1
 VALUES_SCHEMA_VERSION = 2  # of tasks of more than two values, which have a column for each; else as version 1
@@ -134,8 +134,8 @@ def read_margins(path: str, frame: pd.DataFrame) -> np.ndarray:
         problem = f"its rows are not those of a dataset in order (row {differs[0]} has the index {index[differs[0]]})"
         raise TasksFileError(path, problem, remedy)
     for name in columns:
-        is_number = getattr(frame[name].dtype, "kind", "O") in "iuf"
-        if not is_number or not (np.abs(frame[name].to_numpy(np.float64)) <= LARGEST).all():
+        margins = to_reals(frame[name].to_numpy())
+        if margins is None or not (np.abs(margins) <= LARGEST).all():
             raise TasksFileError(path, f"column '{name}' has values that are no numbers, or too large", remedy)
     return frame[columns].to_numpy(np.float32)
 

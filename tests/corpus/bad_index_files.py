@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import json
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from bad_case import (
     DROP,
     Case,
@@ -22,7 +28,21 @@ from bad_case import (
     write_table,
 )
 
+
+def fill_bits(column: str, bits: int) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """A column of the float that these 64 bits are."""
+    return lambda frame: frame.assign(**{column: np.full(len(frame), bits, np.uint64).view(np.float64)})
+
+
+def break_texts(folder: Path) -> None:
+    """Ids that are no UTF-8, though Parquet says that they are text."""
+    table = pq.read_table(folder / "run/split.parquet")
+    texts = pa.array([b"\xff%d" % row for row in range(table.num_rows)]).view(pa.string())
+    pq.write_table(table.set_column(1, "id", texts), folder / "run/split.parquet")
+
+
 ROWS = [
+    ("an index of NaN that signals", fill_bits("index", 0x7FF0000000000001), "column 'index' has nan in row 0"),
     ("labels of text", fill("label", "1"), "column 'label' has '1' in row 0"),
     ("labels that are lists", fill("label", [1]), "column 'label' has"),
     ("labels that are objects", fill("label", {"a": 1}), "column 'label' has"),
@@ -170,6 +190,7 @@ def tell(value: object) -> str:
 
 
 CASES = [
+    Case("texts that are no UTF-8", break_texts, "show run", "its columns cannot be read"),
     Case("no file", nothing, "show gone.parquet", "split file 'gone.parquet': cannot be read"),
     Case("a folder without a split", delete("run/split.parquet"), "show run", "cannot be read"),
     Case("text", write("run/split.parquet", "hello"), "show run", "not a Parquet file"),
@@ -191,7 +212,7 @@ CASES = [
     Case("deep metadata", write_note(nest(100_000).encode()), "show run", "nested"),
     Case(
         "deep settings in metadata",
-        change_note("config", {"x": __import__("json").loads(nest(900))}),
+        change_note("config", {"x": json.loads(nest(900))}),
         "show run --json",
         "nested",
     ),

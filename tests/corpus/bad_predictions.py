@@ -26,8 +26,9 @@ def control(name: str, words: str, *lines: str) -> Case:
     return Case(name, write_lines("bad.csv", *lines), line, words, 3)
 
 
-ZEROS = [0] * 240
+NOWHERE = pa.array([0], pa.timestamp("ns", "Nowhere/City"))
 CASES = [
+    table("a time zone that is none", "its columns cannot be read", index=NOWHERE, prediction=[0]),
     Case("no file", nothing, CHECK.format("gone.csv"), "cannot be read", 3),
     Case("a folder", nothing, CHECK.format("pictures"), "cannot be read", 3),
     Case("an npz", nothing, CHECK.format("digits.npz"), "zip archive", 3),

@@ -50,6 +50,11 @@ TASK_ROWS = [
     ("margins of bytes", fill("task_0", b"x"), "column 'task_0' has values that are no numbers"),
     ("margins of truths", fill("task_0", True), "column 'task_0' has values that are no numbers"),
     ("NaN margins", put("task_0", 3, np.nan), "column 'task_0' has values that are no numbers"),
+    (
+        "margins of NaN that signals",
+        lambda f: f.assign(task_0=np.full(240, 0x7F800001, np.uint32).view("f4")),
+        "no numbers",
+    ),
     ("infinite margins", put("task_0", 3, -np.inf), "column 'task_0' has values that are no numbers"),
     (
         "margins beyond float32",
@@ -58,7 +63,7 @@ TASK_ROWS = [
     ),
 ]
 TASK_NOTES = [
-    ("tasks_schema_version", 2, "no tasks of schema version 1"),
+    ("tasks_schema_version", 3, "no tasks of schema version 1"),
     ("tasks_schema_version", True, "'tasks_schema_version' should be a valid integer, but is True"),
     ("meta_steps", "many", "'meta_steps'"),
     ("agreement", 3, "'agreement'"),
