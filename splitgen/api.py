@@ -8,13 +8,15 @@ from typing import Any
 
 from splitgen.data.dataset import ImageDataset
 from splitgen.data.sources.registry import open_dataset
+from splitgen.models.bench import Bench
 from splitgen.models.registry import ModelFactory, find_model, start_model
-from splitgen.models.trunk import find_trunk
 from splitgen.runs import stages
 from splitgen.runs.run import Run, open_run
+from splitgen.runs.split import check_task_values
 from splitgen.screen.console import Screen
 from splitgen.settings.faults import check
 from splitgen.settings.stages import DataConfig, RunConfig
+from splitgen.tasks.trunks import check_trunk
 from splitgen.tasks.ways.registry import choose_way
 
 
@@ -69,10 +71,16 @@ def make(
         verify_seconds=verify_seconds,
         dataset=opened,
         discovery_model=None if config.discovery_model is None else find_model(config.discovery_model),
-        trunk=find_trunk(config),
+        check_more=check_discovery,
     )
     stages.make(run)
     return run
+
+
+def check_discovery(bench: Bench, config: RunConfig) -> None:
+    """Raise what is wrong with the settings of discovery before its work, where a split is to be made."""
+    check_task_values(config.discovery.task_values)
+    check_trunk(bench, config.discovery)
 
 
 def open_given(dataset: ImageDataset | str | Any | None, config: DataConfig) -> tuple[ImageDataset, DataConfig]:

@@ -108,13 +108,13 @@ def check_packing(what: str, packed: int, unpacked: int) -> None:
 def check_packed(path: Path) -> None:
     """`check_packing` of every member, where the file is a zip archive. Raises `OSError` for one that is not there."""
     size = path.stat().st_size
-    if zipfile.is_zipfile(path):
-        try:
+    try:
+        if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 for member in archive.infolist():
                     check_packing(f"'{member.filename}'", min(member.compress_size, size), member.file_size)
-        except zipfile.BadZipFile as error:
-            raise ArchiveError("it is cut short or damaged", "write it again") from error
+    except zipfile.BadZipFile as error:
+        raise ArchiveError("it is cut short or damaged", "write it again") from error
 
 
 def check_memory(what: str, shape: Sequence[int], itemsize: int = 4) -> None:

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from splitgen.archives import check_memory, check_packing
+from splitgen.json_text import JsonError, parse_json
 
 METADATA_KEY = b"splitgen"
 MAX_LINKS = 40  # that a path is followed through, as the kernel does
@@ -81,6 +82,22 @@ def find_output_fault(path: Path) -> str | None:
     return f"'{path}' cannot be written: {problem}; give another path"
 
 
+def find_folder_fault(path: Path) -> str | None:
+    """Why no folder can be made at the path, or written into, in one line; None where it can. Leaves everything as it
+    is."""
+    try:
+        there = next(each for each in (path, *path.absolute().parents) if each.exists())
+    except OSError as error:
+        return f"'{path}' cannot be made: {error.strerror or error}; give another path"
+    if not there.is_dir():
+        problem = f"'{there}' is no folder"
+    elif not os.access(there, os.W_OK | os.X_OK):
+        problem = f"the folder '{there}' may not be written"
+    else:
+        return None
+    return f"'{path}' cannot be made: {problem}; give another path"
+
+
 def current_umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
@@ -104,7 +121,17 @@ def read_parquet(path: Path) -> tuple[pd.DataFrame, dict[str, Any] | None]:
     """
     table = load_table(path)
     text = (table.schema.metadata or {}).get(METADATA_KEY)
-    return table.to_pandas(), None if text is None else parse_metadata(text)
+    return to_frame(table), None if text is None else parse_metadata(text)
+
+
+def to_frame(table: pa.Table) -> pd.DataFrame:
+    """The columns as they are stored, whatever pandas noted of them. Raises `ValueError`."""
+    try:
+        table.validate(full=True)  # pandas would find texts that are no UTF-8 where somebody looks at them
+        frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    except (pa.ArrowException, ValueError, LookupError, TypeError) as error:  # the latter of pandas: unknown time zones
+        raise ValueError(f"its columns cannot be read ({' '.join(str(error).split())})") from error
+    return frame
 
 
 def load_table(path: Path, with_nested: bool = True) -> pa.Table:
@@ -142,9 +169,9 @@ def check_footprint(path: Path) -> None:
 def parse_metadata(text: bytes) -> dict[str, Any]:
     """The JSON object of a file. Raises `ValueError`."""
     try:
-        metadata = json.loads(text)
-    except (ValueError, RecursionError) as error:  # the latter for brackets in brackets in brackets
-        raise ValueError("its splitgen metadata is no JSON") from error
+        metadata = parse_json(text, is_ours=True)
+    except JsonError as error:
+        raise ValueError(f"its splitgen metadata is {error}") from error
     if not isinstance(metadata, dict):
         raise ValueError("its splitgen metadata is no JSON object")
     return metadata

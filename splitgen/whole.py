@@ -1,4 +1,4 @@
-"""Whole numbers out of columns and arrays that others made: nothing is cut off, and nothing wraps around."""
+"""Numbers out of columns and arrays that others made: nothing is cut off, and nothing wraps around."""
 
 from __future__ import annotations
 
@@ -24,14 +24,26 @@ def to_whole(values: Any, low: int, high: int, allow_booleans: bool = False) -> 
     where they are not allowed.
     """
     array = np.asarray(values)
+    if not len(array):  # of no values, the type says nothing
+        return np.zeros(0, dtype=np.int64)
     bad = find_not_whole(array, allow_booleans)
     if bad.any():
         raise NotWholeError(*pick(array, bad), is_whole=False)
+    if array.dtype.kind == "f":  # half floats cannot be compared with what they do not hold
+        array = array.astype(np.float64)
     outside = np.asarray((array < low) | (array >= high), dtype=bool)  # before the cast, which would wrap around
     if outside.any():
         value, position = pick(array, outside)
         raise NotWholeError(int(value), position, is_whole=True)
     return array.astype(np.int64)
+
+
+def to_reals(values: np.ndarray) -> np.ndarray | None:
+    """Numbers [n] as float64 [n], NaN and infinity among them; None where the values are no numbers."""
+    if values.dtype.kind not in "iuf":
+        return None
+    with np.errstate(invalid="ignore"):  # of a signalling NaN
+        return values.astype(np.float64)
 
 
 def find_not_whole(array: np.ndarray, allow_booleans: bool) -> np.ndarray:
@@ -40,7 +52,8 @@ def find_not_whole(array: np.ndarray, allow_booleans: bool) -> np.ndarray:
     if kind == "O":
         return np.array([not is_whole(value, allow_booleans) for value in array], dtype=bool)
     if kind == "f":
-        return np.asarray(~np.isfinite(array) | (array != np.floor(array)), dtype=bool)
+        with np.errstate(invalid="ignore"):  # of a signalling NaN
+            return np.asarray(~np.isfinite(array) | (array != np.floor(array)), dtype=bool)
     return np.full(len(array), kind not in ("iub" if allow_booleans else "iu"))
 
 

@@ -15,9 +15,9 @@ ROOT = Path(splitgen.__file__).parent
 # The house from the ground up: folders and files that stand alone, in floors. A part may import of the floors below,
 # and of its own floor itself alone.
 FLOORS = (
-    {"_version", "errors", "archives", "whole", "strata", "random", "parallel", "claims", "plugins"},
+    {"_version", "errors", "archives", "json_text", "whole", "strata", "random", "parallel", "claims", "plugins"},
     {"settings", "parquet", "ids"},
-    {"tables"},
+    {"tables", "shapes"},
     {"data"},
     {"models", "explain", "splits"},
     {"tasks", "exports", "verification"},
@@ -38,7 +38,7 @@ WORKERS_LOAD = (
     "listings.shards",
     "sources.hf",
 )
-WITHOUT_TORCH = ("splits", "screen", "settings", "parquet", "tables", "cli")
+WITHOUT_TORCH = ("splits", "shapes", "screen", "settings", "parquet", "tables", "cli")
 
 
 def name_part(path: Path) -> str:

@@ -25,7 +25,7 @@ import splitgen
 from splitgen import Bench, SavedTasks
 from splitgen.data.dataset import describe_dataset
 from splitgen.random import stream_generator
-from splitgen.tasks.agreement import binary_task_labels
+from splitgen.tasks.agreement import read_task_labels
 from splitgen.tasks.tasks_file import read_tasks, write_tasks
 from splitgen.tasks.terms import task_similarity
 from splitgen.tasks.ways.registry import WAYS
@@ -58,7 +58,7 @@ class Study:
     def labellings(self, family: str) -> Iterator[Labelling]:
         """All that a family scores: what was discovered for it, human, random and untrained-network tasks."""
         for dim in self.size.dims:
-            labels = binary_task_labels(self.tasks(family, dim))
+            labels = label_tasks(self.tasks(family, dim))
             yield from ((f"discovered, d = {dim}", k, labels[:, k]) for k in range(dim))
         yield from self.human_tasks()
         for k in range(self.size.n_random):
@@ -67,7 +67,7 @@ class Study:
         untrained = WAYS["untrained network"](self.bench(family), WayRequest()).margins
         centred = untrained - np.median(untrained, axis=0)
         for k in range(min(self.size.n_untrained, centred.shape[1])):
-            yield "untrained network", k, binary_task_labels(centred[:, k])
+            yield "untrained network", k, read_task_labels(centred[:, k])
 
     def human_tasks(self) -> Iterator[Labelling]:
         """Five classes against the other five."""
@@ -81,6 +81,11 @@ class Study:
         score = splitgen.score_agreement(self.bench(family), labels, self.size.agreement, task=f"{kind} {number}")
         balance = float(min(score.class_balance))
         return {**asdict(score), "class_balance": balance, "model": family, "kind": kind, "number": number}
+
+
+def label_tasks(margins: np.ndarray) -> np.ndarray:
+    """Classes of tasks of two values, int64 [N, K]. margins: [N, K]."""
+    return np.stack([read_task_labels(margins[:, k]) for k in range(margins.shape[1])], axis=1)
 
 
 def tell_step(family: str, dim: int, step: Any) -> None:
@@ -122,7 +127,7 @@ def compare_tasks(study: Study) -> pd.DataFrame:
     human = torch.from_numpy(np.stack([labels for _, _, labels in study.human_tasks()], axis=1))
     for family in study.size.families:
         for dim in study.size.dims:
-            labels = torch.from_numpy(binary_task_labels(study.tasks(family, dim)))
+            labels = torch.from_numpy(label_tasks(study.tasks(family, dim)))
             similarity = task_similarity(torch.cat([labels, human], dim=1)).numpy()
             for a in range(dim):
                 for b in range(similarity.shape[1]):
@@ -141,7 +146,7 @@ def cross_models(study: Study) -> pd.DataFrame:
     def wanted() -> Iterator[tuple[Record, Callable[[], Record]]]:
         for source in study.size.families:
             dim = study.size.dims[0]
-            labels = binary_task_labels(study.tasks(source, dim))
+            labels = label_tasks(study.tasks(source, dim))
             for family in study.size.families:
                 for k in range(study.size.crossed if family != source else 0):
                     key = {"found_for": source, "model": family, "number": k}

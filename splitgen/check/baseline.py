@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 from splitgen.check.judgement import Judgement
 from splitgen.check.thresholds import Outcome
 from splitgen.errors import CheckError
+from splitgen.json_text import parse_json
 
 Z = 1.96  # of a two-sided 95 % interval
 
@@ -38,11 +38,11 @@ def read_baseline(path: Path) -> list[Earlier]:
     """
     remedy = "give what 'check --out' wrote, or the run.json of make, split or verify, of this version"
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = parse_json(path.read_bytes(), is_ours=True)
         earlier = [read_case(case) for case in list_cases(record)]
     except OSError as error:
         raise CheckError(f"baseline '{path}' cannot be read ({error.strerror})", "give an existing file") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckError(f"baseline '{path}' holds no earlier result ({tell_fault(error)})", remedy) from error
     if not earlier:
         raise CheckError(f"baseline '{path}' holds no earlier result (nothing in it was judged)", remedy)
@@ -51,8 +51,6 @@ def read_baseline(path: Path) -> list[Earlier]:
 
 def tell_fault(error: Exception) -> str:
     """What an error says of a file, in one line."""
-    if isinstance(error, RecursionError):
-        return "it is nested too deeply"
     text = f"no {error}" if isinstance(error, KeyError) else str(error)
     return " ".join(text.split())
 

@@ -10,9 +10,13 @@ from splitgen.cli.options import check_repeats, choose_settings, parse_budget, p
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from splitgen.data.dataset import ImageDataset
     from splitgen.models.bench import Bench
     from splitgen.runs.run import Run
+    from splitgen.settings.stages import RunConfig
     from splitgen.store.replay import Replay
+
+    CheckMore = Callable[[Bench, RunConfig], object]
 
 
 def read_replay(command: str, given: dict[str, Any]) -> Replay | None:
@@ -25,16 +29,32 @@ def read_replay(command: str, given: dict[str, Any]) -> Replay | None:
     return recall_replay(given["replay"], command)
 
 
+def check_trunk_first(check_more: CheckMore | None) -> CheckMore:
+    """What else is checked before the work, after a frozen trunk."""
+
+    def check(bench: Bench, config: RunConfig) -> None:
+        from splitgen.tasks.trunks import check_trunk
+
+        check_trunk(bench, config.discovery)
+        if check_more is not None:
+            check_more(bench, config)
+
+    return check
+
+
 def open_new_run(
     command: str,
     given: dict[str, Any],
     below: dict[str, Any] | None = None,
     default_out: bool = True,
-    check_more: Callable[[Bench], object] | None = None,
+    check_more: CheckMore | None = None,
+    dataset: ImageDataset | None = None,
 ) -> Run:
-    """Settings from file and command line, checked; then dataset, model, what `check_more` reads, and out folder."""
+    """Settings from file and command line, checked; then dataset, model, what `check_more` reads, and out folder.
+
+    dataset: that of the settings, where it is open already.
+    """
     from splitgen.models.registry import choose_model, start_model
-    from splitgen.models.trunk import find_trunk
     from splitgen.runs.run import open_run
     from splitgen.screen.console import Screen, tell_unknown
     from splitgen.splits.provenance import DISCOVERED
@@ -53,7 +73,9 @@ def open_new_run(
     if config.discovery_model is not None and "discovery_model" in given:  # else the command finds no tasks
         is_named = "discovery_model" in chosen.named
         finder = choose_model(config.discovery_model, is_named=is_named, option="--discovery-model")
-    trunk = find_trunk(config, is_named="discovery.trunk" in chosen.named) if "trunk" in given else None
+    if config.discovery.trunk is not None and "trunk" in given:
+        choose_model(config.discovery.trunk, is_named="discovery.trunk" in chosen.named, option="--trunk")
+        check_more = check_trunk_first(check_more)
     labels = given.get("labels")
     named = given.get("tasks_from") or (None if replay is None else replay.way)
     way = choose_way(named, labels) if "tasks_from" in given else DISCOVERED
@@ -70,8 +92,8 @@ def open_new_run(
         verify_seconds=parse_budget(given.get("verify_budget"), "verify-budget"),
         default_out=default_out,
         discovery_model=finder,
-        trunk=trunk,
         check_more=check_more,
+        dataset=dataset,
         chosen=None if replay is None else replay.chosen,
     )
     run.record["command_line"] = ["splitgen", *sys.argv[1:]]

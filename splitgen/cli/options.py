@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,11 @@ from splitgen.settings.catalogue import all_settings
 from splitgen.settings.layers import build_config, drop_unknown, merge_settings, parse_duration, put_above, read_toml
 from splitgen.settings.stages import RunConfig
 
-NAMES_OF_CODE = ("model", "discovery_model", "discovery.trunk")  # maybe; a user's is run only where the user names it
+MOST_THREADS = 4096  # of any machine; torch counts no further than 32 bits
+
+
+# Maybe: a user's own callable, which is imported only where the user names it, on each call.
+NAMES_OF_CODE = ("model", "discovery_model", "discovery.trunk")
 
 
 def collect_settings(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -21,8 +25,6 @@ def collect_settings(given: Mapping[str, Any]) -> dict[str, Any]:
         if setting.parameter is not None:
             table = settings.setdefault(setting.table, {}) if setting.table else settings
             table[setting.name] = given.get(setting.parameter)
-    if given.get("tasks") is not None and given.get("dim") is None:
-        settings["discovery"]["dim"] = given["tasks"]
     return settings
 
 
@@ -30,8 +32,9 @@ def collect_settings(given: Mapping[str, Any]) -> dict[str, Any]:
 class ChosenSettings:
     """The settings of a command, and what a user said of them.
 
-    config: all, checked. named: the places of what the command line or the TOML file says, and not only a file that
-        records an earlier run. unknown: recorded settings that this version does not know, and leaves out.
+    config: all, checked. named: what the command line or the TOML file says, as in "model" and "discovery.trunk", and
+        not only a file that records an earlier run. unknown: recorded settings that this version does not know, and
+        leaves out.
     """
 
     config: RunConfig
@@ -44,16 +47,16 @@ def choose_settings(given: Mapping[str, Any], below: Mapping[str, Any] | None) -
     from_file = read_toml(given["config"]) if given["config"] is not None else {}
     of_user = merge_settings(from_file, collect_settings(given))
     recorded, unknown = drop_unknown(below or {})
-    return ChosenSettings(build_config(put_above(recorded, of_user)), frozenset(list_places(of_user)), unknown)
+    merged = put_above(recorded, of_user)
+    if given.get("tasks") is not None and given.get("dim") is None:
+        merged["discovery"].pop("dim", None)  # it follows the tasks
+    return ChosenSettings(build_config(merged), list_named(of_user), unknown)
 
 
-def list_places(settings: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """The names of nested settings, with those of their tables: `model`, `discovery.trunk`."""
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from list_places(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}"
+def list_named(settings: Mapping[str, Any]) -> frozenset[str]:
+    """Tables and settings by their dotted names."""
+    inner = (f"{table}.{name}" for table, values in settings.items() if isinstance(values, Mapping) for name in values)
+    return frozenset([*settings, *inner])
 
 
 def check_repeats(given: Mapping[str, Any]) -> None:
@@ -82,8 +85,8 @@ def pick_device(name: str, threads: int | None) -> str:
     if name not in ("auto", "cpu", "cuda"):
         raise SettingError(f"device must be one of auto, cpu, cuda, got {name!r}")
     if threads is not None:
-        if threads < 1:
-            raise SettingError(f"threads must be 1 or more, got {threads}")
+        if not 1 <= threads <= MOST_THREADS:
+            raise SettingError(f"threads must be 1 or more, up to {MOST_THREADS}, got {threads}")
         torch.set_num_threads(threads)
     if name == "cuda" and not torch.cuda.is_available():
         raise SettingError("device cuda was asked for, torch finds none; use --device cpu")

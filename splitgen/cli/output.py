@@ -20,6 +20,15 @@ def check_output(path: Path) -> None:
         raise SettingError(fault)
 
 
+def check_folder(path: Path) -> None:
+    """Raise `SettingError` before the work where a folder could not be made, or written into."""
+    from splitgen.parquet import find_folder_fault
+
+    fault = find_folder_fault(path)
+    if fault is not None:
+        raise SettingError(fault)
+
+
 def print_json(wanted: bool, record: dict[str, Any]) -> None:
     if wanted:
         typer.echo(json.dumps(record, indent=2, allow_nan=False))

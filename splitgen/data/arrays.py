@@ -27,7 +27,8 @@ def to_channels_first(source: str, images: np.ndarray) -> torch.Tensor:
             raise SourceError(source, problem, "crop or pad them to another size than the number of channels")
         images = images.transpose(0, 3, 1, 2) if place == LAST else images
     kind = np.uint8 if images.dtype == np.uint8 else np.float32
-    return torch.from_numpy(np.array(images, dtype=kind, order="C"))  # a copy: the source stays as it is
+    with np.errstate(over="ignore"):  # pixels that become infinite are found with all others that are
+        return torch.from_numpy(np.array(images, dtype=kind, order="C"))  # a copy: the source stays as it is
 
 
 def find_channels(shape: Sequence[int]) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import os
 import re
 import shutil
 import tempfile
@@ -34,6 +35,7 @@ class Export:
     attributes: int64 [N] of an attribute that some formats record for each row; without one, the side of the
         discovered task.
     follow_links: copy the bytes of images that links in `images` point to outside of it, too.
+    layout, partition: of CelebA's partition file, which numbers parts have and whose rows it has.
     """
 
     consumer: str
@@ -42,6 +44,8 @@ class Export:
     images: Path | None = None
     attributes: np.ndarray | None = None
     follow_links: bool = False
+    layout: str = "official"
+    partition: Path | None = None
 
     @property
     def attribute_values(self) -> np.ndarray:
@@ -63,7 +67,7 @@ class Export:
             raise ExportError(self.consumer, "it needs the images' files", "give --images FOLDER, the root of the ids")
         paths = [find_spelling(self.images, key) for key in self.split.ids]
         for path in paths:
-            if path.is_absolute() or ".." in path.parts or not (self.images / path).is_file():
+            if path.is_absolute() or ".." in path.parts or not os.path.isfile(self.images / path):
                 raise ExportError(
                     self.consumer,
                     f"id '{path}' is no file in '{self.images}'",
@@ -87,11 +91,14 @@ class Export:
 
 
 def find_spelling(root: Path, key: str) -> PurePosixPath:
-    """The path of an id below a root: as it is, or as composed or decomposed Unicode where that alone is a file."""
-    if key.isascii() or (root / key).is_file():
+    """The path of an id below a root: as it is, or as composed or decomposed Unicode where that alone is a file.
+
+    `os.path` tells of an id that no file can have, as one of 5,000 characters, that it is none.
+    """
+    if key.isascii() or os.path.isfile(root / key):
         return PurePosixPath(key)
     forms = [unicodedata.normalize(form, key) for form in ("NFC", "NFD")]
-    return PurePosixPath(next((form for form in forms if (root / form).is_file()), key))
+    return PurePosixPath(next((form for form in forms if os.path.isfile(root / form)), key))
 
 
 def code_parts(split: Split) -> np.ndarray:

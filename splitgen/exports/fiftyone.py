@@ -11,7 +11,8 @@ import numpy as np
 from splitgen.errors import ExportError
 from splitgen.exports.export import Export, find_parts
 from splitgen.ids import find_positions
-from splitgen.splits.split import PARTS, Split
+from splitgen.splits.rows import PARTS
+from splitgen.splits.split import Split
 
 CONSUMER = "fiftyone"
 USED = [part for part in PARTS if part != "reserve"]

@@ -14,7 +14,8 @@ from splitgen.data.row_names import as_array, find_label_column, list_hub_labels
 from splitgen.errors import ExportError, SplitFileError
 from splitgen.exports.export import Export, find_parts, replacing_folder
 from splitgen.ids import AmbiguousIdError, find_positions
-from splitgen.splits.split import SAME_ROWS, SCHEMA, Split, check_labels, check_length, check_names
+from splitgen.splits.rows import SCHEMA
+from splitgen.splits.split import SAME_ROWS, Split, check_labels, check_length, check_names
 
 CONSUMER = "huggingface"
 

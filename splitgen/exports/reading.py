@@ -5,9 +5,8 @@ Rows that a file does not name are reserve: nobody uses them.
 
 from __future__ import annotations
 
-import json
-import pickle
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,13 @@ from splitgen.archives import ArchiveError, check_packed, open_npz
 from splitgen.data.dataset import ImageDataset, describe_dataset
 from splitgen.data.target import make_target
 from splitgen.errors import RowsError, SplitFileError
+from splitgen.exports.celeba import LAYOUTS, OFFICIAL, place_partition
 from splitgen.ids import Places, tell_key
+from splitgen.json_text import parse_json
 from splitgen.settings.stages import DataConfig
 from splitgen.splits.provenance import IMPORTED, Provenance
-from splitgen.splits.split import PARTS, Split
+from splitgen.splits.rows import PARTS
+from splitgen.splits.split import Split
 from splitgen.tables.keys import INDEX_COLUMN, KeyFault, check_agreement, find_name, locate
 from splitgen.tables.table import Table, read_table
 from splitgen.whole import NotWholeError, to_whole
@@ -39,7 +41,6 @@ WORDS = {
 FOLDS = ("index", "test_fold")  # of scikit-learn's PredefinedSplit
 DIGITS = re.compile(r"-?[0-9]{1,18}")
 DEEPEST = 10  # nesting of a pair of tensors; a pickled list can hold itself
-UNPAIRED = (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, TypeError, AttributeError, ValueError)
 
 Rows = Mapping[str, np.ndarray]  # positions in the source by part
 
@@ -50,21 +51,28 @@ def read_foreign_split(
     target: str = "label",
     kind: str | None = None,
     data: DataConfig | None = None,
+    *,
+    layout: str | None = None,
 ) -> Split:
     """A split of the dataset from a file that splitgen did not write.
 
     kind: a name of `READERS`; None goes by the file's suffix. data: how the dataset was opened, for who opens it again.
+    layout: of CelebA's partition file, a name of `LAYOUTS`.
     Raises `SplitFileError` for a file that cannot be read, `RowsError` for rows out of range, ids that the dataset
     does not have, rows in two parts or named twice, and parts of an unknown name.
     """
     path = Path(path)
     suffix = Path(path.name.lower().removesuffix(".gz")).suffix
-    kind = SUFFIXES.get(suffix, suffix) if kind is None else kind
+    if kind is None:
+        kind = "celeba" if layout is not None else SUFFIXES.get(suffix, suffix)
     if kind not in READERS:
         problem = f"unknown format '{kind}'"
         raise SplitFileError(str(path), problem, f"give --format, one of {', '.join(READERS)}")
+    if layout is not None and (kind != "celeba" or layout not in LAYOUTS):
+        problem = f"unknown layout '{layout}' of the format '{kind}'"
+        raise SplitFileError(str(path), problem, f"give --format celeba, and --layout {' or '.join(LAYOUTS)}")
     try:
-        rows = READERS[kind](path, dataset)
+        rows = read_celeba(path, dataset, layout) if layout is not None else READERS[kind](path, dataset)
     except OSError as error:
         raise SplitFileError(
             str(path), f"cannot be read ({error.strerror or error})", "give an existing file"
@@ -171,16 +179,30 @@ def read_csv(path: Path, dataset: ImageDataset) -> Rows:
     return place_table(path, dataset, table)
 
 
+def read_celeba(path: Path, dataset: ImageDataset, layout: str = OFFICIAL) -> Rows:
+    """CelebA's partition file, in either layout."""
+    places = Places(dataset.ids)
+    ids = place_partition(path, layout, set(dataset.ids))
+    try:
+        return {
+            part: look_up_ids(path, pd.Series(keys, name="image_id", dtype=object), places)
+            for part, keys in ids.items()
+        }
+    except KeyFault as error:
+        raise RowsError(str(path), error.problem, error.remedy) from error
+
+
 def read_json_lines(path: Path, dataset: ImageDataset) -> Rows:
     """One JSON object a line, with the keys of the CSV's columns."""
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")  # a text may hold what else ends a line
-        records = [json.loads(line) for line in lines if line.strip()]
+        records = [parse_json(line) for line in lines if line.strip()]
         if not all(isinstance(record, dict) for record in records):
             raise ValueError("a line is no object")
-    except (ValueError, RecursionError) as error:
+        table = Table(pd.DataFrame(records))
+    except ValueError as error:
         raise SplitFileError(str(path), "it is no JSON Lines file", "give one JSON object a line") from error
-    return place_table(path, dataset, Table(pd.DataFrame(records)))
+    return place_table(path, dataset, table)
 
 
 def read_npz(path: Path, dataset: ImageDataset) -> Rows:
@@ -207,6 +229,11 @@ def read_folds(path: Path, index: np.ndarray, fold: np.ndarray) -> dict[str, np.
     if index.ndim != 1 or index.shape != fold.shape:
         problem = f"index has the shape {index.shape}, test_fold {fold.shape}"
         raise RowsError(str(path), problem, "give one fold for each row number")
+    try:
+        fold = to_whole(fold, -(2**63), 2**63)
+    except NotWholeError as error:
+        problem = f"test_fold has {error.shown} in row {error.position}, which is no fold"
+        raise RowsError(str(path), problem, "give -1 for train and 0 for test") from error
     beyond = np.setdiff1d(fold, (-1, 0))
     if len(beyond):
         problem = f"test_fold has the fold {beyond[0]}: its rows are train in one split of several, and test in another"
@@ -234,7 +261,8 @@ def read_pairs(path: Path, dataset: ImageDataset) -> Rows:
 
     try:
         check_packed(path)
-        found = torch.load(path, weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # torch tells of pickles and tensors that are refused anyway
+            found = torch.load(path, weights_only=True)
         for _ in range(DEEPEST):
             if isinstance(found, (tuple, list)) and len(found) == 2 and torch.is_tensor(found[0]):
                 break
@@ -242,7 +270,7 @@ def read_pairs(path: Path, dataset: ImageDataset) -> Rows:
         train, test = (part.numpy() for part in found)
     except ArchiveError as error:
         raise SplitFileError(str(path), error.problem, error.remedy) from error
-    except UNPAIRED as error:
+    except Exception as error:  # of bytes that are none of its own, torch raises whatever it meets
         remedy = "give what torch.load reads as [task][split] -> (train_ids, test_ids)"
         raise SplitFileError(str(path), "it holds no pair of index tensors", remedy) from error
     return {part: number_rows(path, part, rows, dataset) for part, rows in (("train", train), ("test", test))}
@@ -252,7 +280,7 @@ READERS: dict[str, Callable[[Path, ImageDataset], Rows]] = {
     "csv": read_csv,
     "jsonl": read_json_lines,
     "npz": read_npz,
-    "celeba": read_csv,
+    "celeba": read_celeba,
     "tensors": read_pairs,
 }
 SUFFIXES = {

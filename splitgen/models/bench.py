@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +22,6 @@ from splitgen.models import training
 from splitgen.models.augmentation import DRAWS_GLOBALLY, check_augmentation
 from splitgen.models.checks import check_model
 from splitgen.models.registry import ModelFactory, build_network
-from splitgen.models.trunk import FrozenTrunk, check_trunk
 from splitgen.random import draws_random_numbers, seed_global
 from splitgen.settings.presets import settled
 from splitgen.settings.stages import TrainingConfig
@@ -33,7 +33,7 @@ class Bench:
 
     training: a learning rate that it leaves open is each model's own.
     discovery_model: a smaller one that finds tasks in the target model's place; None: the target model does.
-    trunk: what task encoders look through; None: each has its own, which is trained.
+    features: what frozen trunks made of the images, by what tells them apart; benches for other models have them, too.
     Axes of what it gives: N points, C classes, n rows asked for.
     """
 
@@ -44,7 +44,7 @@ class Bench:
     seed: int = 0
     device: str = "cpu"
     discovery_model: ModelFactory | None = None
-    trunk: FrozenTrunk | None = None
+    features: dict[Any, NormalizedImages] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def n_points(self) -> int:
@@ -79,11 +79,6 @@ class Bench:
         """Those of the source's own test set, by the same statistics; None where it has none."""
         own = self.dataset.own_test
         return None if own is None else NormalizedImages(own.images, self.dataset.statistics, self.device)
-
-    @cached_property
-    def encoder_inputs(self) -> NormalizedImages:
-        """What task encoders are given: the images, or what a frozen trunk makes of them, once."""
-        return self.pixels if self.trunk is None else self.trunk.look(self.pixels, self.n_classes)
 
     @cached_property
     def is_noisy(self) -> bool:
@@ -154,11 +149,6 @@ class Bench:
         rows = torch.arange(min(2, self.n_points), device=self.device)
         check_model(self.model, n_outputs, self.pixels.take(rows), self.training.batch_size)
 
-    def check_trunk(self) -> None:
-        """Raise `ModelError` or `WeightsError` where task encoders cannot look through the trunk, if there is one."""
-        if self.trunk is not None:
-            check_trunk(self.trunk, self.pixels, self.n_classes)
-
     @cached_property
     def finder(self) -> Bench:
         """The bench on which tasks are found, refined and sharpened; the target model, on this one, judges them."""
@@ -167,7 +157,7 @@ class Bench:
     def with_model(self, model: ModelFactory) -> Bench:
         """The same bench for another model, with no other to find tasks; what it has measured of the images stays."""
         other = replace(self, model=model, discovery_model=None)
-        other.__dict__.update(pixels=self.pixels, encoder_inputs=self.encoder_inputs)
+        other.__dict__["pixels"] = self.pixels
         return other
 
 
@@ -180,8 +170,7 @@ def make_bench(
     seed: int = 0,
     device: str = "cpu",
     discovery_model: ModelFactory | None = None,
-    trunk: FrozenTrunk | None = None,
 ) -> Bench:
     """A bench for a target as `make_target` takes it. Raises `SettingError` for a target that the dataset has not."""
     recipe = (training or TrainingConfig()).for_images(dataset.image_size, dataset.n_channels)
-    return Bench(dataset, model, make_target(dataset, target), recipe, seed, device, discovery_model, trunk)
+    return Bench(dataset, model, make_target(dataset, target), recipe, seed, device, discovery_model)

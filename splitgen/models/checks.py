@@ -8,7 +8,14 @@ from torch import nn
 
 from splitgen.errors import ModelError
 from splitgen.models.outputs import OutputError
-from splitgen.models.registry import ModelFactory, build_network, failed_error, list_tensors, shared_error
+from splitgen.models.registry import (
+    ModelFactory,
+    build_network,
+    failed_error,
+    list_tensors,
+    shared_error,
+    try_images,
+)
 from splitgen.plugins import tell_raised
 
 BATCHES = (3, 2)  # rows of the two batches in training mode; one of other rows would hide a size that is built in
@@ -47,9 +54,19 @@ def check_sees(model: ModelFactory, module: nn.Module, images: torch.Tensor) -> 
     channels, height, width = images.shape[1:]
     if height == width == 1 and any(is_spatial(layer) for layer in module.modules()):
         problem = f"looks for patterns in images, and the rows are vectors of {channels} features"
-        raise ModelError(
-            model.name, problem, f"use {'mlp' if model.ends_before_head else '--model linear or --model mlp'}"
-        )
+        others = "--trunk mlp" if model.ends_before_head else "--model linear or --model mlp"
+        raise ModelError(model.name, problem, f"use {others}")
+
+
+def check_features(model: ModelFactory, module: nn.Module, images: torch.Tensor) -> None:
+    """Try a module that ends before its head on some images and noise. Raises `ModelError` where it cannot see them, or
+    its features are NaN or infinite, or the same for all."""
+    check_sees(model, module, images)
+    features = try_images(model, module.eval(), torch.cat([images, make_noise(images)]))
+    if not bool(torch.isfinite(features).all()):
+        raise ModelError(model.name, "gives its head NaN or infinite features", "use another trunk or other weights")
+    if bool((features == features[:1]).all()):
+        raise ModelError(model.name, "gives its head the same features for all images", "use another trunk")
 
 
 def make_noise(images: torch.Tensor) -> torch.Tensor:

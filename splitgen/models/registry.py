@@ -200,7 +200,7 @@ def build_network(
 
 
 def start_module(model: ModelFactory, module: nn.Module, sizes: tuple[int, int, int]) -> nn.Module:
-    """The module with the model's weights outside of its head, where there are some; or that ends before its head.
+    """The module with the model's weights outside of its head, where there are some; or what ends before its head.
     sizes: that it was built with."""
     head = find_head(model.name, model.build, *sizes)
     if model.weights is not None:

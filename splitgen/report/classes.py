@@ -9,7 +9,8 @@ import numpy as np
 
 from splitgen.data.class_names import list_names, list_target
 from splitgen.report.charts import MAX_MATRIX, Chart, draw_matrix
-from splitgen.splits.split import PARTS, Split
+from splitgen.splits.rows import PARTS
+from splitgen.splits.split import Split
 from splitgen.verification.confusion import Confusion, map_targets
 
 MAX_TABLE_CLASSES = 40

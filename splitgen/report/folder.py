@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from splitgen.data.target import LABEL
 from splitgen.errors import RunFolderError, TasksFileError
 from splitgen.splits.split import Split, read_split
 from splitgen.store.recall import read_record
@@ -31,10 +35,23 @@ def read_run_folder(path: Path) -> RunFolder:
         return RunFolder(path, read_split(path), None, {})
     record = read_record(path)
     split = read_split(path) if (path / "split.parquet").exists() else None
+    if split is not None and record.get("confusion"):
+        check_confusions(path, split, record["confusion"])
     tasks = read_run_tasks(path, record)
     if split is None and tasks is None and not record:
         raise RunFolderError(str(path), "it holds no run", "give the folder of a splitgen run, or a split.parquet")
     return RunFolder(path, split, tasks, record)
+
+
+def check_confusions(path: Path, split: Split, stored: Mapping[str, Any]) -> None:
+    """Raise `RunFolderError` where the confusions of run.json are not of the split's classes and outputs."""
+    spec = split.metadata.get("target", LABEL)
+    wanted = (int(split.labels.max()) + 1, len(split.class_names) if spec == LABEL else 2)
+    for part, each in stored.items():
+        found = tuple(each["shape"]) if isinstance(each, Mapping) else np.shape(each)
+        if found != wanted:
+            problem = f"in its run.json 'confusion.{part}' has the shape {found}, the split needs {wanted}"
+            raise RunFolderError(str(path), problem, "make the run again")
 
 
 def read_run_tasks(path: Path, record: dict[str, Any]) -> SavedTasks | None:

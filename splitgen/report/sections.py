@@ -215,8 +215,8 @@ def list_tasks(folder: RunFolder) -> dict[str, np.ndarray]:
     elif split is not None:
         tasks["train against test"] = np.select([split.parts == "test", split.parts == "reserve"], [-1.0, 0.0], 1.0)
     if folder.tasks is not None:
-        for k in range(folder.tasks.n_tasks):
-            tasks.setdefault(f"task {k}", folder.tasks.margins[:, k])
+        for name, margins in folder.tasks.contrasts.items():
+            tasks.setdefault(name, margins)
     return dict(itertools.islice(tasks.items(), MAX_TASKS))
 
 

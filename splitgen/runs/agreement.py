@@ -11,8 +11,7 @@ from splitgen.data.target import LABEL
 from splitgen.errors import MetadataError
 from splitgen.models.bench import Bench
 from splitgen.runs.run import Run, close_run
-from splitgen.runs.tasks import draw_random_labels, score_tasks
-from splitgen.tasks.agreement import binary_task_labels
+from splitgen.runs.tasks import draw_random_labels, name_tasks, score_tasks
 from splitgen.tasks.labellings import read_labellings
 from splitgen.tasks.tasks_file import check_tasks_belong, read_tasks
 
@@ -26,19 +25,19 @@ def score_labellings(run: Run, labellings: Mapping[str, np.ndarray], files: Mapp
 
 def collect_labellings(bench: Bench, labels: Path | None, tasks: Path | None) -> dict[str, np.ndarray]:
     """Classes [N] by name: the tasks of a file, the columns of a table, what people call the datapoints (the target,
-    and the label where that is another), and a random task.
+    and the label where that is another), and a random task of as many values as the file's.
 
     Raises `MetadataError` and `TasksFileError` for what is wrong with the files.
     """
-    found: dict[str, np.ndarray] = {}
+    found, n_values = dict[str, np.ndarray](), 2
     if tasks is not None:
         saved = read_tasks(tasks)
         check_tasks_belong(saved, str(tasks), bench.dataset)
-        found = {f"task {k}": binary_task_labels(saved.margins[:, k]) for k in range(saved.n_tasks)}
+        found, n_values = name_tasks(saved.margins), saved.n_values
     own = {"target": bench.target.values}
     if bench.target.spec != LABEL:
         own["label"] = bench.dataset.labels
-    own["random"] = draw_random_labels(bench.n_points, bench.seed)
+    own["random"] = draw_random_labels(bench.n_points, bench.seed, n_values)
     given = {} if labels is None else read_labellings(labels, bench.dataset.ids)
     if taken := given.keys() & {*found, *own}:
         problem = f"column '{min(taken)}' has the name of a labelling that is scored beside it"

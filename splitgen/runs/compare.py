@@ -2,7 +2,7 @@
 
 All rows share the data, the sizes and class counts, the search over class sides, the recipe, the
 verification and its seeds. For a fair search every row may also put all classes on one side, which is
-what baselines that look within classes expect.
+what baselines that look within classes expect, unless the sides are drawn at random.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,9 @@ import pyarrow as pa
 from splitgen.data.class_names import write_target
 from splitgen.data.dataset import describe_dataset
 from splitgen.data.statistics import MIN_SIDE
+from splitgen.data.target import LABEL
 from splitgen.errors import SettingError
+from splitgen.models.bench import Bench
 from splitgen.parquet import write_parquet
 from splitgen.runs.plan import Clock, share_out
 from splitgen.runs.run import Run, close_run, describe_settings
@@ -31,19 +33,17 @@ from splitgen.runs.split import (
     SearchOutcome,
     build_split,
     find_best,
-    find_cuts,
+    find_more_cuts,
     make_search_space,
-    one_side,
     run_search,
     tell_found,
 )
 from splitgen.runs.tasks import run_tasks, run_way
-from splitgen.runs.verify import judge_split
+from splitgen.runs.verify import check_judged, judge_split
 from splitgen.screen.tables import print_comparison
-from splitgen.splits.grouping import check_groups_known
 from splitgen.splits.provenance import DISCOVERED
 from splitgen.splits.selection import count_parts
-from splitgen.splits.split import Split, check_belongs, read_split
+from splitgen.splits.split import Split, read_split
 from splitgen.tasks.ways.registry import GIVEN, IMAGE_STATISTICS, WAYS
 from splitgen.verification.verification import Verification
 
@@ -63,14 +63,15 @@ class ComparisonRow:
     figures: Mapping[str, Any]
 
 
-def compare(run: Run, given: Sequence[Path] = ()) -> None:
+def compare(run: Run, given: Mapping[str, Split] | None = None) -> None:
     """Make and verify the split of every baseline and of discovery; print, and write comparison.parquet.
 
-    given: index files that the same judge sees too, as they are. Raises `SplitFileError` for one of other data,
-    `SettingError` for one of another target.
+    given: splits by name, as `read_given` reads them, that the same judge sees too, as they are.
     """
-    splits = {str(path): read_given(run, path) for path in given}
-    cuts = [*find_cuts(run), one_side(run)]
+    splits = given or {}
+    for name, split in splits.items():
+        note_sizes(run, name, split)
+    cuts = find_more_cuts(run)
     rows = [judge_row(run, name, split, 0.0) for name, split in splits.items()]
     rows += [compare_way(run, name, cuts) for name in list_ways(run)]
     rows.append(compare_discovered(run, cuts))
@@ -118,21 +119,25 @@ def compare_discovered(run: Run, cuts: list[np.ndarray]) -> ComparisonRow:
     return judge_row(run, DISCOVERED, split, time.process_time() - start)
 
 
-def read_given(run: Run, path: Path) -> Split:
-    """An index file of the run's data and target; where its sizes are not the run's, a note says so."""
+def read_given(bench: Bench, path: Path) -> Split:
+    """An index file of the bench's data and target. Raises `SplitFileError` for one of other data, `SettingError` for
+    one of another target."""
     split = read_split(path)
-    check_belongs(split, str(path), run.dataset.fingerprint, run.dataset.labels, run.dataset.ids)
-    check_groups_known(split.metadata, run.dataset.groups)
-    if not np.array_equal(split.targets, run.bench.target.values):
-        found = write_target(split.metadata["target"], run.dataset.class_names)
+    check_judged(bench, split, path)
+    if not np.array_equal(split.targets, bench.target.values):
+        found = write_target(split.metadata.get("target", LABEL), bench.dataset.class_names)
         raise SettingError(f"split '{path}' is of the target '{found}'; give --target {shlex.quote(found)}")
+    return split
+
+
+def note_sizes(run: Run, name: str, split: Split) -> None:
+    """A note where a split's sizes are not the run's."""
     sizes = {part: int(n.sum()) for part, n in count_parts(run.dataset.class_counts, run.config.selection).items()}
     counts = split.counts()
     missed = (split.metadata.get("groups") or {}).get("miss", {})  # with groups, sizes are only near those asked for
     if any(counts[part] - missed.get(part, 0) != n for part, n in sizes.items()):
         found = ", ".join(f"{part} {n}" for part, n in counts.items() if n)
-        run.screen.note(f"'{path}' has other sizes than the rest ({found}): its row does not compare with them")
-    return split
+        run.screen.note(f"'{name}' has other sizes than the rest ({found}): its row does not compare with them")
 
 
 def keep_split(run: Run, name: str, split: Split) -> Split:

@@ -26,13 +26,13 @@ from splitgen.errors import RunFolderError
 from splitgen.models.bench import Bench, make_bench
 from splitgen.models.pace import Pace, measure_pace
 from splitgen.models.registry import ModelFactory
-from splitgen.models.trunk import FrozenTrunk
-from splitgen.models.weights import tell_digest
+from splitgen.models.weights import DIGEST, read_weights, tell_digest
 from splitgen.runs.forecast import Sizes, find_meta_steps
 from splitgen.runs.plan import Clock
 from splitgen.screen.console import OpeningBar, Screen
 from splitgen.settings.layers import build_config, merge_settings
 from splitgen.settings.stages import RunConfig
+from splitgen.splits.grouping import check_groups_suffice
 from splitgen.splits.provenance import DISCOVERED
 from splitgen.splits.selection import count_parts
 from splitgen.splits.split import Split
@@ -132,8 +132,7 @@ def open_run(
     default_out: bool = False,
     chosen: Mapping[str, Any] | None = None,
     discovery_model: ModelFactory | None = None,
-    trunk: FrozenTrunk | None = None,
-    check_more: Callable[[Bench], object] | None = None,
+    check_more: Callable[[Bench, RunConfig], object] | None = None,
 ) -> Run:
     """Open the dataset, and check all that can be checked before the work begins.
 
@@ -141,7 +140,6 @@ def open_run(
     default_out: without `out`, take the next free folder of `DEFAULT_PARENT`.
     chosen: settings that another run chose within its budget, and this one repeats.
     discovery_model: a smaller one that finds the tasks which the model judges.
-    trunk: what the task encoder looks through.
     check_more: reads what else the run needs, and raises what is wrong with it.
     The out folder is made last, so that bad input leaves nothing behind.
     """
@@ -153,7 +151,7 @@ def open_run(
     opened = time.monotonic()
     is_open = budget_seconds is None and chosen is None
     open_steps = find_open_steps(config) if is_open else frozenset()
-    config = record_origins(config, model, trunk)
+    config = record_starts(config, model)
     asked = config = resolve_settings(config, dataset, is_timed=budget_seconds is not None)
     if chosen:
         config = build_config(merge_settings(dataclasses.asdict(asked), chosen))
@@ -165,17 +163,17 @@ def open_run(
         seed=config.seed,
         device=device,
         discovery_model=discovery_model,
-        trunk=trunk,
     )
     count_parts(dataset.class_counts, config.selection, dataset.class_names)
+    if dataset.groups is not None:
+        check_groups_suffice(dataset.groups.codes, dataset.labels, dataset.class_names)
     if labels is not None:
         WAYS[GIVEN](bench, WayRequest(labels=labels))  # what is wrong with the table is found before the work
     bench.check_model(bench.target.n_outputs)
-    bench.check_trunk()
     if discovery_model is not None:
         bench.finder.check_model(bench.target.n_outputs)
     if check_more is not None:
-        check_more(bench)
+        check_more(bench, config)
     claim = None
     if out is not None:
         claim = claim_folder(out)
@@ -194,11 +192,23 @@ def open_run(
     screen.note(f"{dataset.source}: {dataset.n_points} rows, {dataset.n_classes} classes, {held}; {device}")
     if model.weights is not None:
         screen.note(f"{model.title}: {model.weights.name}")
-    if trunk is not None:
-        screen.note(f"task encoder: looks through {trunk.title}, which is not trained")
     for line in (*dataset.notes, *tell_numbering(dataset.class_names), *tell_target(bench.target, dataset.class_names)):
         screen.note(line)
     return run
+
+
+def record_starts(config: RunConfig, model: ModelFactory) -> RunConfig:
+    """The settings with what networks start from, as it is found again: the digest of each file of weights that they
+    name, one that a file records has it already; and the seed of an untrained trunk, which saved tasks keep."""
+    weights, of_trunk, seed = config.weights, config.discovery.trunk_weights, config.discovery.trunk_seed
+    if model.weights is not None:
+        weights = model.weights.reference
+    if of_trunk is not None and DIGEST not in of_trunk:
+        of_trunk = read_weights(of_trunk, "--trunk-weights").reference
+    if config.discovery.trunk is not None and of_trunk is None and seed is None:
+        seed = config.seed
+    discovery = dataclasses.replace(config.discovery, trunk_weights=of_trunk, trunk_seed=seed)
+    return dataclasses.replace(config, weights=weights, discovery=discovery)
 
 
 def find_open_steps(config: RunConfig) -> frozenset[str]:
@@ -206,25 +216,18 @@ def find_open_steps(config: RunConfig) -> frozenset[str]:
     return frozenset(stage for stage, given in find_meta_steps(config).items() if given is None)
 
 
-def record_origins(config: RunConfig, model: ModelFactory, trunk: FrozenTrunk | None) -> RunConfig:
-    """The settings with what model and trunk start from as it is found again: files with their digests, and the
-    seed."""
-    if model.weights is not None:
-        config = dataclasses.replace(config, weights=model.weights.reference)
-    if trunk is not None:
-        config = dataclasses.replace(config, discovery=dataclasses.replace(config.discovery, **trunk.settings))
-    return config
-
-
 def resolve_settings(config: RunConfig, dataset: ImageDataset, *, is_timed: bool = False) -> RunConfig:
     """The settings with what was left to the defaults by size filled in, as they are used and recorded. is_timed: by a
     budget of time, meta-steps are a stop only where they are given."""
     size = dataset.image_size
+    refinement = config.refinement.for_images(size, is_timed=is_timed)
+    if config.search.task is not None:
+        refinement = dataclasses.replace(refinement, new_tasks=0)
     return dataclasses.replace(
         config,
         training=config.training.for_images(size, dataset.n_channels),
         discovery=config.discovery.for_images(size, is_timed=is_timed),
-        refinement=config.refinement.for_images(size, is_timed=is_timed),
+        refinement=refinement,
         sharpening=config.sharpening.for_points(dataset.n_points),
     )
 

@@ -6,6 +6,7 @@ import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ import numpy as np
 from splitgen._version import __version__
 from splitgen.data.class_names import list_names
 from splitgen.data.dataset import describe_dataset
+from splitgen.errors import SettingError
+from splitgen.models.bench import Bench
 from splitgen.runs.forecast import foretell_judging
 from splitgen.runs.plan import fit_search, fit_sharpening
 from splitgen.runs.run import Run, describe_settings, tell_chosen
@@ -29,18 +32,18 @@ from splitgen.search.candidates import (
 )
 from splitgen.search.rounds import Runner, choose_starts, refine_by_rounds
 from splitgen.search.sharpening import count_sharpening_fits, sharpen_candidates
-from splitgen.search.sides import binary_sides, cut_classes, measure_confusion
-from splitgen.settings.stages import SharpeningConfig
+from splitgen.search.sides import binary_sides, cut_classes, draw_sides, measure_confusion
+from splitgen.settings.stages import EQUALITY, RANDOM, RunConfig, SharpeningConfig
 from splitgen.settings.stop import Stop
 from splitgen.splits.grouping import describe_kept
 from splitgen.splits.provenance import DISCOVERED, Provenance
 from splitgen.splits.selection import Selection, advise_alignment, count_parts
 from splitgen.splits.split import Split
-from splitgen.tasks.agreement import binary_task_labels
+from splitgen.tasks.agreement import read_task_labels
 from splitgen.tasks.objectives.failure import RefinementStep
 from splitgen.tasks.problem import pose_problem
-from splitgen.tasks.refinement import Start, start_refinement
-from splitgen.tasks.tasks_file import SavedTasks
+from splitgen.tasks.refinement import Start, check_encoder, start_refinement
+from splitgen.tasks.tasks_file import SavedTasks, check_tasks_belong
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,27 @@ class Found:
     agreement: tuple[Mapping[str, Any], ...] = ()
 
 
+def check_tasks(bench: Bench, config: RunConfig, tasks: SavedTasks, path: Path) -> None:
+    """Raise what is wrong with tasks that a split is to be made of: other data, a number that none of them has, or an
+    encoder that cannot be refined. path: where they were read."""
+    check_tasks_belong(tasks, str(path), bench.dataset)
+    check_task_values(tasks.n_values)
+    wanted = config.search.task
+    if wanted is not None and wanted >= tasks.n_tasks:
+        raise SettingError(f"task must be below {tasks.n_tasks}, the tasks of {path}, got {wanted}")
+    if tasks.encoder_state is not None and config.refinement.meta_steps != 0:
+        check_encoder(bench, config.discovery, tasks.encoder_state)
+
+
+def check_task_values(n_values: int) -> None:
+    """Raise `SettingError` for tasks of more than two values: classes have two sides, and a split is made of both."""
+    if n_values > 2:
+        problem = f"tasks of {n_values} values make no split, as classes have two sides"
+        raise SettingError(f"{problem}; find and score them with splitgen discover, or leave out --task-values")
+
+
 def tell_found(tasks: SavedTasks) -> Found:
-    return Found(tasks.way, tasks.metadata["meta_steps"], tuple(tasks.metadata["agreement"]))
+    return Found(tasks.way, tasks.metadata.get("meta_steps", 0), tuple(tasks.metadata.get("agreement", ())))
 
 
 def run_split(run: Run, tasks: SavedTasks) -> Split:
@@ -73,7 +95,7 @@ def run_split(run: Run, tasks: SavedTasks) -> Split:
     start = time.monotonic()
     bound_search(run, tasks)
     space = make_search_space(run, tasks.margins)
-    cuts = find_cuts(run) if tasks.way == DISCOVERED else [*find_cuts(run), one_side(run)]
+    cuts = find_cuts(run) if tasks.way == DISCOVERED else find_more_cuts(run)
     outcome = find_best(run, space, tasks, cuts)
     best, found = outcome.best, tell_found(tasks)
     run.timed("split", start)
@@ -90,8 +112,13 @@ def bound_search(run: Run, tasks: SavedTasks) -> None:
     """Where a budget allows no more, the search has fewer rows."""
     seconds, config = run.clock.allot("search"), run.config
     if seconds is not None:
-        n_candidates = count_candidates(tasks.margins.shape[1], config.search)
+        n_candidates = count_candidates(count_tried(run, tasks.n_tasks), config.search)
         run.settle(search=fit_search(seconds, run.pace, run.sizes, n_candidates, config.search, config.training))
+
+
+def count_tried(run: Run, n_tasks: int) -> int:
+    """Of so many tasks, those that a split may be made of."""
+    return n_tasks if run.config.search.task is None else 1
 
 
 def find_best(run: Run, space: SearchSpace, tasks: SavedTasks, cuts: Sequence[np.ndarray]) -> SearchOutcome:
@@ -107,7 +134,7 @@ def find_best(run: Run, space: SearchSpace, tasks: SavedTasks, cuts: Sequence[np
 def score_chosen(run: Run, best: Candidate) -> dict[str, Any]:
     """Agreement score of a task that was changed since its discovery: is it still one that networks generalise on?"""
     assert best.own_margins is not None
-    labels = {best.name: binary_task_labels(best.own_margins)}
+    labels = {best.name: read_task_labels(best.own_margins)}
     return dataclasses.asdict(score_tasks(run, labels, "agreement of the chosen")[0])
 
 
@@ -130,6 +157,7 @@ def build_split(run: Run, space: SearchSpace, outcome: SearchOutcome, found: Fou
         found.meta_steps,
         outcome.refinement_steps,
         found.agreement,
+        draws_sides(run),
     )
     metadata = {
         "splitgen_version": __version__,
@@ -151,9 +179,11 @@ def describe_groups(run: Run, selection: Selection) -> dict[str, Any] | None:
     groups, dataset = run.dataset.groups, run.dataset
     if groups is None:
         return None
-    wanted = {part: int(n.sum()) for part, n in count_parts(dataset.class_counts, run.config.selection).items()}
-    wanted["train"] = dataset.n_points - sum(wanted.values())
-    miss = {part: int((selection.parts == part).sum()) - n for part, n in wanted.items()}
+    miss: dict[str, int] = {}
+    if run.config.selection.rule != EQUALITY:
+        wanted = {part: int(n.sum()) for part, n in count_parts(dataset.class_counts, run.config.selection).items()}
+        wanted["train"] = dataset.n_points - sum(wanted.values())
+        miss = {part: int((selection.parts == part).sum()) - n for part, n in wanted.items()}
     duplicates = {"duplicates": True} if groups.duplicates else {}
     return {"column": groups.column, **duplicates, "n_groups": groups.n_groups, "miss": miss}
 
@@ -164,22 +194,33 @@ def make_search_space(run: Run, margins: np.ndarray) -> SearchSpace:
 
 
 def find_cuts(run: Run) -> list[np.ndarray]:
-    """Class sides [C] to try: given by a binary target, else the best cuts of the model's confusion."""
+    """Class sides [C] to try: given by a binary target, drawn, or the best cuts of the model's confusion."""
     config, n_classes = run.config, run.dataset.n_classes
     if run.bench.target.positive_classes is not None:
         return [binary_sides(n_classes, run.bench.target.positive_classes)]
+    if draws_sides(run):
+        return [draw_sides(n_classes, config.seed)]
     return cut_classes(measure_confusion(run.bench), config.search.n_cuts)
 
 
-def one_side(run: Run) -> np.ndarray:
-    """All classes on one side, [C]: what ways that look within classes expect."""
-    return np.ones(run.dataset.n_classes, dtype=np.int64)
+def find_more_cuts(run: Run) -> list[np.ndarray]:
+    """The same, and all classes on one side, which ways that look within classes expect; not where sides are drawn."""
+    cuts = find_cuts(run)
+    return cuts if draws_sides(run) else [*cuts, np.ones(run.dataset.n_classes, dtype=np.int64)]
+
+
+def draws_sides(run: Run) -> bool:
+    """Whether the class sides are drawn: those of a binary target are the target's."""
+    return run.config.search.class_sides == RANDOM and run.bench.target.positive_classes is None
 
 
 def run_search(run: Run, space: SearchSpace, cuts: Sequence[np.ndarray]) -> list[Candidate]:
     """Every task with the class sides given, strongest first."""
     config = run.config.search
-    candidates = list_candidates(space.margins.shape[1], cuts)
+    signs = (1,) if draws_sides(run) else (1, -1)  # as drawn: the other sign is another draw
+    candidates = list_candidates(space.margins.shape[1], cuts, signs)
+    if config.task is not None:
+        candidates = [candidate for candidate in candidates if candidate.task == config.task]
     with run.screen.progress("search", sum(count_fits(len(candidates), config))) as progress:
         return search_candidates(space, candidates, config, progress.advance)
 
@@ -270,10 +311,16 @@ def print_split(run: Run, split: Split, best: Candidate) -> None:
     if groups is not None:
         missed = ", ".join(f"{part} {n:+d}" for part, n in split.metadata["groups"]["miss"].items() if n) or "none"
         run.screen.note(f"{describe_kept(groups)} kept whole; rows off the sizes: {missed}")
-        if groups.column is not None or config.train_fraction + config.validation_fraction <= 0.5:
-            return  # groups go by their mean: an alignment below 1 says nothing of the sizes
+        if (
+            config.rule == EQUALITY
+            or groups.column is not None
+            or config.train_fraction + config.validation_fraction <= 0.5
+        ):
+            return None  # groups go by their mean: an alignment below 1 says nothing of the sizes
+    if config.rule == EQUALITY:
+        return run.screen.note("rule equality: train is where the task equals the class side, and test all else")
     advice = advise_alignment(split.provenance.alignment or 0.0, config)
-    run.screen.note(advice or "alignment 1.000: all of train lies on the task's side")
+    return run.screen.note(advice or "alignment 1.000: all of train lies on the task's side")
 
 
 def format_sides(sides: Sequence[int], class_names: Sequence[str]) -> str:

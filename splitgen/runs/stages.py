@@ -18,13 +18,12 @@ from splitgen.runs.plan import (
 )
 from splitgen.runs.report import run_explanation, run_report
 from splitgen.runs.run import Run, close_run
-from splitgen.runs.split import run_split
+from splitgen.runs.split import count_tried, run_split
 from splitgen.runs.tasks import run_tasks
 from splitgen.runs.verify import measure_sizes, run_transfer, run_verification, settle_verification
 from splitgen.screen.outlook import Outlook, tell_seconds
-from splitgen.splits.grouping import check_groups_known
 from splitgen.splits.provenance import DISCOVERED
-from splitgen.splits.split import Split, check_belongs, read_split
+from splitgen.splits.split import Split
 from splitgen.tasks.tasks_file import SavedTasks
 
 DISCOVER = ("discover", "agreement")
@@ -111,15 +110,13 @@ def resplit(run: Run, tasks: SavedTasks, tasks_path: Path) -> None:
     """Another split from saved tasks of the run's dataset: search, refinement and sharpening have all of the budget.
     tasks_path: where they were read, for the record."""
     run.record["tasks"] = str(tasks_path.resolve())
-    begin(run, SPLIT, tasks.n_tasks)
+    begin(run, SPLIT, count_tried(run, tasks.n_tasks))
     finish(run, run_split(run, tasks), tasks)
 
 
-def verify(run: Run, split_path: Path, others: Sequence[ModelFactory] = ()) -> None:
-    """Judge an existing index file by the run's model; by others too, how its failure carries over to each of them."""
-    split = read_split(split_path)
-    check_belongs(split, str(split_path), run.dataset.fingerprint, run.dataset.labels, run.dataset.ids)
-    check_groups_known(split.metadata, run.dataset.groups)
+def verify(run: Run, split: Split, others: Sequence[ModelFactory] = ()) -> None:
+    """Judge an existing split of the run's dataset by the run's model; by others too, how its failure carries over to
+    each of them."""
     if others:
         run_transfer(run, split, others)
     else:

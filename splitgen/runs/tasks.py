@@ -17,8 +17,8 @@ from splitgen.runs.run import Run, describe_settings, tell_chosen
 from splitgen.screen.tables import print_agreement
 from splitgen.settings.stop import Stop
 from splitgen.splits.provenance import DISCOVERED
-from splitgen.tasks.agreement import AgreementScore, binary_task_labels, score_agreement
-from splitgen.tasks.found import FoundTasks
+from splitgen.tasks.agreement import AgreementScore, read_task_labels, score_agreement
+from splitgen.tasks.found import FoundTasks, count_values
 from splitgen.tasks.objectives.agreement import MetaStep
 from splitgen.tasks.tasks_file import SavedTasks
 from splitgen.tasks.terms import task_similarity
@@ -30,7 +30,8 @@ def run_tasks(run: Run) -> SavedTasks:
     """Find tasks by the run's way, score their agreement, and save both."""
     tasks = run_discovery(run) if run.way == DISCOVERED else run_way(run, run.way)
     scores = run_agreement(run, tasks.margins)
-    similarity = task_similarity(torch.from_numpy(binary_task_labels(tasks.margins))).tolist()
+    labels = np.stack(list(name_tasks(tasks.margins).values()), axis=1)
+    similarity = task_similarity(torch.from_numpy(labels)).tolist()
     run.record["task_similarity"] = similarity
     metadata = {
         "splitgen_version": __version__,
@@ -91,10 +92,10 @@ def tell_step(step: MetaStep, stop: Stop) -> str:
 
 
 def run_agreement(run: Run, margins: np.ndarray) -> list[AgreementScore]:
-    """Agreement scores of every discovered task, of the target, and of a random task for comparison."""
-    labels = {f"task {k}": binary_task_labels(margins[:, k]) for k in range(margins.shape[1])}
+    """Agreement scores of every discovered task, of the target, and of a random task of as many values."""
+    labels = name_tasks(margins)
     labels["target"] = run.bench.target.values
-    labels["random"] = draw_random_labels(run.dataset.n_points, run.config.seed)
+    labels["random"] = draw_random_labels(run.dataset.n_points, run.config.seed, count_values(margins))
     if (seconds := run.clock.allot("agreement")) is not None:
         config, n_points = run.config, run.dataset.n_points
         run.settle(
@@ -118,6 +119,11 @@ def score_tasks(run: Run, labels: Mapping[str, np.ndarray], stage: str) -> list[
     return scores
 
 
-def draw_random_labels(n_points: int, seed: int) -> np.ndarray:
-    """A random binary task [N]: what its agreement is, is no merit of a task on these images."""
-    return torch.randint(2, (n_points,), generator=stream_generator(seed, "random task")).numpy()
+def name_tasks(margins: np.ndarray) -> dict[str, np.ndarray]:
+    """The classes [N] of every task by its name. margins: [N, K] or [N, K, V]."""
+    return {f"task {k}": read_task_labels(margins[:, k]) for k in range(margins.shape[1])}
+
+
+def draw_random_labels(n_points: int, seed: int, n_values: int = 2) -> np.ndarray:
+    """A random task [N] of so many values: what its agreement is, is no merit of a task on these images."""
+    return torch.randint(n_values, (n_points,), generator=stream_generator(seed, "random task")).numpy()

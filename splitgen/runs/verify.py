@@ -5,19 +5,31 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from splitgen.models.bench import Bench
 from splitgen.models.registry import ModelFactory
 from splitgen.runs.forecast import Sizes, foretell_verification
 from splitgen.runs.plan import fit_verification
 from splitgen.runs.run import Run, count_own_test
 from splitgen.screen.outlook import tell_seconds
 from splitgen.screen.tables import print_transfer, print_verification
-from splitgen.splits.split import Split, hash_rows
+from splitgen.splits.grouping import check_groups_known
+from splitgen.splits.split import Split, check_belongs, hash_rows
 from splitgen.verification.confusion import map_targets, store_confusion
 from splitgen.verification.verification import Verification, count_verification_fits, verify_split
+
+
+def check_judged(bench: Bench, split: Split, path: Path, others: Sequence[ModelFactory] = ()) -> None:
+    """Raise the error of what does not fit, where a split is not of the bench's data, or where its model or one of
+    these others cannot be trained on it. path: where the split was read."""
+    check_belongs(split, str(path), bench.dataset.fingerprint, bench.dataset.labels, bench.dataset.ids)
+    check_groups_known(split.metadata, bench.dataset.groups)
+    for model in (bench.model, *others):
+        bench.with_model(model).check_model(int(split.targets.max()) + 1)
 
 
 def run_verification(run: Run, split: Split) -> tuple[Split, Verification]:
@@ -91,8 +103,6 @@ def run_transfer(run: Run, split: Split, others: Sequence[ModelFactory]) -> None
     """Verify a split by the run's model and by others, each trained by itself, in one table."""
     start, judged = time.monotonic(), []
     runs = [run, *(dataclasses.replace(run, bench=run.bench.with_model(model)) for model in others)]
-    for each in runs:
-        each.bench.check_model(int(split.targets.max()) + 1)
     for each in runs:
         run.screen.note(f"-- {each.bench.model.title}")
         settle_verification(each, measure_sizes(each, split))

@@ -10,8 +10,10 @@ import numpy as np
 from splitgen.data.class_names import list_names, list_target
 from splitgen.screen.console import Screen
 from splitgen.screen.tables import print_agreement, print_comparison, print_transfer, print_verification
+from splitgen.settings.stages import EQUALITY, HALVES
 from splitgen.splits.provenance import DISCOVERED
-from splitgen.splits.split import PARTS, Split
+from splitgen.splits.rows import PARTS
+from splitgen.splits.split import Split
 
 MAX_TABLE_CLASSES = 40  # rows of a table; a few thousand take rich seconds, and nobody reads them
 MAX_SIGNS = 20  # of class sides in a line
@@ -35,16 +37,24 @@ def tell_origin(split: Split) -> list[str]:
     signs = "".join("+" if side > 0 else "-" for side in sides[:MAX_SIGNS])
     if len(sides) > MAX_SIGNS:
         signs += f" and {len(sides) - MAX_SIGNS} more"
+    signs += " drawn at random" if origin.sides_drawn else ""
     way = "" if origin.way == DISCOVERED else f" of {origin.way}"
+    rule = "rule equality; " if find_rule(split) == EQUALITY else ""
     return [
         f"target {target}; {origin.task_name}{way}; class sides {signs}",
-        f"alignment {origin.alignment:.3f}; seed {origin.seed}; {origin.meta_steps} meta-steps; {fingerprint}",
+        f"{rule}alignment {origin.alignment:.3f}; seed {origin.seed}; {origin.meta_steps} meta-steps; {fingerprint}",
     ]
+
+
+def find_rule(split: Split) -> str:
+    """By which its classes were parted; files of earlier versions know one alone."""
+    selection = split.metadata.get("config", {}).get("selection")
+    return str(selection.get("rule", HALVES)) if isinstance(selection, dict) else HALVES
 
 
 def name_target(split: Split) -> str:
     """The target by the names of the classes."""
-    spec, names = split.metadata["target"], split.metadata["dataset"]["class_names"]
+    spec, names = split.metadata.get("target", "label"), split.class_names
     return spec if spec == "label" else list_names(list_target(spec, names))
 
 

@@ -65,6 +65,21 @@ def print_transfer(screen: Screen, judged: Sequence[dict[str, Any]]) -> None:
     screen.table("One split, judged by each model from scratch", headers, cells)
 
 
+def print_several(screen: Screen, splits: Sequence[dict[str, Any]]) -> None:
+    """One row a split of a target, and of a task."""
+    cells = [
+        [
+            each["name"],
+            each["task"],
+            *(f"{each['figures'][name]:.3f}" for name in SUMMARY[1:]),
+            "yes" if each["is_adversarial"] else "NO",
+        ]
+        for each in splits
+    ]
+    headers = ["split", "task", "random", "recov.", "test", "drop", "adversarial"]
+    screen.table("Splits of several targets", headers, cells)
+
+
 def print_comparison(screen: Screen, rows: Sequence[dict[str, Any]]) -> None:
     """One row a splitter, the strongest split first."""
     cells = [

@@ -20,13 +20,14 @@ from sklearn.linear_model import RidgeClassifier
 from splitgen.models.bench import Bench
 from splitgen.parallel import map_threads
 from splitgen.random import stream_generator, stream_seed
-from splitgen.settings.stages import SearchConfig, SelectionConfig
+from splitgen.settings.stages import RANDOM, SearchConfig, SelectionConfig
 from splitgen.splits.scores import score_datapoints
-from splitgen.splits.selection import Selection, select_split
+from splitgen.splits.selection import EmptyPartError, Selection, select_split
 
 MAX_SEARCH_TEST_ROWS = 6_000
 MAX_PREDICTOR_ROWS = 2_000
 RIDGE = 100.0
+NO_SPLIT = 2.0  # in place of a test accuracy, and worse than any
 
 
 @dataclass(frozen=True)
@@ -80,19 +81,16 @@ class SearchSpace:
     selection: SelectionConfig
 
 
-def list_candidates(n_tasks: int, cuts: Sequence[np.ndarray]) -> list[Candidate]:
+def list_candidates(n_tasks: int, cuts: Sequence[np.ndarray], signs: Sequence[int] = (1, -1)) -> list[Candidate]:
     """Every task with every cut and both signs: train and test exchanged is another split."""
     return [
-        Candidate(task, tuple(int(s) for s in sign * cut))
-        for task in range(n_tasks)
-        for cut in cuts
-        for sign in (1, -1)
+        Candidate(task, tuple(int(s) for s in sign * cut)) for task in range(n_tasks) for cut in cuts for sign in signs
     ]
 
 
 def count_candidates(n_tasks: int, config: SearchConfig) -> int:
-    """How many `list_candidates` gives for the cuts that are tried."""
-    return 2 * config.n_cuts * n_tasks
+    """How many `list_candidates` gives for the cuts that are tried; of sides that are drawn, one for each task."""
+    return n_tasks if config.class_sides == RANDOM else 2 * config.n_cuts * n_tasks
 
 
 def count_fits(n_candidates: int, config: SearchConfig) -> list[int]:
@@ -135,7 +133,10 @@ def preselect(
 
 def predict_test_accuracy(space: SearchSpace, candidate: Candidate) -> float:
     """Test accuracy of a ridge classifier of the pixels: a cheap stand-in for the target model's."""
-    _, selection = select_candidate(space, candidate)
+    try:
+        _, selection = select_candidate(space, candidate)
+    except EmptyPartError:
+        return NO_SPLIT
     bench, targets = space.bench, space.bench.target.values
     generator = stream_generator(bench.seed, "search", "predict")
     train, test = (
@@ -187,8 +188,12 @@ def select_candidate(space: SearchSpace, candidate: Candidate) -> tuple[np.ndarr
 
 
 def try_candidate(space: SearchSpace, candidate: Candidate, *, n_rows: int, round_: int) -> float:
-    """Test accuracy of the target model trained on at most n_rows of the candidate's train rows."""
-    _, selection = select_candidate(space, candidate)
+    """Test accuracy of the target model trained on at most n_rows of the candidate's train rows; `NO_SPLIT` of a
+    candidate that gives none."""
+    try:
+        _, selection = select_candidate(space, candidate)
+    except EmptyPartError:
+        return NO_SPLIT
     bench = space.bench
     generator = stream_generator(bench.seed, "search", round_)
     train = draw_some(np.flatnonzero(selection.parts == "train"), n_rows, generator).to(bench.device)

@@ -1,7 +1,8 @@
 """Class sides: which half of the source classes each class is put in (docs/method.md, section 5).
 
 For a binary target the sides are given. For the label as target, classes that the target model
-confuses go to opposite sides: a maximum cut of the confusion, with halves that differ by at most one.
+confuses go to opposite sides: a maximum cut of the confusion, with halves that differ by at most one. Or they are
+drawn at random.
 """
 
 from __future__ import annotations
@@ -27,6 +28,12 @@ DENSE_CLASSES = 100  # up to here all probabilities are averaged at once; in chu
 def binary_sides(n_classes: int, positive_classes: tuple[int, ...]) -> np.ndarray:
     """+1 for the classes of side 1 of a binary target, -1 for the rest. int64 [C]."""
     return np.where(np.isin(np.arange(n_classes), positive_classes), 1, -1)
+
+
+def draw_sides(n_classes: int, seed: int) -> np.ndarray:
+    """Random class sides, whose numbers differ by at most one, as the paper has them. int64 [C] of -1 and +1."""
+    order = torch.randperm(n_classes, generator=stream_generator(seed, "class sides")).numpy()
+    return np.where(order < -(-n_classes // 2), 1, -1)
 
 
 def measure_confusion(bench: Bench) -> np.ndarray:

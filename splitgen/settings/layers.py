@@ -10,21 +10,22 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from splitgen.errors import SettingError
+from splitgen.json_text import check_depth
 from splitgen.settings.faults import check, fault, text_fault
 from splitgen.settings.stages import RunConfig
 
 Settings = dict[str, Any]
 LARGEST = 1e300  # a number as large as this, infinity and NaN are no settings
 LARGEST_WHOLE = 2**63  # nor is a whole number that TOML, Parquet and torch have no room for
+LONGEST = 1e9  # seconds, minutes or hours: beyond it no clock counts
 WHOLE_NUMBER = "a whole number of at most 64 bits"
-DEEPEST = 100  # tables and lists in one another, which other tools' tables in pyproject.toml do not come near
 
 
 def read_toml(path: Path) -> Settings:
     """Settings of a TOML file, as nested dictionaries. Raises `SettingError`."""
     try:
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
-        check_depth(settings)
+        check_depth(settings)  # dotted names may be of any length
     except OSError as error:
         raise SettingError(f"config '{path}' cannot be read ({error.strerror}); give a TOML file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -33,18 +34,6 @@ def read_toml(path: Path) -> Settings:
         problem = "nested too deeply" if isinstance(error, RecursionError) else "a number of thousands of digits"
         raise SettingError(f"config '{path}' is not TOML ({problem}); see the README for an example") from error
     return settings
-
-
-def check_depth(settings: Settings) -> None:
-    """Raise `RecursionError` for what whoever walks through the settings would fail at: dotted names may be of any
-    length."""
-    level: list[Any] = [settings]
-    for _ in range(DEEPEST):
-        level = [value for each in level for value in (each.values() if isinstance(each, dict) else each)]
-        level = [value for value in level if isinstance(value, (dict, list))]
-        if not level:
-            return
-    raise RecursionError
 
 
 def merge_settings(below: Mapping[str, Any], above: Mapping[str, Any]) -> Settings:
@@ -152,6 +141,6 @@ def is_whole(value: Any) -> bool:
 def parse_duration(text: str, name: str = "budget") -> float:
     """Seconds of a text such as `90s`, `10m`, `1.5h` or `600`. name: of what it is given for. Raises `SettingError`."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", text)
-    if not match or float(match[1]) == 0:
+    if not match or not 0 < float(match[1]) <= LONGEST:
         raise SettingError(fault(name, text, "a time such as 90s, 10m or 1h"))
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 Value = TypeVar("Value")
 FEW_POINTS = 10_000
 MAX_IMAGE_SIZE = 8192  # pixels a side: one image of that size is 200 MB
+MAX_TASK_VALUES = 100
 SMALL_IMAGE = 16  # pixels a side: below this, an image counts as small
 MIN_EPOCHS, MAX_EPOCHS = 5, 20  # by size; on a random half of the digits 20 epochs reach what 60 do (0.983)
 TRIAL_STEPS = 1_000  # of trainings that rank candidates, or that are of a task

@@ -23,6 +23,7 @@ from splitgen.settings.presets import (
     LEARNING_RATES,
     MAX_EPOCHS,
     MAX_IMAGE_SIZE,
+    MAX_TASK_VALUES,
     MIN_EPOCHS,
     PLAIN,
     REFINEMENT_DEFAULTS,
@@ -35,6 +36,8 @@ from splitgen.settings.presets import (
     settled,
 )
 
+HALVES, EQUALITY = "halves", "equality"  # rules by which a class is parted
+SEARCHED, RANDOM = "searched", "random"  # ways to come by class sides
 EPOCHS_BY_ROWS = f"{MIN_EPOCHS} to {MAX_EPOCHS}, by the rows trained on"
 
 
@@ -222,10 +225,16 @@ class DiscoveryConfig:
     dim: int | None = setting(
         None,
         "d of the embedding; with d = 1 the uniformity is empty and the class balance keeps a task balanced",
-        "as many as tasks",
+        "as many as tasks, of more than two values twice as many",
         option="--dim",
     )
     n_tasks: int = setting(1, "K, the tasks to discover, at most dim", option="--tasks")
+    task_values: int = setting(
+        2,
+        "V, the values that a task has; of more than two, tasks take two dimensions each, and are found and scored by"
+        " `discover` and `agreement`, and make no split",
+        option="--task-values",
+    )
     meta_steps: int | None = setting(
         None,
         "the stop of discovery; left open, a slow machine has fewer, and a budget of time is the only stop",
@@ -245,21 +254,18 @@ class DiscoveryConfig:
     encoder_width: int = setting(
         24, "channels of the task encoder's first layer; the next two have 2 and 4 times as many"
     )
-    encoder_learning_rate: float = setting(2e-3, "of the task encoder's Adam")
     trunk: str | None = setting(
         None,
-        "a model, named as the target model is, that the task encoder looks through, up to its head; it is not trained,"
-        " only the projection of its features is",
+        "a model that the task encoder looks with, as it is, all but its head, of which a projection is trained: named"
+        " as the target model is",
         "a small network that is trained",
         option="--trunk",
     )
     trunk_weights: str | None = setting(
-        None,
-        "file of tensors, as for `weights`, that the trunk has; its batch-norm statistics are those of the file",
-        "an untrained network, its batch-norm statistics those of the images",
-        option="--trunk-weights",
+        None, "file of tensors of the trunk, as in `weights`", "untrained", option="--trunk-weights"
     )
-    trunk_seed: int | None = setting(None, "of an untrained trunk", "the run's own; of saved tasks, that of their run")
+    trunk_seed: int | None = setting(None, "of an untrained trunk", "the run's; of saved tasks that of their run")
+    encoder_learning_rate: float = setting(2e-3, "of the task encoder's Adam")
     centring: str = setting(
         "class", "`class` subtracts the mean of each source class from the projection, `none` the overall mean"
     )
@@ -288,11 +294,21 @@ class DiscoveryConfig:
         yield from least_faults(self, 2, "pool_size", "batch_size")
         yield from least_faults(self, 0, "crowding_weight")
         for name in ("trunk_weights", "trunk_seed"):
-            if getattr(self, name) is not None and self.trunk is None:
+            if self.trunk is None and getattr(self, name) is not None:
                 yield fault(name, getattr(self, name), "given together with trunk, the model that it is of")
         yield from least_faults(self, 0, "trunk_seed")
-        if self.dim is not None and self.dim < self.n_tasks:
-            yield fault("n_tasks", self.n_tasks, f"at most dim ({self.dim}), as task directions are orthonormal")
+        if not 2 <= self.task_values <= MAX_TASK_VALUES:
+            yield fault("task_values", self.task_values, f"2 to {MAX_TASK_VALUES}")
+        if self.dim is not None and self.dim < self.least_dim:
+            allowed = f"at most dim ({self.dim}), as task directions are orthonormal"
+            if self.task_values > 2:
+                allowed = f"at most half of dim ({self.dim}), as a task of more than two values has a plane of its own"
+            yield fault("n_tasks", self.n_tasks, allowed)
+
+    @property
+    def least_dim(self) -> int:
+        """What the tasks take: a direction each, or, of more than two values, a plane."""
+        return self.n_tasks if self.task_values == 2 else 2 * self.n_tasks
 
     def for_images(self, image_size: int, *, is_timed: bool = False) -> DiscoveryConfig:
         """The same settings with d, T, B, g and the stop filled in for images of that many pixels a side.
@@ -304,7 +320,7 @@ class DiscoveryConfig:
         is_timed: a budget of time is the stop; meta-steps that are open stay so.
         """
         found = fill_defaults(self, DISCOVERY_DEFAULTS, image_size, is_timed)
-        return dataclasses.replace(self, **{**found, "dim": self.n_tasks if self.dim is None else self.dim})
+        return dataclasses.replace(self, **{**found, "dim": self.least_dim if self.dim is None else self.dim})
 
 
 @described
@@ -415,10 +431,19 @@ class SelectionConfig:
         option="--reserve-fraction",
     )
     validation_fraction: float = setting(0.0, "drawn at random from the train side", option="--validation-fraction")
+    rule: str = setting(
+        HALVES,
+        "how a class is parted: `halves` at these sizes, exactly, or `equality`, as in the paper: train is where"
+        " the task equals the class side, and the sizes are what comes of it",
+        option="--rule",
+    )
 
     def faults(self) -> Iterator[str]:
         if not self.target.strip(" ,"):
             yield fault("target", self.target, "'label', or classes by number or name such as '0,1,2' or 'cat,dog'")
+        yield from choice_faults(self, "rule", (HALVES, EQUALITY))
+        if self.rule == EQUALITY and (self.test_fraction, self.reserve_fraction) != (0.5, 0.0):
+            yield "test_fraction and reserve_fraction must be left out with rule equality, whose sizes the task gives"
         if not 0 < self.test_fraction < 1:
             yield fault("test_fraction", self.test_fraction, "above 0 and below 1")
         for name in ("reserve_fraction", "validation_fraction"):
@@ -438,6 +463,18 @@ class SelectionConfig:
 class SearchConfig:
     """How the candidates (task, class sides) are compared (docs/method.md, section 6)."""
 
+    class_sides: str = setting(
+        SEARCHED,
+        "which half of the classes is on which side, where the target is the label: `searched`, the best cuts of the"
+        " classes that the target model confuses, or `random`, drawn, as in the paper",
+        option="--class-sides",
+    )
+    task: int | None = setting(
+        None,
+        "the one task that the split is made of, by its number; refinement begins no new ones then",
+        "whichever makes the strongest split",
+        option="--task",
+    )
     n_cuts: int = setting(2, "how many of the best class cuts are tried for each task, each with both signs")
     max_trained: int = setting(16, "candidates in the first round; where there are more, a cheap predictor chooses")
     rows: tuple[int, ...] = setting(
@@ -446,7 +483,9 @@ class SearchConfig:
     keep: tuple[int, ...] = setting((3,), "candidates that go on to each next round")
 
     def faults(self) -> Iterator[str]:
+        yield from choice_faults(self, "class_sides", (SEARCHED, RANDOM))
         yield from positive_faults(self, "n_cuts", "max_trained")
+        yield from least_faults(self, 0, "task")
         if not self.rows or min(self.rows) < 1:
             yield fault("search rows", list(self.rows), "one or more counts above 0")
         if len(self.keep) != len(self.rows) - 1 or any(n < 1 for n in self.keep):

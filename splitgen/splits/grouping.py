@@ -86,6 +86,19 @@ def check_groups(part_of: np.ndarray, members: csr_array, class_names: Sequence[
             raise SettingError(f"no group with class {name} fits into {part}; {FINER}")
 
 
+def check_groups_suffice(groups: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) -> None:
+    """Raise `SettingError` where no scores could give train and test two groups each, and every class. groups, labels:
+    [N]."""
+    members = count_members(groups, labels, len(class_names))
+    if members.shape[0] < 4:
+        raise SettingError(f"there are {members.shape[0]} groups, train and test need 2 each; {FINER}")
+    alone = np.flatnonzero((members > 0).sum(axis=0) == 1)
+    if len(alone):
+        raise SettingError(
+            f"class '{class_names[alone[0]]}' is in one group alone, train and test need one each; {FINER}"
+        )
+
+
 def check_groups_known(metadata: Mapping[str, Any], groups: Groups | None) -> None:
     """A split that kept groups whole is judged by controls that do so too.
 

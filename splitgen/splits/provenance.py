@@ -18,6 +18,7 @@ class Provenance:
     refined: by the target's failure. sharpened: rounds of it. refinement_steps: meta-steps of the run's refinement.
     class_sides: [C] of -1 and +1. train_thresholds, test_thresholds: [C], see `Selection`. alignment: of train.
     meta_steps: of discovery. agreement: agreement scores of the tasks, as run.json has them.
+    sides_drawn: the class sides were drawn at random, and not searched for.
     """
 
     way: str
@@ -33,6 +34,7 @@ class Provenance:
     meta_steps: int = 0
     refinement_steps: int = 0
     agreement: tuple[Mapping[str, Any], ...] = ()
+    sides_drawn: bool = False
 
     @property
     def is_imported(self) -> bool:
@@ -50,6 +52,7 @@ class Provenance:
             "refined": self.refined,
             "sharpened": self.sharpened,
             "class_sides": list(self.class_sides or ()),
+            **({"sides_drawn": True} if self.sides_drawn else {}),
             "train_thresholds": list(self.train_thresholds or ()),
             "test_thresholds": list(self.test_thresholds or ()),
             "alignment": self.alignment,
@@ -61,11 +64,8 @@ class Provenance:
 
 
 def read_provenance(metadata: Mapping[str, Any]) -> Provenance:
-    """The provenance that an index file's metadata tells.
-
-    Files of earlier versions do not tell the way: those without class sides were imported, the others discovered.
-    """
-    way = metadata.get("way", DISCOVERED if "class_sides" in metadata else IMPORTED)
+    """The provenance that an index file's metadata tells."""
+    way = read_way(metadata)
     task = metadata.get("task")
     name = metadata.get("task_name", IMPORTED if way == IMPORTED else f"task {task}")
     if way == IMPORTED:
@@ -84,7 +84,14 @@ def read_provenance(metadata: Mapping[str, Any]) -> Provenance:
         metadata.get("meta_steps", 0),
         metadata.get("refinement_steps", 0),
         tuple(metadata.get("agreement", ())),
+        metadata.get("sides_drawn", False),
     )
+
+
+def read_way(metadata: Mapping[str, Any]) -> str:
+    """How a split came about, in a word. Files of earlier versions do not tell it: those without class sides were
+    imported, the others discovered."""
+    return str(metadata.get("way", DISCOVERED if "class_sides" in metadata else IMPORTED))
 
 
 def read_numbers(metadata: Mapping[str, Any], name: str) -> tuple[float, ...] | None:

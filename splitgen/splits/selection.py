@@ -10,9 +10,13 @@ import numpy as np
 
 from splitgen.errors import SettingError
 from splitgen.settings.faults import check
-from splitgen.settings.stages import SelectionConfig
-from splitgen.splits.grouping import share_groups
+from splitgen.settings.stages import EQUALITY, SelectionConfig
+from splitgen.splits.grouping import check_groups, count_members, share_groups, take_groups
 from splitgen.strata import count_earlier
+
+
+class EmptyPartError(SettingError):
+    """A task leaves a class without train or test rows, where the sizes are what comes of it."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,8 @@ class Selection:
     parts: [N] of "train", "validation", "test", "reserve".
     train_thresholds, test_thresholds: [C], the lowest score on the train side and the highest in
         test of each class.
-    alignment: share of the train side (train and validation) in the upper half of its class's scores.
+    alignment: share of the train side (train and validation) in the upper half of its class's scores; by the rule
+        "equality", of those with a score above 0.
     """
 
     parts: np.ndarray
@@ -43,15 +48,19 @@ def select_split(
 ) -> Selection:
     """Within each class the highest scores are the train side, the lowest are test, reserve lies between.
 
+    By the rule "equality" (the paper, section 6) those above 0 are the train side, and all others test.
     scores: float [N]; labels: int [N]; ids: N different keys, which break ties and draw validation,
     so that the order of the rows does not matter.
     groups: [N], the group of each row; where given, whole groups go by the mean rank of their rows, and the counts
-        are as near as they allow.
+        are as near as they allow; by "equality" they go by the sum of their scores.
     class_names: for messages; the classes' numbers where there are none.
-    Raises `SettingError` for fractions out of range, or that leave a class without train or test rows.
+    Raises `SettingError` for fractions out of range, or that leave a class without train or test rows, of which an
+    `EmptyPartError` is the task's.
     """
     config = config or SelectionConfig()
     check(config)
+    if config.rule == EQUALITY:
+        return select_equal(scores, labels, ids, config, seed, groups, class_names)
     counts = count_parts(np.bincount(labels), config, class_names)
     places = rank_within_class(scores, labels, ids)
     if groups is None:
@@ -61,7 +70,57 @@ def select_split(
         codes = np.unique(groups, return_inverse=True)[1]
         order = order_groups(codes, ids, seed) if counts["validation"].any() else np.arange(0)
         parts = share_groups(ranks, order, codes, labels, counts, class_names)
-    return describe_selection(parts, scores, labels, places)
+    upper = places < -(-np.bincount(labels) // 2)[labels]
+    return describe_selection(parts, scores, labels, upper)
+
+
+def select_equal(
+    scores: np.ndarray,
+    labels: np.ndarray,
+    ids: Sequence[str],
+    config: SelectionConfig,
+    seed: int,
+    groups: np.ndarray | None,
+    class_names: Sequence[str] | None,
+) -> Selection:
+    """`select_split` by the rule of the paper: the train side is where the task equals the class side."""
+    codes = None if groups is None else np.unique(groups, return_inverse=True)[1]
+    is_train = (scores if codes is None else np.bincount(codes, weights=scores)[codes]) > 0
+    sizes, n_train = np.bincount(labels), np.bincount(labels, weights=is_train).astype(np.int64)
+    for part, counts in (("train", n_train), ("test", sizes - n_train)):
+        if (lacking := (sizes > 0) & (counts == 0)).any():
+            c = int(np.flatnonzero(lacking)[0])
+            problem = (
+                f"class {name_class(c, class_names)} has no rows in {part}: all {sizes[c]} lie on one side of the task"
+            )
+            raise EmptyPartError(f"{problem}; give --rule halves, or another task")
+    parts = np.where(is_train, "train", "test").astype("<U10")
+    wanted = largest_remainder(sizes, config.validation_fraction, np.maximum(n_train - 1, 0))
+    if codes is None:
+        parts = draw_validation(parts, labels, ids, wanted, seed)
+    else:
+        parts = draw_whole_groups(parts, labels, ids, wanted, seed, codes)
+        part_of = np.full(int(codes.max()) + 1, "", dtype="<U10")
+        part_of[codes] = parts
+        check_groups(part_of, count_members(codes, labels, len(sizes)), class_names)
+    return describe_selection(parts, scores, labels, scores > 0)
+
+
+def draw_whole_groups(
+    parts: np.ndarray, labels: np.ndarray, ids: Sequence[str], wanted: np.ndarray, seed: int, codes: np.ndarray
+) -> np.ndarray:
+    """The parts [N] with validation drawn from train in whole groups, near the counts wanted [C]. codes: [N], of
+    groups."""
+    if wanted.any():
+        order = order_groups(codes, ids, seed)
+        order = order[np.isin(order, codes[parts == "train"])]
+        taken = take_groups(order, count_members(codes, labels, len(wanted)), wanted)
+        parts = np.where(np.isin(codes, taken), "validation", parts)
+    return parts
+
+
+def name_class(number: int, class_names: Sequence[str] | None) -> str:
+    return str(number) if class_names is None else f"'{class_names[number]}'"
 
 
 def rank_within_class(scores: np.ndarray, labels: np.ndarray, keys: Sequence[str]) -> np.ndarray:
@@ -93,11 +152,17 @@ def take_places(
     first_test = (sizes - counts["test"])[labels]
     first_reserve = (sizes - counts["test"] - counts["reserve"])[labels]
     parts = np.where(places >= first_test, "test", np.where(places >= first_reserve, "reserve", "train"))
-    parts = parts.astype("<U10")
-    wanted = counts["validation"][labels]
-    side = np.flatnonzero((parts == "train") & (wanted > 0))
+    return draw_validation(parts.astype("<U10"), labels, keys, counts["validation"], seed)
+
+
+def draw_validation(
+    parts: np.ndarray, labels: np.ndarray, keys: Sequence[str], wanted: np.ndarray, seed: int
+) -> np.ndarray:
+    """The parts [N] with so many train rows of each class, [C], drawn for validation."""
+    of_row = wanted[labels]
+    side = np.flatnonzero((parts == "train") & (of_row > 0))
     order = draw_by_id(side, keys, len(side), seed)
-    parts[order[count_earlier(labels[order]) < wanted[order]]] = "validation"
+    parts[order[count_earlier(labels[order]) < of_row[order]]] = "validation"
     return parts
 
 
@@ -110,15 +175,14 @@ def order_groups(groups: np.ndarray, keys: Sequence[str], seed: int) -> np.ndarr
     return draw_by_id(np.arange(len(first)), [first[group] for group in range(len(first))], len(first), seed)
 
 
-def describe_selection(parts: np.ndarray, scores: np.ndarray, labels: np.ndarray, places: np.ndarray) -> Selection:
-    """Thresholds and alignment of the parts."""
+def describe_selection(parts: np.ndarray, scores: np.ndarray, labels: np.ndarray, upper: np.ndarray) -> Selection:
+    """Thresholds and alignment of the parts. upper: [N], whether a row is on the task's side."""
     on_side = np.isin(parts, ("train", "validation"))
     sizes = np.bincount(labels)
     train_thresholds, test_thresholds = np.full(len(sizes), np.inf), np.full(len(sizes), -np.inf)
     np.minimum.at(train_thresholds, labels[on_side], scores[on_side])
     np.maximum.at(test_thresholds, labels[parts == "test"], scores[parts == "test"])
     train_thresholds[sizes == 0] = test_thresholds[sizes == 0] = 0
-    upper = places < -(-sizes // 2)[labels]
     return Selection(parts, train_thresholds, test_thresholds, int((upper & on_side).sum()) / int(on_side.sum()))
 
 
@@ -138,9 +202,8 @@ def count_parts(
     for part, rows in (("train", left), ("test", counts["test"])):
         if (rows[present] < 1).any():
             c = int(np.flatnonzero(present & (rows < 1))[0])
-            name = str(c) if class_names is None else f"'{class_names[c]}'"
             raise SettingError(
-                f"class {name} with {int(class_counts[c])} rows would have none in {part}; "
+                f"class {name_class(c, class_names)} with {int(class_counts[c])} rows would have none in {part}; "
                 f"give larger classes or another {'test' if part == 'test' else 'train'} fraction"
             )
     return counts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,32 +11,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from splitgen.data.row_names import Names, list_namings, sample_labels
 from splitgen.errors import FingerprintError, RowsError, SchemaVersionError, SplitFileError
 from splitgen.ids import find_other_name
 from splitgen.parquet import read_parquet, write_parquet
 from splitgen.splits.provenance import Provenance, read_provenance
+from splitgen.splits.rows import PARTS, SCHEMA, check_index_file
 from splitgen.whole import NotWholeError, to_whole
 
 SCHEMA_VERSION = 1
-NULL = type(None)
 SAME_ROWS = "give the dataset that it was made of, in the same order"
-# What of the metadata others look into.
-OBJECTS = {"dataset": (dict,), "config": (dict,), "verification": (dict, NULL), "groups": (dict, NULL)}
-PARTS = ("train", "validation", "test", "reserve")
-SCHEMA = pa.schema(
-    [
-        ("index", pa.int64()),
-        ("id", pa.string()),
-        ("label", pa.int32()),
-        ("target", pa.int32()),
-        ("split", pa.string()),
-        ("score", pa.float32()),
-        ("margin", pa.float32()),
-    ]
-)
 
 
 @dataclass(frozen=True)
@@ -143,8 +128,7 @@ def read_split(path: Path | str) -> Split:
         raise SchemaVersionError(
             str(path), f"schema version {metadata['schema_version']}", f"this splitgen reads version {SCHEMA_VERSION}"
         )
-    check_metadata(str(path), metadata)
-    check_columns(str(path), frame)
+    check_index_file(str(path), frame, metadata)
     return Split(
         tuple(frame["id"]),
         frame["label"].to_numpy(np.int64),
@@ -169,72 +153,6 @@ def hash_rows(split: Split) -> str:
 def find_index_file(path: Path) -> Path:
     """The index file of a run folder, or the path itself."""
     return path / "split.parquet" if path.is_dir() else path
-
-
-def check_metadata(path: str, metadata: Mapping[str, Any]) -> None:
-    """What is read as an object is one. Raises `SplitFileError`."""
-    wrong = next((name for name in OBJECTS if not isinstance(metadata.get(name, {}), OBJECTS[name])), None)
-    if wrong is not None:
-        raise SplitFileError(path, f"'{wrong}' in its metadata is no JSON object", "make the split again")
-    names = metadata.get("dataset", {}).get("class_names", [])
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise SplitFileError(path, "the class names in its metadata are no texts", "make the split again")
-
-
-def check_columns(path: str, frame: pd.DataFrame) -> None:
-    """Every column is there, and every row once, in a known part, with values that a dataset can have."""
-    if not len(frame):
-        raise RowsError(path, "it has no rows", "make the split again")
-    missing = [name for name in SCHEMA.names if name not in frame.columns]
-    if missing:
-        raise SplitFileError(path, f"column '{missing[0]}' is missing", "make the split again")
-    index = check_numbers(path, frame, "index", 2**63)
-    if len(np.unique(index)) < len(index):
-        doubled = int(index[frame["index"].duplicated()][0])
-        raise RowsError(path, f"row {doubled} stands twice, so parts overlap", "make the split again")
-    if not np.array_equal(index, np.arange(len(index))):
-        raise RowsError(path, f"index is not 0..{len(index) - 1} in order", "make the split again")
-    unknown = [part for part in frame["split"] if not isinstance(part, str) or part not in PARTS]
-    if unknown:
-        raise RowsError(path, f"unknown part {unknown[0]!r}", f"parts are {', '.join(PARTS)}")
-    if frame[["label", "target", "id"]].isna().any(axis=None):
-        raise RowsError(path, "a label, target or id is empty", "make the split again")
-    check_ids(path, frame["id"])
-    check_targets(path, *(check_numbers(path, frame, name, len(frame)) for name in ("label", "target")))
-    for name in ("score", "margin"):
-        if not pd.api.types.is_numeric_dtype(frame[name]):
-            raise RowsError(path, f"column '{name}' has values that are no numbers", "make the split again")
-
-
-def check_numbers(path: str, frame: pd.DataFrame, name: str, below: int) -> np.ndarray:
-    """A column as int64 [N], 0..below - 1. Raises `RowsError`."""
-    try:
-        return to_whole(frame[name].to_numpy(), 0, below)
-    except NotWholeError as error:
-        allowed = "whole numbers from 0" if below >= 2**63 else f"whole numbers, 0..{below - 1}"
-        problem = f"column '{name}' has {error.shown} in row {error.position}"
-        raise RowsError(path, problem, f"it takes {allowed}; make the split again") from error
-
-
-def check_ids(path: str, ids: pd.Series[Any]) -> None:
-    """Ids are texts, each once. Raises `RowsError`."""
-    other = next((key for key in ids if not isinstance(key, str)), None)
-    if other is not None:
-        raise RowsError(path, f"id {other!r} is no text", "make the split again")
-    if ids.duplicated().any():
-        raise RowsError(path, f"id '{ids[ids.duplicated()].iloc[0]}' stands twice", "make the split again")
-
-
-def check_targets(path: str, labels: np.ndarray, targets: np.ndarray) -> None:
-    """A target is told by the label alone: each label [N] has one target [N]. Raises `RowsError`."""
-    by_label = np.zeros(len(labels), dtype=np.int64)  # labels are below N
-    by_label[labels] = targets
-    differs = by_label[labels] != targets
-    if differs.any():
-        row = int(np.flatnonzero(differs)[0])
-        label = labels[row]
-        problem = f"label {label} has the target {targets[row]} in row {row} and {by_label[label]} in another"
-        raise RowsError(path, problem, "a label has one target; make the split again")
 
 
 def check_length(split: Split, path: str, n_points: int) -> None:

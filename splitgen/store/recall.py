@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from splitgen.errors import RunFolderError
+from splitgen.json_text import JsonError, parse_json
 from splitgen.settings.layers import Settings
+from splitgen.shapes import RecordShape, find_misfit
 from splitgen.splits.split import find_index_file, read_split
 
 # Of the data: what only the user allows, and on each call. A file, maybe another person's, allows nothing; nor does it
 # name a folder to write into.
+WEIGHTS = ("weights", "trunk_weights")
 PERMISSIONS = ("follow_links", "download", "cache")
 
 
@@ -27,11 +29,7 @@ def recall_settings(path: Path, recorded: Mapping[str, Any]) -> Settings:
     try:
         beside = read_record(folder)["config"]
         settings["data"] = beside["data"]
-        recall_path(settings, beside, "weights")
-        discovery, recorded_there = settings.get("discovery"), beside.get("discovery")
-        if isinstance(discovery, dict) and isinstance(recorded_there, dict):
-            settings["discovery"] = dict(discovery)
-            recall_path(settings["discovery"], recorded_there, "trunk_weights")
+        settings = put_paths(settings, beside)
     except (RunFolderError, KeyError, TypeError):
         told = settings.get("data", {})
         source = recorded.get("dataset", {}).get("source", "digits")
@@ -45,10 +43,16 @@ def recall_settings(path: Path, recorded: Mapping[str, Any]) -> Settings:
     return settings
 
 
-def recall_path(settings: Settings, beside: Mapping[str, Any], name: str) -> None:
-    """Put the path before the digest of a file of weights, where run.json has it, and it is that of the same file."""
-    if settings.get(name) and str(beside.get(name, "")).endswith(settings[name]):
-        settings[name] = beside[name]
+def put_paths(settings: Settings, beside: Mapping[str, Any]) -> Settings:
+    """Settings with the paths of weights that they tell the digest of, where a run.json has these of the same files."""
+    found = dict(settings)
+    for name, path in beside.items():
+        digest = settings.get(name)
+        if name == "discovery" and isinstance(digest, Mapping) and isinstance(path, Mapping):
+            found[name] = put_paths(dict(digest), path)
+        elif name in WEIGHTS and isinstance(digest, str) and str(path).endswith(digest):
+            found[name] = path
+    return found
 
 
 def recall_run(path: Path) -> Settings:
@@ -61,11 +65,16 @@ def recall_run(path: Path) -> Settings:
 def read_record(folder: Path) -> dict[str, Any]:
     """run.json of a folder; {} where there is none. Raises `RunFolderError` for one that cannot be read."""
     try:
-        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        record = parse_json((folder / "run.json").read_bytes(), is_ours=True)
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    except (OSError, ValueError, RecursionError) as error:
-        raise RunFolderError(str(folder), f"its run.json cannot be read ({error})", "make the run again") from error
-    if not isinstance(record, dict):
-        raise RunFolderError(str(folder), "its run.json is no JSON object", "make the run again")
-    return record
+    except OSError as error:
+        problem = f"its run.json cannot be read ({error.strerror or error})"
+        raise RunFolderError(str(folder), problem, "make the run again") from error
+    except JsonError as error:
+        raise RunFolderError(str(folder), f"its run.json is {error}", "make the run again") from error
+    misfit = find_misfit(record, RecordShape)
+    if misfit is not None:
+        raise RunFolderError(str(folder), f"its run.json is not one of splitgen: {misfit}", "make the run again")
+    found: dict[str, Any] = record
+    return found

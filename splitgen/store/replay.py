@@ -37,7 +37,5 @@ def recall_replay(path: Path, command: str) -> Replay:
             str(path), f"it is a run of '{record.get('command')}'", f"repeat it by splitgen {record.get('command')}"
         )
     chosen, config, environment = (record.get(name, {}) for name in ("chosen", "config", "environment"))
-    if not all(isinstance(each, dict) for each in (chosen, config, environment)):
-        raise RunFolderError(str(path), "its run.json is not one of splitgen", "make the run again")
     settings = recall_settings(folder, {"config": config})
     return Replay(settings, chosen, record.get("way"), environment.get("threads"))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from splitgen.json_text import parse_json
 from splitgen.parquet import write_json, write_text
 from splitgen.splits.split import read_split, write_split
 from splitgen.tasks.tasks_file import ENCODER_FILE, read_encoder, read_tasks, write_encoder, write_tasks
@@ -23,7 +23,7 @@ class Kind:
 
 
 def read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    return parse_json(path.read_bytes(), is_ours=True)
 
 
 KINDS: dict[str, Kind] = {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from splitgen.parquet import check_names, load_table
+from splitgen.parquet import check_names, load_table, to_frame
 
 INDEX_LEVEL = re.compile(r"__index_level_[0-9]+__")  # the name that pandas gives an index without one
 
@@ -16,11 +16,7 @@ INDEX_LEVEL = re.compile(r"__index_level_[0-9]+__")  # the name that pandas give
 def read_stored(path: Path) -> pd.DataFrame:
     """The columns of a Parquet file that hold numbers, words or dates, by their trimmed names; an index that pandas
     stored is a column, named "" where it had no name. Raises `ValueError`."""
-    table = plain_columns(load_table(path, with_nested=False))
-    try:
-        frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
-    except pa.ArrowException as error:
-        raise ValueError(f"its columns cannot be read ({str(error).splitlines()[0]})") from error
+    frame = to_frame(plain_columns(load_table(path, with_nested=False)))
     nameless = [name for name in frame.columns if INDEX_LEVEL.fullmatch(name)]
     frame = frame.drop(columns=nameless[1:]).rename(columns=dict.fromkeys(nameless[:1], ""))
     frame.columns = pd.Index([name.strip() for name in frame.columns], dtype=object)

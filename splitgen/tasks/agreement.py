@@ -103,6 +103,6 @@ def draw_parts(n_points: int, config: AgreementConfig, seed: int, device: str) -
     return order[:n_train], order[n_train:]
 
 
-def binary_task_labels(margins: np.ndarray) -> np.ndarray:
-    """Class 1 where the margin is above 0. margins [N] or [N, K]; gives int64 of the same shape."""
-    return (margins > 0).astype(np.int64)
+def read_task_labels(margins: np.ndarray) -> np.ndarray:
+    """The classes of one task, int64 [N]: of margins [N], 1 above 0; of margins [N, V], the value with the largest."""
+    return (margins > 0).astype(np.int64) if margins.ndim == 1 else margins.argmax(axis=1)

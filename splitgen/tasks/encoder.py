@@ -8,28 +8,26 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
+from splitgen.data.images import NormalizedImages
 from splitgen.errors import SettingError
-from splitgen.models.batch_norm import settle_batch_norm
 from splitgen.models.bench import Bench
 from splitgen.settings.presets import settled
 from splitgen.settings.stages import DiscoveryConfig
-from splitgen.tasks.heads import HEADS
+from splitgen.tasks.heads import BINARY, FAN, HEADS
 from splitgen.tasks.terms import class_means
-from splitgen.tasks.trunks import TRUNKS
+from splitgen.tasks.trunks import SCORING_CHUNK, TRUNKS, FrozenTrunk, freeze_trunk, reestimate_batch_norm
 
-SCORING_CHUNK = 1024  # datapoints a forward pass when margins are scored; fixed, so that they do not vary
 STD_FLOOR = 1e-3
 AVERAGING = 3  # step n has the weight 4 / (n + 3) in the average when it comes in
 
 
 class TaskEncoder(nn.Module):
-    """h(x): a trunk of `TRUNKS`, a linear projection without bias, then standardisation; a head of `HEADS` reads tasks.
+    """h(x): a trunk of `TRUNKS` or a frozen one, a linear projection without bias, then standardisation; a head of
+    `HEADS` reads tasks.
 
     The projection is centred (on the mean of each source class with `centring="class"`, on the
     overall mean with "none") and scaled to unit variance; the scale is not learned, so that the
     temperature of the soft task labels keeps its meaning (docs/method.md, section 3).
-
-    n_features: that the trunk gives, if not 4 * width.
     """
 
     directions: torch.Tensor
@@ -44,18 +42,23 @@ class TaskEncoder(nn.Module):
         width: int,
         centring: str,
         n_classes: int,
-        trunk: str = "conv",
-        head: str = "binary",
-        n_features: int | None = None,
+        trunk: str | FrozenTrunk = "conv",
+        head: str = BINARY,
+        n_values: int = 2,
     ) -> None:
         super().__init__()
-        self.trunk = TRUNKS[trunk](in_channels, image_size, width)
-        self.projection = nn.Linear(n_features or 4 * width, dim, bias=False)
-        self.centring, self.n_classes, self.head = centring, n_classes, HEADS[head]
+        n_features = trunk.n_features if isinstance(trunk, FrozenTrunk) else 4 * width
+        self.trunk = trunk if isinstance(trunk, FrozenTrunk) else TRUNKS[trunk](in_channels, image_size, width)
+        self.projection = nn.Linear(n_features, dim, bias=False)
+        self.centring, self.n_classes, self.head = centring, n_classes, HEADS[head](n_values)
         self.register_buffer("directions", self.head.draw_directions(n_tasks, dim))
 
+    def inputs(self, bench: Bench) -> NormalizedImages:
+        """What it looks at: the bench's images, or what a frozen trunk made of them."""
+        return self.trunk.features if isinstance(self.trunk, FrozenTrunk) else bench.pixels
+
     def forward(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Embeddings h [B, d], standardised over this batch."""
+        """Embeddings h [B, d] of some of its inputs, standardised over this batch."""
         return self.standardize(self.projection(self.trunk(images)), labels)
 
     def standardize(self, projected: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -69,7 +72,7 @@ class TaskEncoder(nn.Module):
         return standardized
 
     def margins(self, embeddings: torch.Tensor) -> torch.Tensor:
-        """Task margins m [N, K] of embeddings [N, d]."""
+        """Task margins m [N, K], or [N, K, V] of a fan, of embeddings [N, d]."""
         return self.head.read_margins(embeddings, self.directions)
 
     def keep_task(self, task: int) -> TaskEncoder:
@@ -88,27 +91,32 @@ def load_encoder(bench: Bench, config: DiscoveryConfig, state: Mapping[str, torc
         encoder.load_state_dict(dict(state))
     except RuntimeError as error:
         raise SettingError(
-            f"the saved encoder is not one of dim {config.dim}, n_tasks {config.n_tasks}, encoder_width "
-            f"{config.encoder_width} and trunk {config.trunk} for these images; give the settings "
-            "that the tasks were discovered with"
+            f"the saved encoder is not one of dim {config.dim}, n_tasks {config.n_tasks}, task_values "
+            f"{config.task_values} and encoder_width {config.encoder_width} for these images; give the settings that "
+            "the tasks were discovered with"
         ) from error
     return encoder
 
 
 def build_encoder(bench: Bench, config: DiscoveryConfig) -> TaskEncoder:
-    """A fresh encoder in training mode for the bench's images, on its device."""
-    channels, *size = bench.encoder_inputs.shape
-    trunk = "mlp" if bench.dataset.holds_features else "conv"
+    """A fresh encoder in training mode for the bench's images, on its device.
+
+    Raises what `freeze_trunk` raises of a trunk that the settings name.
+    """
+    trunk: str | FrozenTrunk = "mlp" if bench.dataset.holds_features else "conv"
+    if config.trunk is not None:
+        trunk = freeze_trunk(bench, config.trunk, config.trunk_weights, config.trunk_seed)
     encoder = TaskEncoder(
-        channels,
-        min(size),
+        bench.pixels.shape[0],
+        min(bench.pixels.shape[1:]),
         dim=settled(config.dim),
         n_tasks=config.n_tasks,
         width=config.encoder_width,
         centring=config.centring,
         n_classes=bench.n_classes,
-        trunk=trunk if bench.trunk is None else "frozen",
-        n_features=None if bench.trunk is None else channels,
+        trunk=trunk,
+        head=BINARY if config.task_values == 2 else FAN,
+        n_values=config.task_values,
     )
     return encoder.to(bench.device).to(memory_format=torch.channels_last).train()
 
@@ -134,18 +142,12 @@ def copy_state(encoder: TaskEncoder) -> dict[str, torch.Tensor]:
 
 @torch.no_grad()
 def score_margins(encoder: TaskEncoder, bench: Bench) -> torch.Tensor:
-    """Task margins of a whole dataset, [N, K], on the CPU.
+    """Task margins of a whole dataset, [N, K] or [N, K, V], on the CPU.
 
     Batch-norm statistics are re-estimated over the data in its own order first, and the projection
     is standardised over all N rows, so that a datapoint's margin does not depend on its neighbours.
     """
     reestimate_batch_norm(encoder.trunk, bench)
-    chunks = [encoder.projection(encoder.trunk(part)) for part in bench.encoder_inputs.chunks(SCORING_CHUNK)]
+    chunks = [encoder.projection(encoder.trunk(part)) for part in encoder.inputs(bench).chunks(SCORING_CHUNK)]
     embeddings = encoder.standardize(torch.cat(chunks), bench.labels)
     return encoder.margins(embeddings).cpu()
-
-
-def reestimate_batch_norm(trunk: nn.Module, bench: Bench) -> None:
-    """`settle_batch_norm` over the bench's datapoints in chunks of one size; what is left over is left out."""
-    parts = bench.encoder_inputs.chunks(SCORING_CHUNK)
-    settle_batch_norm(trunk, (part for part in parts if len(part) == SCORING_CHUNK or bench.n_points < SCORING_CHUNK))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from splitgen.errors import MetadataError
-from splitgen.tasks.agreement import binary_task_labels
+from splitgen.tasks.agreement import read_task_labels
 from splitgen.tasks.ways.given import read_columns, read_margins
 
 FEWEST_ROWS = 4  # of a class on average; a column of fewer is a key, and no labelling
@@ -29,7 +29,7 @@ def read_classes(path: str, name: str, column: pd.Series) -> np.ndarray:
     """Classes [N] of one column."""
     codes, values = pd.factorize(column, sort=True)
     if pd.api.types.is_float_dtype(column) and len(values) > 2:
-        return binary_task_labels(read_margins(path, name, column))
+        return read_task_labels(read_margins(path, name, column))
     if (codes < 0).any():
         row = column.index[int(np.flatnonzero(codes < 0)[0])]
         raise MetadataError(path, f"column '{name}' is empty for id '{row}'", "give every datapoint a class")

@@ -64,8 +64,8 @@ class MetaRows:
 class View:
     """What one pass of the encoder over some rows gives.
 
-    embeddings: [n, d], margins: [n, K], labels: int [n], of the rows seen. inner_labels: [M, n_outputs], what networks
-    are trained on for each row of the pool. judged: what the objective needs beside these.
+    embeddings: [n, d], margins: [n, K] or [n, K, V], labels: int [n], of the rows seen. inner_labels: [M, n_outputs],
+    what networks are trained on for each row of the pool. judged: what the objective needs beside these.
     """
 
     embeddings: torch.Tensor
@@ -163,7 +163,7 @@ def run_steps(
 
 
 def snapshot_margins(bench: Bench, task: MetaTask) -> tuple[np.ndarray, TaskEncoder]:
-    """Margins float32 [N, K] of the averaged encoder, and that encoder. The task can go on."""
+    """Margins float32 [N, K] or [N, K, V] of the averaged encoder, and that encoder. The task can go on."""
     average = copy.deepcopy(cast(TaskEncoder, task.average.module))
     return score_margins(average, bench).numpy().astype(np.float32), average
 

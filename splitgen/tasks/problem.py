@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from splitgen.errors import SettingError
 from splitgen.models.bench import Bench
 from splitgen.settings.faults import check
 from splitgen.settings.presets import settled
@@ -66,8 +65,6 @@ def pose_problem(
     selection = selection or SelectionConfig()
     for stage in (discovery, refinement, selection):
         check(stage)
-    if discovery.trunk is not None and (bench.trunk is None or bench.trunk.model.name != discovery.trunk):
-        raise SettingError(f"discovery trunk {discovery.trunk!r} is not that of the bench; make this with find_trunk")
     size = bench.dataset.image_size
     return MetaProblem(
         bench.finder,

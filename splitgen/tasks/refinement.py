@@ -71,6 +71,13 @@ def start_refinement(
     return init_task(made, encoder, problem.refinement.learning_rate, stream_generator(seed, "refinement"))
 
 
+def check_encoder(bench: Bench, config: DiscoveryConfig, encoder_state: Mapping[str, torch.Tensor]) -> None:
+    """Raise `SettingError` where saved weights are not those of an encoder of these settings."""
+    problem = pose_problem(bench, config)
+    with seed_global(0):  # what is built here is thrown away, and must not move the random numbers of the run
+        load_encoder(problem.bench, problem.discovery, encoder_state)
+
+
 def find_encoder(problem: MetaProblem, start: Start, encoder_state: Mapping[str, torch.Tensor]) -> TaskEncoder:
     """The encoder that a refinement starts from, with one task."""
     if start.task is not None:

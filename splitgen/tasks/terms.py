@@ -1,12 +1,16 @@
 """The terms of the discovery objective and the measures of a task: pure tensor maths.
 
-Axes: N points, K tasks, C classes, B batch, d embedding.
+Axes: N points, K tasks, V values of a task, C classes, B batch, d embedding.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
+
 import torch
 import torch.nn.functional as F
+from scipy.optimize import linear_sum_assignment
 
 ONE_HOT_CLASSES = 100  # above, a one-hot [N, C] is too large; below, it stays, as another sum has other last digits
 
@@ -19,6 +23,17 @@ def task_margins(embeddings: torch.Tensor, directions: torch.Tensor) -> torch.Te
 def soft_task_labels(margins: torch.Tensor, temperature: float) -> torch.Tensor:
     """softmax(temperature * [-m, m]) (docs/method.md, section 3). margins [...]; gives [..., 2]."""
     return torch.stack([-margins, margins], dim=-1).mul(temperature).softmax(dim=-1)
+
+
+def fan_margins(embeddings: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
+    """m_ikv = <a_kv, h(x_i)> of tasks of V values (docs/method.md, section 3). embeddings [N, d], directions [K, V, d];
+    gives [N, K, V]."""
+    return (embeddings @ directions.flatten(0, 1).T).view(len(embeddings), *directions.shape[:2])
+
+
+def soft_fan_labels(margins: torch.Tensor, temperature: float) -> torch.Tensor:
+    """softmax(temperature * m) over the values. margins [..., V]; gives the same shape."""
+    return margins.mul(temperature).softmax(dim=-1)
 
 
 def soft_cross_entropy(log_probs: torch.Tensor, soft_labels: torch.Tensor) -> torch.Tensor:
@@ -70,16 +85,28 @@ def class_means(values: torch.Tensor, labels: torch.Tensor, n_classes: int) -> t
 def class_imbalance(margins: torch.Tensor, labels: torch.Tensor, n_classes: int) -> torch.Tensor:
     """mean over classes and tasks of (mean of sigmoid(2m) in the class - 1/2)^2. margins [N, K].
 
-    Zero when every task halves every class (docs/method.md, section 3).
+    Of margins [N, K, V] the mean over the values, too, of (mean of softmax(m) in the class - 1/V)^2. Zero when every
+    task parts every class into equal shares (docs/method.md, section 3).
     """
-    shares = class_means(torch.sigmoid(2 * margins), labels, n_classes)
+    is_binary = margins.dim() == 2
+    probs = torch.sigmoid(2 * margins) if is_binary else margins.softmax(dim=2).flatten(1)
+    shares = class_means(probs, labels, n_classes)
     present = torch.bincount(labels, minlength=n_classes) > 0
-    return (shares[present] - 0.5).square().mean()
+    return (shares[present] - (0.5 if is_binary else 1 / margins.shape[2])).square().mean()
 
 
 def boundary_crowding(margins: torch.Tensor, width: float) -> torch.Tensor:
-    """mean exp(-(m / width)^2): how many datapoints lie near the boundary (docs/method.md, section 3)."""
-    return margins.div(width).square().neg().exp().mean()
+    """mean exp(-(m / width)^2), m the distance from the boundary: how many datapoints lie near it (docs/method.md,
+    section 3). margins [N], [N, K] or [N, K, V]."""
+    distances = fan_distances(margins) if margins.dim() == 3 else margins
+    return distances.div(width).square().neg().exp().mean()
+
+
+def fan_distances(margins: torch.Tensor) -> torch.Tensor:
+    """Distance of embeddings from the nearest boundary between two values, which are neighbours: their directions are
+    2 sin(pi / V) apart. margins [N, K, V]; gives [N, K]."""
+    highest = margins.topk(2, dim=-1).values
+    return (highest[..., 0] - highest[..., 1]) / (2 * math.sin(math.pi / margins.shape[-1]))
 
 
 def prediction_agreement(labels_1: torch.Tensor, labels_2: torch.Tensor) -> float:
@@ -98,7 +125,15 @@ def cohen_kappa(labels_1: torch.Tensor, labels_2: torch.Tensor, n_classes: int) 
 
 
 def task_similarity(task_labels: torch.Tensor) -> torch.Tensor:
-    """max(agreement, 1 - agreement) of every pair of binary tasks. task_labels [N, K] in {0, 1}; gives [K, K]."""
-    signs = task_labels.double() * 2 - 1
-    agreement = 0.5 * (1 + signs.T @ signs / len(signs))
-    return torch.maximum(agreement, 1 - agreement)
+    """Of every pair of tasks the share of datapoints with the same value, where the values of one are matched to those
+    of the other as well as can be: of two values max(agreement, 1 - agreement). task_labels int [N, K], 0..V-1; gives
+    [K, K]."""
+    n_points, n_tasks = task_labels.shape
+    n_values = int(task_labels.max()) + 1
+    similarity = torch.eye(n_tasks, dtype=torch.float64)
+    for one, other in itertools.combinations(range(n_tasks), 2):
+        pairs = task_labels[:, one] * n_values + task_labels[:, other]
+        counts = torch.bincount(pairs, minlength=n_values**2).view(n_values, n_values).numpy()
+        matched = counts[linear_sum_assignment(counts, maximize=True)].sum() / n_points
+        similarity[one, other] = similarity[other, one] = float(matched)
+    return similarity

@@ -200,7 +200,7 @@ CASES = [
         Case(f"a baseline with {what}", 3, f"{RIGHT} --baseline before.json", words, write_earlier(**changes))
         for what, words, changes in (
             ("text for numbers", "no list of fractions", {"figures": {"test_accuracy": ["0.5"]}}),
-            ("NaN", "no list of fractions", {"figures": {"test_accuracy": [float("nan")]}}),
+            ("NaN", "no JSON (NaN for a number)", {"figures": {"test_accuracy": [float("nan")]}}),
             ("no rows", "no count of rows", {"n_test": 0}),
             ("no hash", "rows_hash is no text", {"rows_hash": None}),
         )

@@ -64,15 +64,21 @@ SETTINGS = {
     "augment": ("training.augment", "flip"),
     "precision": ("training.precision", "bfloat16"),
     "meta_steps": ("discovery.meta_steps", 19),
+    "trunk": ("discovery.trunk", "mlp"),
+    "trunk_weights": ("discovery.trunk_weights", "trunk.safetensors"),
     "tasks": ("discovery.n_tasks", 3),
     "dim": ("discovery.dim", 5),
+    "task_values": ("discovery.task_values", 3),
     "meta_gradient": ("discovery.meta_gradient", "exact"),
     "refine_steps": ("refinement.meta_steps", 23),
     "agreement_networks": ("agreement.networks", 4),
     "target": ("selection.target", "0,1"),
+    "task": ("search.task", 2),
     "test_fraction": ("selection.test_fraction", 0.3),
     "reserve_fraction": ("selection.reserve_fraction", 0.1),
     "validation_fraction": ("selection.validation_fraction", 0.15),
+    "rule": ("selection.rule", "equality"),
+    "class_sides": ("search.class_sides", "random"),
     "seeds": ("verification.seeds", 6),
 }
 # The options that are settings, command by command: the help and the calls below are held against these.
@@ -85,20 +91,14 @@ OF_DATA = TO_OPEN | {"metadata", "group_column", "duplicates"}
 OF_TRAINING = {"epochs", "batch_size", "learning_rate", "optimizer", "augment", "precision"}
 FRACTIONS = {"test_fraction", "reserve_fraction", "validation_fraction"}
 TAKEN = {
-    "make": set(SETTINGS),
-    "compare": set(SETTINGS),
-    "discover": set(SETTINGS) - FRACTIONS - {"refine_steps", "seeds"},
-    "split": set(SETTINGS) - {"meta_steps", "tasks", "dim", "meta_gradient", "agreement_networks"},
+    "make": set(SETTINGS) - {"task"},
+    "compare": set(SETTINGS) - {"task"},
+    "discover": set(SETTINGS) - FRACTIONS - {"refine_steps", "task", "rule", "class_sides", "seeds"},
+    "split": set(SETTINGS) - {"meta_steps", "tasks", "dim", "task_values", "meta_gradient", "agreement_networks"},
     "verify": {"dataset", "weights", "freeze", "seed", "seeds", *OF_DATA, *OF_TRAINING},
     "check": {"dataset", "weights", "freeze", "seed", "seeds", *OF_DATA, *OF_TRAINING},
     "agreement": {
-        "dataset",
-        "model",
-        "weights",
-        "freeze",
-        "seed",
-        "agreement_networks",
-        "target",
+        *("dataset", "model", "weights", "freeze", "seed", "agreement_networks", "target"),
         *OF_DATA,
         *OF_TRAINING,
     },
@@ -122,7 +122,7 @@ NEEDED = {
 NO_SETTINGS = {
     *("budget", "device", "threads", "out", "config", "quiet", "as_json", "help"),
     *("tasks_path", "split_path", "splits", "path", "others", "images", "kind"),
-    *("verify_budget", "replay"),
+    *("verify_budget", "replay", "targets", "each_task", "layout", "partition"),
     *("tasks_from", "labels"),  # how a run comes by its tasks, which is told it beside its settings
     *("predictions", "control_predictions", "fail_under", "fail_under_class", "max_drop", "max_gap"),
     *("baseline", "warn_only", "junit"),
@@ -182,7 +182,7 @@ def read_help(command: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def told() -> dict[str, str]:
-    return read_help("make")
+    return {**read_help("split"), **read_help("make")}  # `--task` is of a split alone
 
 
 @pytest.mark.parametrize(
@@ -194,6 +194,7 @@ def told() -> dict[str, str]:
         ("--test-fraction", "0.5"),
         ("--reserve-fraction", "0"),
         ("--validation-fraction", "0"),
+        ("--class-sides", "searched"),
         ("--agreement-networks", AgreementConfig().networks),
         ("--seeds", VerificationConfig().seeds),
         ("--seed", RunConfig().seed),
@@ -202,7 +203,8 @@ def told() -> dict[str, str]:
         ("--learning-rate", "0.004, of conv on colour images of 16 pixels and more 0.02"),
         ("--optimizer", TrainingConfig().optimizer),
         ("--meta-gradient", DiscoveryConfig().meta_gradient),
-        ("--dim", "as many as tasks"),
+        ("--dim", "as many as tasks, of more than two values twice as many"),
+        ("--task-values", "2"),
         ("--root", DataConfig().root),
         ("--part", "train, where there are several"),
         ("--image-column", "found"),
@@ -264,6 +266,10 @@ def test_a_setting_that_no_command_can_take_is_a_fault_of_the_program():
     [
         ({"tasks": 0}, "n_tasks must be 1 or more, got 0"),
         ({"dim": 0}, "dim must be 1 or more, got 0"),
+        ({"task_values": 1}, "task_values must be 2 to 100, got 1"),
+        ({"task_values": 101}, "task_values must be 2 to 100, got 101"),
+        ({"dim": 2, "tasks": 3}, "n_tasks must be at most dim (2), as task directions are orthonormal, got 3"),
+        ({"dim": 5, "tasks": 3, "task_values": 3}, "n_tasks must be at most half of dim (5), as a task of more than"),
         ({"tasks": 1, "dim": 0}, "dim must be 1 or more, got 0"),
         ({"meta_steps": 0}, "meta_steps must be 1 or more, got 0"),
         ({"epochs": 0}, "epochs must be 1 or more, got 0"),
@@ -275,6 +281,7 @@ def test_a_setting_that_no_command_can_take_is_a_fault_of_the_program():
         ({"target": ""}, "target must be"),
         ({"optimizer": ""}, "optimizer must be one of"),
         ({"agreement_networks": 0}, "agreement networks must be 2 or more"),
+        ({"class_sides": "drawn"}, "class_sides must be one of searched, random, got 'drawn'"),
     ],
 )
 def test_zero_and_empty_text_are_answers_and_not_silence(given, words):
@@ -343,8 +350,12 @@ def test_every_option_that_is_a_setting_reaches_the_settings(choose, command, na
 
 
 def test_the_dimensions_follow_the_tasks_that_are_asked_for(choose):
-    assert choose("make", "--tasks", "3").discovery.dim == 3
+    Path("mine.toml").write_text("[discovery]\ndim = 2\n")
+    for given in ((), ("--config", "mine.toml")):
+        assert choose("make", "--tasks", "3", *given).discovery.for_images(28).dim == 3
+        assert choose("make", "--tasks", "3", "--task-values", "4", *given).discovery.for_images(28).dim == 6
     assert choose("make", "--tasks", "3", "--dim", "4").discovery.dim == 4
+    assert choose("make", "--config", "mine.toml").discovery.dim == 2
 
 
 def test_what_a_file_recorded_lies_below_the_command_line_for_verify_by_one_model(choose):

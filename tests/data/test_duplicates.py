@@ -19,6 +19,7 @@ from splitgen.errors import SettingError
 from splitgen.runs import stages
 from splitgen.runs.run import open_run
 from splitgen.runs.split import run_split
+from splitgen.runs.verify import check_judged
 from splitgen.screen.console import Screen
 from splitgen.settings.layers import build_config
 from splitgen.splits.grouping import check_groups_known, describe_kept
@@ -234,10 +235,10 @@ def test_duplicates_never_straddle_the_parts_of_a_split(root, whole):
 def test_controls_keep_them_together_without_being_asked_and_are_refused_where_they_may_not(root, whole):
     split, out = whole
     run = open_small_run(root, None)
-    stages.verify(run, out)
+    stages.verify(run, split)
     assert run.record["verification"]["n_test"] == split.counts()["test"]
     with pytest.raises(SettingError, match="keeps byte-identical images in one part; leave out --duplicates ignore"):
-        stages.verify(open_small_run(root, None, duplicates="ignore"), out)
+        check_judged(open_small_run(root, None, duplicates="ignore").bench, split, out)
     with pytest.raises(SettingError, match="leave out --duplicates ignore"):
         train_and_judge(split, find_model("mlp"), open_folder(root, duplicates="ignore"), 2)
 

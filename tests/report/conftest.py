@@ -72,7 +72,8 @@ def run_folder(hostile, tmp_path_factory) -> Path:
     tasks = {"dataset": metadata["dataset"], "agreement": scores, "task_similarity": [[1, 0.5], [0.5, 1]]}
     write_tasks(SavedTasks(both, tasks), folder / "tasks.parquet")
     history = [{"divergence": 1 / k, "agreement": 0.5, "uniformity": -1.0} for k in range(1, 4)]
-    rows = [{"splitter": HOSTILE, "figures": {name: asdict(value) for name, value in result.figures.items()}}]
+    figures = {name: asdict(value) for name, value in result.figures.items()}
+    rows = [{"splitter": HOSTILE, "figures": figures, "imbalance": 0.0, "cpu_seconds": 1.0}]
     record = {
         "command_line": ["splitgen", "make", "digits", "--budget", "10m"],
         "confusion": {"test": result.test_confusion.tolist(), "random": result.random_confusion.tolist()},

@@ -44,7 +44,8 @@ def test_compare_judges_every_row_alike_and_writes_its_splits(tmp_path, monkeypa
     run = open_run(
         build_config(settings), find_model("conv"), Screen(quiet=True), "cpu", tmp_path / "compared", "compare"
     )
-    compare.compare(run, [write_plain_split(run.dataset, tmp_path / "theirs.parquet")])
+    path = write_plain_split(run.dataset, tmp_path / "theirs.parquet")
+    compare.compare(run, {str(path): compare.read_given(run.bench, path)})
 
     frame = pd.read_parquet(tmp_path / "compared" / "comparison.parquet")
     theirs = str(tmp_path / "theirs.parquet")
@@ -71,4 +72,4 @@ def test_a_split_of_another_target_is_refused_before_any_work(digits, tmp_path):
     path = write_plain_split(digits, tmp_path / "theirs.parquet", target="0,1,2")
     run = open_run(build_config({}), find_model("conv"), Screen(quiet=True), "cpu", None, "compare")
     with pytest.raises(SettingError, match="is of the target '0,1,2'; give --target 0,1,2"):
-        compare.compare(run, [path])
+        compare.read_given(run.bench, path)

@@ -49,6 +49,11 @@ def test_a_search_is_foretold_as_the_confusion_and_its_rounds():
     assert foretell_search(PACE, SIZES, 20, config, RECIPE) == pytest.approx(confusion + first + last)
 
 
+def test_a_search_over_drawn_sides_needs_no_confusion():
+    config = SearchConfig("random", rows=(1_000, 8_000), keep=(3,))
+    assert foretell_search(PACE, SIZES, 2, config, RECIPE) == pytest.approx(1.0 + 5.0)  # two tasks, side by side
+
+
 def test_refinement_is_foretold_as_its_meta_steps_and_the_judging_after_each_round():
     """Two runners to the mark of 20 and to that of 30, of 2 x 10 steps of 100 rows a meta-step."""
     refinement = {"candidates": 1, "new_tasks": 1, "keep": 2, "first_round": 20, "inner_steps": 10, "batch_size": 100}

@@ -9,21 +9,23 @@ from splitgen import SavedTasks, Split, find_model
 from splitgen.runs.run import open_run
 from splitgen.runs.split import run_split
 from splitgen.screen.console import Screen
+from splitgen.search.sides import draw_sides
 from splitgen.settings.layers import build_config
 
 
-def split_tasks(margins, rounds) -> tuple[Split, dict]:
-    """The split that digits with tasks of margins [N, K] get, sharpened so many times, and the record of the run."""
+def split_tasks(margins, rounds, target="0,1,2,3,4", class_sides="searched", **found) -> tuple[Split, dict]:
+    """The split that digits with tasks of margins [N, K] get, sharpened so many times, and the record of the run.
+    found: what the tasks' metadata tells beside."""
     settings = {
         "refinement": {"meta_steps": 0},
         "sharpening": {"rounds": rounds, "networks": 1, "candidates": 1},
         "agreement": {"epochs": 1},
         "training": {"epochs": 8},
-        "selection": {"target": "0,1,2,3,4"},
-        "search": {"rows": [600], "keep": []},
+        "selection": {"target": target},
+        "search": {"rows": [600], "keep": [], "class_sides": class_sides},
     }
     run = open_run(build_config(settings), find_model("conv"), Screen(quiet=True), "cpu", None, "split")
-    tasks = SavedTasks(margins, {"meta_steps": 0, "agreement": []})
+    tasks = SavedTasks(margins, {"meta_steps": 0, "agreement": [], **found})
     return run_split(run, tasks), run.record
 
 
@@ -80,3 +82,25 @@ def test_a_sharpened_task_is_a_candidate_and_taken_where_the_model_fails_more_on
     assert first < second - 0.05
     assert (split.metadata["task_name"], split.metadata["sharpened"]) == ("task 1 sharpened", 1)
     assert split.metadata["agreement"][-1]["task"] == "task 1 sharpened"
+
+
+def test_of_drawn_class_sides_every_task_is_tried_as_they_are_and_the_split_says_so(digits, margins):
+    """As the paper's split of ImageNet: no cut is searched for, and every class is halved at its own median."""
+    split, record = split_tasks(margins, 0, "label", "random", way="untrained network")
+    sides = draw_sides(10, 0)
+    assert [candidate["class_sides"] for candidate in record["search"]] == [sides.tolist()] * 2
+    assert sorted(candidate["task"] for candidate in record["search"]) == [0, 1]
+    assert split.provenance.sides_drawn
+    assert split.provenance.class_sides == tuple(sides)
+    task = split.metadata["task"]
+    for c in range(10):
+        mine = digits.labels == c
+        above = sides[c] * (margins[mine, task] - np.median(margins[mine, task]))
+        assert (above[split.parts[mine] == "train"] >= 0).all()
+        assert (above[split.parts[mine] == "test"] <= 0).all()
+
+
+def test_the_sides_of_a_binary_target_are_not_drawn(margins):
+    split, _ = split_tasks(margins[:, 1:], 0, class_sides="random")
+    assert not split.provenance.sides_drawn
+    assert split.provenance.class_sides in (sides := (1,) * 5 + (-1,) * 5, tuple(-side for side in sides))

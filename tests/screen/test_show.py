@@ -14,7 +14,7 @@ from splitgen import Split, write_split
 from splitgen.runs.split import format_sides
 from splitgen.screen.console import Screen
 from splitgen.screen.show import describe_split, print_split
-from splitgen.splits.split import PARTS
+from splitgen.splits.rows import PARTS
 
 
 def make_split(n_classes: int, n_rows: int) -> Split:
@@ -52,6 +52,15 @@ def test_the_first_forty_classes_are_shown_and_a_line_says_how_many_more(capsys,
     assert ("more classes" in printed) == (more is not None)
     assert more is None or f"and {more} more classes; --json lists them all" in printed
     assert f"and {n_classes - 20} more" in printed
+
+
+def test_class_sides_that_were_drawn_are_shown_as_such(capsys):
+    split = make_split(10, 200)
+    print_split(Screen(), split.with_metadata(class_sides=[1, -1] * 5, sides_drawn=True))
+    print_split(Screen(), split.with_metadata(class_sides=[1, -1] * 5))
+    drawn, searched = [line for line in capsys.readouterr().out.splitlines() if "class sides" in line]
+    assert drawn == f"{searched} drawn at random"
+    assert searched.endswith("class sides +-+-+-+-+-")
 
 
 def show_alone(path) -> float:

@@ -11,6 +11,7 @@ from splitgen.search.candidates import (
     Candidate,
     SearchSpace,
     add_candidates,
+    count_candidates,
     count_fits,
     list_candidates,
     preselect,
@@ -59,6 +60,13 @@ def test_a_binary_target_groups_the_listed_classes(digits):
 def test_candidates_are_every_task_cut_and_sign():
     candidates = list_candidates(2, [np.array([1, -1]), np.array([1, 1])])
     assert len(candidates) == len({(c.task, c.class_sides) for c in candidates}) == 8
+
+
+def test_candidates_of_drawn_sides_are_every_task_with_these():
+    candidates = list_candidates(2, [np.array([1, -1])], (1,))
+    assert [(c.task, c.class_sides) for c in candidates] == [(0, (1, -1)), (1, (1, -1))]
+    assert count_candidates(2, SearchConfig(class_sides="random")) == len(candidates)
+    assert count_candidates(2, SearchConfig(n_cuts=3)) == 12
 
 
 def test_a_strong_task_is_found_beside_a_random_one(digits):

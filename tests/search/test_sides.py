@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from splitgen import Bench, ImageDataset, MemoryImages, TrainingConfig, find_model, make_bench
-from splitgen.search.sides import binary_sides, cut_classes, halve_rows, measure_confusion
+from splitgen.search.sides import binary_sides, cut_classes, draw_sides, halve_rows, measure_confusion
 
 
 def cut_value(weights: np.ndarray, sides: np.ndarray) -> float:
@@ -126,3 +126,12 @@ def test_probabilities_added_up_in_chunks_are_the_mean_of_each_class(monkeypatch
 
 def test_sides_of_a_binary_target_are_its_groups():
     assert binary_sides(4, (0, 3)).tolist() == [1, -1, -1, 1]
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 10, 101])
+def test_drawn_sides_halve_the_classes_each_half_as_likely_as_another(n_classes):
+    drawn = np.stack([draw_sides(n_classes, seed) for seed in range(400)])
+    assert set(drawn.flatten().tolist()) == {-1, 1}
+    assert (drawn.sum(axis=1) == n_classes % 2).all()
+    assert np.abs(drawn.mean(axis=0) - n_classes % 2 / n_classes).max() < 0.2  # four standard errors
+    assert np.array_equal(drawn[3], draw_sides(n_classes, 3))

@@ -10,7 +10,9 @@ from splitgen import read_split
 from splitgen.splits.provenance import DISCOVERED, IMPORTED, Provenance, read_provenance
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ci_gate" / "splits" / "digits.parquet"
-FULL = Provenance("given", 1, "task 1", True, 2, (1, -1), (0.5, 0.25), (0.0, 0.125), 0.75, 3, 40, 7, ({"task": "a"},))
+FULL = Provenance(
+    "given", 1, "task 1", True, 2, (1, -1), (0.5, 0.25), (0.0, 0.125), 0.75, 3, 40, 7, ({"task": "a"},), True
+)
 
 
 @pytest.mark.parametrize("provenance", [FULL, Provenance(IMPORTED, None, IMPORTED)], ids=["made", "imported"])
@@ -22,6 +24,11 @@ def test_the_way_is_told_where_it_is_not_discovery():
     assert FULL.describe()["way"] == "given"
     assert Provenance(IMPORTED, None, IMPORTED).describe() == {"task": None, "task_name": "imported", "way": "imported"}
     assert "way" not in Provenance(DISCOVERED, 0, "task 0", class_sides=(1, -1)).describe()
+
+
+def test_class_sides_that_were_drawn_are_told_as_such():
+    assert FULL.describe()["sides_drawn"] is True
+    assert "sides_drawn" not in Provenance(DISCOVERED, 0, "task 0", class_sides=(1, -1)).describe()
 
 
 def test_a_file_of_an_earlier_version_was_discovered_where_it_has_class_sides_and_imported_else():

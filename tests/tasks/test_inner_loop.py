@@ -13,6 +13,7 @@ from torch import nn
 from splitgen import ImageDataset, find_model
 from splitgen.data.images import NormalizedImages
 from splitgen.models.registry import build_network
+from splitgen.tasks.heads import HEADS
 from splitgen.tasks.inner_loop import (
     FlatNetwork,
     InnerData,
@@ -21,7 +22,7 @@ from splitgen.tasks.inner_loop import (
     train_inner,
     use_batch_statistics,
 )
-from splitgen.tasks.terms import divergence, soft_cross_entropy, soft_task_labels
+from splitgen.tasks.terms import divergence, soft_cross_entropy
 
 DEFAULT_EPSILON = 0.005
 
@@ -31,14 +32,18 @@ def normalized(dataset: ImageDataset) -> torch.Tensor:
     return NormalizedImages(dataset.images, dataset.statistics, "cpu").take(torch.arange(dataset.n_points))
 
 
-def random_data(images: torch.Tensor, steps: int, batch: int, seed: int) -> InnerData:
-    """Batches of real images with the soft labels of a random linear task, and a held-out batch."""
+def random_data(images: torch.Tensor, steps: int, batch: int, seed: int, n_values: int = 2) -> InnerData:
+    """Batches of real images with the soft labels of a random linear task of so many values, and a held-out batch."""
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(images), generator=generator)
     rows = order[: steps * batch].view(steps, batch)
-    direction = torch.randn(images[0].numel(), generator=generator).to(images.dtype)
-    margins = images[rows].flatten(2) @ direction
-    soft_labels = soft_task_labels(margins / margins.std(), 5.0)
+    n_pixels, head = images[0].numel(), HEADS["binary" if n_values == 2 else "fan"](n_values)
+    n_directions = 1 if n_values == 2 else 2
+    directions = torch.randn(n_directions, n_pixels, generator=generator).to(images.dtype)
+    projected = images[rows].flatten(0, 1).flatten(1) @ directions.T
+    fixed = torch.ones(1, 1) if n_values == 2 else head.draw_directions(1, 2)
+    margins = head.read_margins(projected / projected.std(dim=0), fixed.to(images.dtype))[:, 0]
+    soft_labels = head.soften(margins, 5.0).view(steps, batch, n_values)
     return InnerData([images[row] for row in rows], soft_labels, images[order[-2 * batch :]])
 
 
@@ -59,8 +64,9 @@ def compare(
     return float(cosine), float(rough.norm() / exact.norm())
 
 
-def pair_of(model: str, images: torch.Tensor, seed: int) -> list[nn.Module]:
-    return [build_network(find_model(model), 2, tuple(images.shape[1:]), 10 * seed + which) for which in range(2)]
+def pair_of(model: str, images: torch.Tensor, seed: int, n_outputs: int = 2) -> list[nn.Module]:
+    shape = tuple(images.shape[1:])
+    return [build_network(find_model(model), n_outputs, shape, 10 * seed + which) for which in range(2)]
 
 
 def relu_pair(images: torch.Tensor, seed: int) -> list[nn.Module]:
@@ -74,11 +80,12 @@ def relu_pair(images: torch.Tensor, seed: int) -> list[nn.Module]:
     return pair
 
 
+@pytest.mark.parametrize("n_values", [2, 3, 4])
 @pytest.mark.parametrize("method", ["one-sided", "central"])
-def test_adjoint_of_a_smooth_net_in_float64_is_that_of_the_exact_pass(digits, method):
+def test_adjoint_of_a_smooth_net_in_float64_is_that_of_the_exact_pass(digits, method, n_values):
     images = normalized(digits).double()
-    data = random_data(images, steps=20, batch=64, seed=3)
-    networks = lambda: [network.double() for network in pair_of("conv", images, seed=1)]  # noqa: E731
+    data = random_data(images, steps=20, batch=64, seed=3, n_values=n_values)
+    networks = lambda: [network.double() for network in pair_of("conv", images, 1, n_values)]  # noqa: E731
     exact = pair_gradient(networks(), data, "exact").soft_label_grad
     cosine, ratio = compare(method, data, networks, 1e-5, exact)
     assert cosine > 0.999
@@ -110,10 +117,11 @@ def test_adjoint_in_float32_at_the_default_epsilon_is_close_in_the_median_of_fiv
     assert abs(statistics.median(ratio for _, ratio in found) - 1) <= ratio_tolerance
 
 
-def test_exact_pass_equals_autograd_through_the_whole_unrolled_training(digits):
+@pytest.mark.parametrize("n_values", [2, 3])
+def test_exact_pass_equals_autograd_through_the_whole_unrolled_training(digits, n_values):
     images = normalized(digits).double()
-    data = random_data(images, steps=4, batch=32, seed=0)
-    make = lambda: [network.double() for network in pair_of("conv", images, seed=2)]  # noqa: E731
+    data = random_data(images, steps=4, batch=32, seed=0, n_values=n_values)
+    make = lambda: [network.double() for network in pair_of("conv", images, 2, n_values)]  # noqa: E731
     fast = pair_gradient(make(), data, "exact", epsilon=1.0)
 
     soft_labels = data.soft_labels.clone().requires_grad_()

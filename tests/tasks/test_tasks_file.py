@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +26,32 @@ def test_what_is_written_is_read_back(path):
     found = read_tasks(path)
     assert np.array_equal(found.margins, MARGINS)
     assert found.metadata["dataset"] == {"fingerprint": "sha256:1"}
+
+
+def test_tasks_of_more_values_have_a_column_for_each_and_are_of_another_version(path, tmp_path):
+    margins = np.random.default_rng(0).normal(size=(20, 2, 3)).astype(np.float32)
+    write_tasks(SavedTasks(margins, {"way": "discovered"}), tmp_path / "fans.parquet")
+    table, binary = pq.read_table(tmp_path / "fans.parquet"), pq.read_table(path)
+    assert table.column_names == ["index", *(f"task_{k}_value_{v}" for k in range(2) for v in range(3))]
+    assert np.array_equal(table["task_1_value_2"].to_numpy(), margins[:, 1, 2])
+    assert (read_version(table), read_version(binary)) == (2, 1)
+    found = read_tasks(tmp_path / "fans.parquet")
+    assert np.array_equal(found.margins, margins)
+    assert (found.n_tasks, found.n_values, read_tasks(path).n_values) == (2, 3, 2)
+
+
+def read_version(table: pa.Table) -> int:
+    return json.loads(table.schema.metadata[b"splitgen"])["tasks_schema_version"]
+
+
+@pytest.mark.parametrize("dropped", ["task_0_value_1", "task_1_value_2"])
+def test_a_value_without_its_column_is_refused(tmp_path, dropped):
+    margins = np.zeros((20, 2, 3), np.float32)
+    write_tasks(SavedTasks(margins, {}), tmp_path / "fans.parquet")
+    table = pq.read_table(tmp_path / "fans.parquet")
+    pq.write_table(table.drop_columns([dropped]), tmp_path / "fans.parquet")
+    with pytest.raises(TasksFileError, match="its columns are not those of 3 values or more for each task, but task_0"):
+        read_tasks(tmp_path / "fans.parquet")
 
 
 @pytest.mark.parametrize(
@@ -60,4 +87,15 @@ def test_tasks_of_other_rows_are_refused(digits):
     with pytest.raises(TasksFileError, match="it has 9 rows, the dataset 1797"):
         check_tasks_belong(dataclasses.replace(own, margins=margins[:9]), "t", digits)
     with pytest.raises(TasksFileError, match="its dataset has the fingerprint None, this one sha256"):
-        check_tasks_belong(dataclasses.replace(own, metadata={"dataset": []}), "t", digits)
+        check_tasks_belong(dataclasses.replace(own, metadata={}), "t", digits)
+
+
+def test_of_more_than_two_values_each_is_set_against_the_best_other():
+    margins = np.array([[[3.0, 1.0, 2.0]], [[0.0, 5.0, 4.0]]], dtype=np.float32)
+    found = SavedTasks(margins, {}).contrasts
+    assert {name: values.tolist() for name, values in found.items()} == {
+        "task 0 value 0": [1.0, -5.0],
+        "task 0 value 1": [-2.0, 1.0],
+        "task 0 value 2": [-1.0, -1.0],
+    }
+    assert list(SavedTasks(np.ones((2, 3)), {}).contrasts) == ["task 0", "task 1", "task 2"]

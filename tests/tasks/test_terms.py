@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -41,6 +42,23 @@ def test_class_imbalance_is_zero_when_each_class_is_halved():
     assert float(terms.class_imbalance(one_sided, labels, 2)) == pytest.approx(0.25)
 
 
+def test_class_imbalance_of_more_values_is_that_of_their_shares_and_zero_where_these_are_equal():
+    labels = torch.tensor([0, 0, 0, 1, 1, 1])
+    values = torch.tensor([0, 1, 2, 2, 1, 0])
+    margins = 50 * torch.nn.functional.one_hot(values, 3)[:, None].float()
+    assert float(terms.class_imbalance(margins, labels, 2)) == pytest.approx(0.0, abs=1e-7)
+    values[0] = 1  # class 0 has shares 0, 2/3, 1/3
+    margins = 50 * torch.nn.functional.one_hot(values, 3)[:, None].float()
+    assert float(terms.class_imbalance(margins, labels, 2)) == pytest.approx((2 / 9) / 6)
+
+
+def test_terms_of_a_fan_of_two_values_are_those_of_its_binary_task():
+    margins = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
+    fans, labels = torch.stack([-margins, margins], dim=2), torch.arange(40) % 4
+    for term, argument in ((terms.class_imbalance, (labels, 5)), (terms.boundary_crowding, (0.5,))):
+        torch.testing.assert_close(term(fans, *argument), term(margins, *argument))
+
+
 def test_class_means_leave_an_absent_class_at_zero():
     means = terms.class_means(torch.tensor([[1.0], [3.0]]), torch.tensor([0, 0]), 2)
     assert means.tolist() == [[2.0], [0.0]]
@@ -62,6 +80,22 @@ def test_boundary_crowding_counts_margins_near_zero():
     assert float(terms.boundary_crowding(torch.tensor([0.0, 0.5]), 0.5)) == pytest.approx((1 + math.exp(-1)) / 2)
 
 
+@pytest.mark.parametrize("n_values", [3, 4, 6])
+def test_the_distance_from_the_boundary_between_two_values_is_how_far_a_point_must_go_to_another(n_values):
+    torch.manual_seed(0)
+    points, angles = torch.randn(30, 2), torch.arange(n_values) * (2 * math.pi / n_values)
+    fan = torch.stack([angles.cos(), angles.sin()], dim=1)
+    distances = terms.fan_distances(terms.fan_margins(points, fan[None]))[:, 0]
+    value = (points @ fan.T).argmax(dim=1)
+    for share, is_same in ((0.99, True), (1.01, False)):
+        around = torch.arange(0, 2 * math.pi, 0.01)
+        ring = torch.stack([around.cos(), around.sin()], dim=1)
+        moved = points[:, None] + share * distances[:, None, None] * ring
+        reached = (moved @ fan.T).argmax(dim=2) == value[:, None]
+        assert reached.all(dim=1).all() == is_same
+        assert is_same or not reached.all(dim=1).any()
+
+
 def test_cohen_kappa_of_two_constants_is_zero_though_they_agree():
     constant = torch.zeros(10, dtype=torch.long)
     assert terms.prediction_agreement(constant, constant) == 1.0
@@ -71,6 +105,26 @@ def test_cohen_kappa_of_two_constants_is_zero_though_they_agree():
 def test_cohen_kappa_by_hand():
     first, second = torch.tensor([0, 0, 1, 1]), torch.tensor([0, 1, 1, 1])
     assert terms.cohen_kappa(first, second, 2) == pytest.approx((0.75 - 0.5) / 0.5)
+
+
+def test_cohen_kappa_of_three_values_by_hand():
+    first, second = torch.tensor([0, 0, 1, 1, 2, 2]), torch.tensor([0, 1, 1, 1, 2, 0])
+    assert terms.cohen_kappa(first, second, 3) == pytest.approx((4 / 6 - 1 / 3) / (1 - 1 / 3))
+
+
+@pytest.mark.parametrize("n_values", [2, 3, 4])
+def test_the_similarity_is_the_best_of_all_permutations_of_the_values(n_values):
+    generator = torch.Generator().manual_seed(n_values)
+    labels = torch.randint(n_values, (90, 3), generator=generator)
+    labels[:70, 1] = (labels[:70, 0] + 1) % n_values  # nearly the same task, with other names of its values
+    similarity = terms.task_similarity(labels)
+    for one, other in itertools.product(range(3), repeat=2):
+        renamed = (torch.tensor(names)[labels[:, one]] for names in itertools.permutations(range(n_values)))
+        agreements = [float((names == labels[:, other]).double().mean()) for names in renamed]
+        assert float(similarity[one, other]) == pytest.approx(max(agreements))
+        if n_values == 2:
+            assert float(similarity[one, other]) == pytest.approx(max(agreements[0], 1 - agreements[0]))
+    assert float(similarity[0, 1]) > 0.75
 
 
 def test_opposed_tasks_are_the_same_task():

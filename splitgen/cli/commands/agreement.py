@@ -38,7 +38,7 @@ def agreement(
     run = open_new_run(
         "agreement",
         {**given, "labels": None},
-        check_more=lambda bench: found.update(collect_labellings(bench, labels, tasks_path)),
+        check_more=lambda bench, config: found.update(collect_labellings(bench, labels, tasks_path)),
     )
     score_labellings(run, found, {"labels": labels, "tasks": tasks_path})
     print_json(given["as_json"], run.record)

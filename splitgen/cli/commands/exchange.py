@@ -12,6 +12,14 @@ from splitgen.cli.output import check_output
 from splitgen.cli.parameters import Given, takes
 from splitgen.errors import SettingError
 
+LAYOUT = Annotated[
+    str | None,
+    typer.Option(
+        help="of celeba: official (0 train, 1 validation, 2 test) or paper (0 train, 1 test, 2 the official test)",
+        show_default=False,
+    ),
+]
+
 
 @takes(settings=("data.metadata",), call=("quiet",))
 def export(
@@ -26,6 +34,11 @@ def export(
     attribute_column: Annotated[
         str | None, typer.Option(help="of the metadata, for wilds, subpopbench, group-dro", show_default=False)
     ] = None,
+    layout: LAYOUT = None,
+    partition: Annotated[
+        Path | None,
+        typer.Option(help="for celeba: the official partition file, whose rows are all written", show_default=False),
+    ] = None,
 ) -> None:
     """Write a split in the format that another library reads."""
     from splitgen.data.metadata import read_codes
@@ -39,7 +52,16 @@ def export(
     attributes = None
     if metadata is not None and attribute_column is not None:
         attributes = read_codes(Path(metadata), attribute_column, found.ids)
-    export_split(found, to, out, images=images, attributes=attributes, follow_links=follow_links)
+    export_split(
+        found,
+        to,
+        out,
+        images=images,
+        attributes=attributes,
+        follow_links=follow_links,
+        layout=layout,
+        partition=partition,
+    )
     Screen(given["quiet"]).note(f"written to {out}")
 
 
@@ -56,6 +78,7 @@ def import_(
         str | None,
         typer.Option("--format", help="csv, jsonl, npz, celeba, tensors (default by suffix)", show_default=False),
     ] = None,
+    layout: LAYOUT = None,
 ) -> None:
     """Read a split that splitgen did not make into an index file, so that verify and check judge it."""
     from splitgen.data.sources.registry import open_dataset
@@ -66,7 +89,7 @@ def import_(
     check_output(out)
     settings = choose_settings(given, None).config
     data = settings.data
-    found = read_foreign_split(path, open_dataset(data), settings.selection.target, kind, data)
+    found = read_foreign_split(path, open_dataset(data), settings.selection.target, kind, data, layout=layout)
     write_split(found, out)
     counts = ", ".join(f"{part} {n}" for part, n in found.counts().items() if n)
     Screen(given["quiet"]).note(f"{counts}; written to {out}")

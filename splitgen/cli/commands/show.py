@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from splitgen.cli.options import choose_settings
-from splitgen.cli.output import print_json
+from splitgen.cli.output import check_folder, print_json
 from splitgen.cli.parameters import Given, takes
 
 
@@ -32,9 +32,11 @@ def show(
     from splitgen.splits.split import check_belongs, read_split
     from splitgen.store.recall import read_record, recall_run
 
-    found, screen = read_split(split_path), Screen(as_json=given["as_json"])
+    if images is not None:
+        check_folder(images)
+    found, record, screen = read_split(split_path), read_record(split_path), Screen(as_json=given["as_json"])
     print_split(screen, found)
-    print_run(screen, read_record(split_path))
+    print_run(screen, record)
     print_json(given["as_json"], describe_split(found))
     if images is not None:
         from splitgen.data.sources.registry import open_dataset

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,10 @@ from splitgen.cli.opening import open_new_run
 from splitgen.cli.output import print_json
 from splitgen.cli.parameters import OF_RUN, Given, takes
 from splitgen.errors import SettingError
+
+if TYPE_CHECKING:
+    from splitgen.models.bench import Bench
+    from splitgen.settings.stages import RunConfig
 
 
 @takes(
@@ -34,13 +38,25 @@ def verify(
     from splitgen.splits.split import read_split
     from splitgen.store.recall import recall_settings
 
-    if len(model or []) > 1 and (given["weights"] is not None or given["freeze"]):
+    split, models = read_split(split_path), model or []
+    if len(models) > 1 and (given["weights"] is not None or given["freeze"]):
         raise SettingError("--weights are of one model, got several --model; verify this one by itself")
-    below = recall_settings(split_path, read_split(split_path).metadata)
-    of_first = given | {"model": model[0] if model else None}
-    run = open_new_run("verify", of_first, below=below, default_out=False)
+    below = recall_settings(split_path, split.metadata)
+    others = [start_recorded(name, below) for name in models[1:]]
+
+    def check_split(bench: Bench, config: RunConfig) -> None:
+        from splitgen.runs.verify import check_judged
+
+        check_judged(bench, split, split_path, others)
+
+    run = open_new_run(
+        "verify",
+        given | {"model": models[0] if models else None},
+        below=below,
+        default_out=False,
+        check_more=check_split,
+    )
     from splitgen.runs import stages
 
-    others = [start_recorded(name, below) for name in model[1:]] if model else []
-    stages.verify(run, split_path, others)
+    stages.verify(run, split, others)
     print_json(given["as_json"], run.record)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +12,7 @@ import pyarrow.compute as pc
 
 from splitgen.data.listings.columns import USUAL_IDS, USUAL_PARTS, find_image_column, find_label_column, find_usual
 from splitgen.data.listings.labels import LabelColumn
+from splitgen.json_text import parse_json
 from splitgen.settings.stages import DataConfig
 
 BYTES, PATH = "bytes", "path"  # the fields of an image as the hub has it
@@ -121,10 +121,10 @@ def is_label(kind: pa.DataType) -> bool:
 def read_features(schema: pa.Schema) -> dict[str, dict[str, Any]]:
     """Hugging Face's note on the columns, by name; empty where there is none that can be read."""
     try:
-        note = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        note = parse_json((schema.metadata or {}).get(b"huggingface", b"{}"))
         features = note["info"]["features"]
         return {name: feature for name, feature in features.items() if isinstance(feature, dict)}
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         return {}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from splitgen.data.dataset import ImageDataset
 from splitgen.data.listings.listing import Listing, decode_listing
 from splitgen.data.listings.manifest import Manifest, list_manifest, read_text
 from splitgen.errors import SourceError
+from splitgen.json_text import JsonError, parse_json
 from splitgen.settings.stages import DataConfig
 
 ONE_A_LINE = """give one object a line, such as {"path": "cat/1.png", "label": "cat"}"""
@@ -45,10 +45,9 @@ def parse_lines(source: str, text: str) -> Manifest:
 
 def parse_line(source: str, number: int, line: str) -> dict[str, Any]:
     try:
-        found = json.loads(line, object_pairs_hook=refuse_doubles)
-    except (ValueError, RecursionError) as error:
-        reason = str(error).partition(":")[0]
-        raise SourceError(source, f"line {number} is no JSON object ({reason})", ONE_A_LINE) from error
+        found = parse_json(line, pairs_hook=refuse_doubles)
+    except JsonError as error:
+        raise SourceError(source, f"line {number} is no JSON object ({error.reason})", ONE_A_LINE) from error
     if not isinstance(found, dict):
         raise SourceError(source, f"line {number} is no JSON object", ONE_A_LINE)
     return found

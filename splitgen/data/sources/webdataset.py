@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from splitgen.data.listings.parts import FilePart, find_parts, refuse_part
 from splitgen.data.listings.rows import OWN_TEST, RowPart, RowParts, list_rows
 from splitgen.data.listings.shards import Member, Sample, ShardPictures, read_member, read_samples
 from splitgen.errors import SourceError
+from splitgen.json_text import parse_json
 from splitgen.settings.stages import DataConfig
 
 IMAGES = (
@@ -134,8 +134,8 @@ def read_label(source: str, sample: Sample, extension: str, file: BinaryIO) -> s
         text = read_member(file, member).decode("utf-8-sig").strip()
         if extension != JSON:
             return text or None
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        found = parse_json(text)
+    except ValueError as error:
         raise SourceError(source, f"'{name}' is no {'JSON' if extension == JSON else 'text'}", "repair it") from error
     if not isinstance(found, dict):
         raise SourceError(source, f"'{name}' is no JSON object", "give an object with the label under a key")

@@ -48,7 +48,7 @@ class AgreementObjective:
 
     def look(self, task: MetaTask, rows: MetaRows) -> View:
         labels = self.bench.labels[rows.pool]
-        embeddings = task.encoder(self.bench.encoder_inputs.take(rows.pool), labels)
+        embeddings = task.encoder(task.encoder.inputs(self.bench).take(rows.pool), labels)
         margins = task.encoder.margins(embeddings)
         in_turn = margins[:, len(task.history) % margins.shape[1]]
         return View(embeddings, margins, labels, task.encoder.head.soften(in_turn, self.temperature))

@@ -67,7 +67,7 @@ class FailureObjective:
         """Judged by the soft labels of the task over the held-out rows, times how far each is in train or test."""
         seen, in_pool = torch.cat([rows.pool, rows.held_out]), len(rows.pool)
         labels = self.bench.labels[seen]
-        margins = task.encoder.margins(task.encoder(self.bench.encoder_inputs.take(seen), labels))
+        margins = task.encoder.margins(task.encoder(task.encoder.inputs(self.bench).take(seen), labels))
         train, test = weigh_rows(margins[:, 0] * self.row_sides[seen], self.problem)
         targets = F.one_hot(self.bench.targets[rows.pool], len(self.output_sides)).to(margins.dtype)
         shares = normalize_weights((train + test)[in_pool:].detach())

@@ -20,13 +20,13 @@ from sklearn.decomposition import PCA
 from splitgen.data.images import CHUNK, count_fitting, fits_in_memory
 from splitgen.data.statistics import measure_chunks
 from splitgen.errors import SettingError
-from splitgen.models.batch_norm import settle_batch_norm
 from splitgen.models.bench import Bench
 from splitgen.models.training import PREDICTION_CHUNK
 from splitgen.parallel import map_threads
 from splitgen.random import stream_generator, stream_seed
 from splitgen.strata import count_earlier, list_strata
 from splitgen.tasks.found import FoundTasks
+from splitgen.tasks.trunks import reestimate_batch_norm
 from splitgen.tasks.ways.request import Way, WayRequest
 
 N_COMPONENTS = 4
@@ -92,7 +92,7 @@ def untrained_network(bench: Bench, request: WayRequest) -> np.ndarray:
     rows = torch.arange(bench.n_points, device=bench.device)
     for which in range(N_UNTRAINED):
         network = bench.build(2, stream_seed(bench.seed, "baseline", which))
-        settle_batch_norm(network, (bench.batch(part) for part in torch.split(rows, 1000)))
+        reestimate_batch_norm(network, bench)
         probs = bench.predict_probs(network, rows).double().clamp_min(1e-12)
         columns.append((probs[:, 1].log() - probs[:, 0].log()).numpy())
     return np.stack(columns, axis=1)

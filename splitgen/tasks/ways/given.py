@@ -13,9 +13,8 @@ from splitgen.errors import MetadataError, SettingError
 from splitgen.models.bench import Bench
 from splitgen.tables.keys import INDEX_COLUMN
 from splitgen.tasks.found import FoundTasks
+from splitgen.tasks.tasks_file import LARGEST
 from splitgen.tasks.ways.request import WayRequest
-
-LARGEST = 1e37  # of a number that margins, which are float32, are made of
 
 
 def given_tasks(bench: Bench, request: WayRequest) -> FoundTasks:
