@@ -13,9 +13,10 @@ from commands import run_command
 from safetensors.torch import save_file
 
 from splitgen import DiscoveryConfig, TrainingConfig, discover_tasks, find_model, make_bench, read_split
-from splitgen.errors import ModelError, WeightsError
+from splitgen.errors import ModelError, TasksFileError, WeightsError
 from splitgen.models.registry import build_network
 from splitgen.random import stream_seed
+from splitgen.runs.split import check_same_trunk
 from splitgen.tasks.encoder import build_encoder, copy_state, load_encoder, score_margins
 from splitgen.tasks.trunks import freeze_trunk, reestimate_batch_norm
 
@@ -140,3 +141,25 @@ def test_a_trunk_that_is_code_is_run_only_where_it_is_named(tmp_path):
     assert "give --trunk theirs:net if you trust it" in refused.stderr
     named = run_command("split", "t", "--trunk", "theirs:net", *split, "--out", "s", cwd=tmp_path)
     assert named.returncode == 0, named.stderr
+
+
+@pytest.mark.parametrize(
+    ("recorded", "config", "words"),
+    [
+        ({"trunk": "mlp"}, {"trunk": "conv"}, "found with trunk mlp, and this run has conv"),
+        ({}, {"trunk": "conv"}, "found with trunk None, and this run has conv"),
+        (
+            {"trunk": "mlp", "trunk_weights": "@sha256:ab"},
+            {"trunk": "mlp", "trunk_weights": "w@sha256:cd"},
+            "found with trunk_weights @sha256:ab, and this run has @sha256:cd",
+        ),
+    ],
+)
+def test_tasks_are_refined_with_the_trunk_that_they_were_found_with(recorded, config, words):
+    check_same_trunk(
+        DiscoveryConfig(trunk="mlp", trunk_weights="w@sha256:ab"),
+        {"discovery": {"trunk": "mlp", "trunk_weights": "@sha256:ab"}},
+        "t",
+    )
+    with pytest.raises(TasksFileError, match=words):
+        check_same_trunk(DiscoveryConfig(**config), {"discovery": recorded}, "t")
