@@ -198,14 +198,14 @@ def open_run(
 
 
 def record_digests(config: RunConfig, model: ModelFactory) -> RunConfig:
-    """The settings with the digest of each file of weights that they name; one that a file records has it already."""
-    weights, of_trunk = config.weights, config.discovery.trunk_weights
+    """The settings with the digest of each file of weights that they or the model name; one that a file records has it
+    already."""
+    of_trunk = config.discovery.trunk_weights
     if model.weights is not None:
-        weights = model.weights.reference
+        config = dataclasses.replace(config, weights=model.weights.reference, freeze=model.trains_head_alone)
     if of_trunk is not None and DIGEST not in of_trunk:
         of_trunk = read_weights(of_trunk).reference
-    discovery = dataclasses.replace(config.discovery, trunk_weights=of_trunk)
-    return dataclasses.replace(config, weights=weights, discovery=discovery)
+    return dataclasses.replace(config, discovery=dataclasses.replace(config.discovery, trunk_weights=of_trunk))
 
 
 def find_open_steps(config: RunConfig) -> frozenset[str]:

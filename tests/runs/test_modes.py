@@ -76,6 +76,8 @@ def test_a_mode_ends_in_a_verified_split(mode, model, few, find, tmp_path):
     )
     assert run.split is not None
     assert run.verification is not None
+    assert run.config.freeze is (model == "frozen weights")
+    assert (run.config.weights is not None) is ("weights" in model)
     assert run.verification.n_test == (run.split.parts == "test").sum()
     assert all(0 <= each <= 1 for each in run.verification.figures["test_accuracy"].values)
     assert run.split.provenance.way == (run.way or "discovered")
