@@ -198,17 +198,17 @@ def open_run(
 
 
 def record_starts(config: RunConfig, model: ModelFactory) -> RunConfig:
-    """The settings with what networks start from, as it is found again: the digest of each file of weights that they
-    name, one that a file records has it already; and the seed of an untrained trunk, which saved tasks keep."""
-    weights, of_trunk, seed = config.weights, config.discovery.trunk_weights, config.discovery.trunk_seed
+    """The settings with what networks start from, as it is found again: the digest of each file of weights that they or
+    the model name (one that a file records has it already), and the seed of an untrained trunk."""
+    of_trunk, seed = config.discovery.trunk_weights, config.discovery.trunk_seed
     if model.weights is not None:
-        weights = model.weights.reference
+        config = dataclasses.replace(config, weights=model.weights.reference, freeze=model.trains_head_alone)
     if of_trunk is not None and DIGEST not in of_trunk:
         of_trunk = read_weights(of_trunk, "--trunk-weights").reference
     if config.discovery.trunk is not None and of_trunk is None and seed is None:
         seed = config.seed
     discovery = dataclasses.replace(config.discovery, trunk_weights=of_trunk, trunk_seed=seed)
-    return dataclasses.replace(config, weights=weights, discovery=discovery)
+    return dataclasses.replace(config, discovery=discovery)
 
 
 def find_open_steps(config: RunConfig) -> frozenset[str]:

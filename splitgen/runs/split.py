@@ -14,8 +14,9 @@ import numpy as np
 from splitgen._version import __version__
 from splitgen.data.class_names import list_names
 from splitgen.data.dataset import describe_dataset
-from splitgen.errors import SettingError
+from splitgen.errors import SettingError, TasksFileError
 from splitgen.models.bench import Bench
+from splitgen.models.weights import tell_digest
 from splitgen.runs.forecast import foretell_judging
 from splitgen.runs.plan import fit_search, fit_sharpening
 from splitgen.runs.run import Run, describe_settings, tell_chosen
@@ -33,7 +34,7 @@ from splitgen.search.candidates import (
 from splitgen.search.rounds import Runner, choose_starts, refine_by_rounds
 from splitgen.search.sharpening import count_sharpening_fits, sharpen_candidates
 from splitgen.search.sides import binary_sides, cut_classes, draw_sides, measure_confusion
-from splitgen.settings.stages import EQUALITY, RANDOM, RunConfig, SharpeningConfig
+from splitgen.settings.stages import EQUALITY, RANDOM, DiscoveryConfig, RunConfig, SharpeningConfig
 from splitgen.settings.stop import Stop
 from splitgen.splits.grouping import describe_kept
 from splitgen.splits.provenance import DISCOVERED, Provenance
@@ -76,7 +77,19 @@ def check_tasks(bench: Bench, config: RunConfig, tasks: SavedTasks, path: Path) 
     if wanted is not None and wanted >= tasks.n_tasks:
         raise SettingError(f"task must be below {tasks.n_tasks}, the tasks of {path}, got {wanted}")
     if tasks.encoder_state is not None and config.refinement.meta_steps != 0:
+        check_same_trunk(config.discovery, tasks.metadata.get("config", {}), str(path))
         check_encoder(bench, config.discovery, tasks.encoder_state)
+
+
+def check_same_trunk(config: DiscoveryConfig, recorded: Mapping[str, Any], path: str) -> None:
+    """Raise `TasksFileError` where the encoder of saved tasks looked with another trunk than the run has for it."""
+    found = recorded.get("discovery")
+    told = found if isinstance(found, Mapping) else {}
+    digest = None if config.trunk_weights is None else tell_digest(config.trunk_weights)
+    for name, own in (("trunk", config.trunk), ("trunk_weights", digest), ("trunk_seed", config.trunk_seed)):
+        if told.get(name) != own:
+            problem = f"its tasks were found with {name} {told.get(name)}, and this run has {own}"
+            raise TasksFileError(path, problem, "leave it to what is recorded, or discover the tasks again")
 
 
 def check_task_values(n_values: int) -> None:

@@ -64,7 +64,7 @@ def test_a_row_tells_type_default_and_option(place, row):
     assert set(row) <= set(list_cells(SETTINGS[place]))
 
 
-OF_TRUNK = ("trunk", "trunk_weights")
+OF_TRUNK = ("trunk", "trunk_weights", "trunk_seed")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from splitgen.data.images import UnitStatistics
 from splitgen.errors import ModelError, WeightsError
 from splitgen.models.preparation import Renormalize, Wants
 from splitgen.models.registry import build_network, start_model
-from splitgen.models.weights import HeadOnly, find_head, read_weights
+from splitgen.models.weights import BeforeHead, HeadOnly, find_head, read_weights
 from splitgen.tasks.inner_loop import FlatNetwork
 
 SHAPE = (1, 8, 8)
@@ -192,3 +192,58 @@ def test_a_model_without_a_trunk_or_a_head_takes_no_weights(model, words, tmp_pa
     save_file({"a": torch.zeros(1)}, tmp_path / "w.safetensors")
     with pytest.raises(ModelError, match=words):
         build_network(start_model(model, str(tmp_path / "w.safetensors")), 10, SHAPE, seed=0)
+
+
+class Parts(nn.Module):
+    """A model that makes something of what its head gives; without a layer for a head, where it is told so."""
+
+    def __init__(self, n_classes, head):
+        super().__init__()
+        self.trunk = nn.Linear(64, 6)
+        if head == "layer":
+            self.head = nn.Linear(6, n_classes)
+        elif head == "parameter":
+            self.weight = nn.Parameter(torch.randn(n_classes, 6))
+        else:
+            self.head = nn.Linear(6, n_classes)
+            self.forward = lambda images: self.trunk(images.flatten(1)) @ self.head.weight.T
+
+    def forward(self, images):
+        features = self.trunk(images.flatten(1))
+        return self.head(features).log_softmax(dim=1) if hasattr(self, "head") else features @ self.weight.T
+
+
+def name_parts(head):
+    return ModelFactory(head, lambda n, c, s: Parts(n, head), ends_before_head=True)
+
+
+def test_a_network_that_ends_before_its_head_gives_what_the_head_is_given_and_is_not_trained(digits):
+    network, images = build_network(name_parts("layer"), 3, SHAPE, seed=0), digits.images.take(range(9)).float()
+    assert isinstance(network, BeforeHead)
+    features = network(images)
+    assert torch.equal(features, network.network.trunk(images.flatten(1)))
+    assert not features.requires_grad
+    assert not any(layer._forward_pre_hooks for layer in network.modules())  # none of them stays
+
+
+def test_a_head_of_several_dimensions_is_given_flat(digits):
+    def build(n_classes, in_channels, image_size):
+        return nn.Sequential(nn.Conv2d(1, 4, 3), nn.SiLU(), nn.Conv2d(4, n_classes, 1), nn.AdaptiveAvgPool2d(1))
+
+    network = build_network(ModelFactory("theirs", build, ends_before_head=True), 3, SHAPE, seed=0)
+    images = digits.images.take(range(9)).float()
+    torch.testing.assert_close(network(images), network.network[:2](images).flatten(1))
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [("parameter", "has a head that is no layer of its own"), ("uncalled", "does not call its head on one tensor")],
+)
+def test_a_head_that_cannot_be_told_from_what_is_before_it_is_refused(head, words):
+    with pytest.raises(ModelError, match=words):
+        build_network(name_parts(head), 3, SHAPE, seed=0)(torch.zeros(2, *SHAPE))
+
+
+def test_weights_that_are_not_there_are_asked_for_by_the_option_that_names_them():
+    with pytest.raises(WeightsError, match="give --trunk-weights"):
+        read_weights("@sha256:ab", "--trunk-weights")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +13,16 @@ import pytest
 import torch
 from commands import run_command
 from safetensors.torch import save_file
+from torch import nn
 
-from splitgen import DiscoveryConfig, TrainingConfig, discover_tasks, find_model, make_bench, read_split
-from splitgen.errors import ModelError, WeightsError
-from splitgen.models.registry import build_network
+from splitgen import DiscoveryConfig, TrainingConfig, discover_tasks, find_model, make_bench, make_dataset, read_split
+from splitgen.errors import ModelError, TasksFileError, WeightsError
+from splitgen.models.registry import BUILT_IN, build_network
 from splitgen.random import stream_seed
+from splitgen.runs.split import check_same_trunk
+from splitgen.tasks import trunks
 from splitgen.tasks.encoder import build_encoder, copy_state, load_encoder, score_margins
-from splitgen.tasks.trunks import freeze_trunk, reestimate_batch_norm
+from splitgen.tasks.trunks import check_trunk, freeze_trunk, reestimate_batch_norm
 
 QUICK = Path(__file__).parent.parent / "quick.toml"
 CONFIG = DiscoveryConfig(meta_steps=2, inner_steps=4, trunk="resnet18-small").for_images(8)
@@ -38,37 +43,76 @@ def weights(digits, tmp_path_factory):
     return str(path)
 
 
+def standardize(features):
+    return (features - features.mean(dim=0)) / features.std(dim=0).clamp_min(1e-6)
+
+
+def hold(features):
+    """The rows of a frozen trunk's features, [N, F]."""
+    return features.take(torch.arange(len(features))).flatten(1)
+
+
 def test_features_are_those_before_the_head_of_an_untrained_network_over_the_data(bench):
     network = build_network(find_model("resnet18-small"), 2, (1, 8, 8), stream_seed(3, "trunk"))
     reestimate_batch_norm(network, bench)
-    images = bench.batch(torch.arange(20))
     with torch.no_grad():
-        expected = network[:-1](images)
-    trunk = freeze_trunk(bench, "resnet18-small", None).train()
-    torch.testing.assert_close(trunk.look(images), expected)
-    standardized = trunk(images)
-    torch.testing.assert_close(standardized.mean(dim=0), torch.zeros(512 // 4), atol=1e-4, rtol=0)
+        expected = standardize(network[:-1](bench.batch(torch.arange(bench.n_points))))
+    trunk = freeze_trunk(bench, "resnet18-small", None)
+    assert trunk.n_features == 512 // 4
+    torch.testing.assert_close(hold(trunk.features), expected, atol=1e-4, rtol=1e-4)
+    rows = trunk.features.take(torch.arange(20))
+    assert torch.equal(trunk.train()(rows), rows[:, :, 0, 0])
 
 
 def test_features_of_weights_are_those_of_the_network_that_was_saved(bench, weights, digits):
     trunk = freeze_trunk(bench, "mlp", weights)
-    images = bench.batch(torch.arange(20))
     half = make_bench(digits, find_model("mlp"), training=TrainingConfig(epochs=3))
     network = half.fit(half.labels, torch.from_numpy((digits.labels < 5).nonzero()[0]), 5, seed=1)
     with torch.no_grad():
-        torch.testing.assert_close(trunk.look(images), network[:-1](images))
+        expected = standardize(network[:-1](bench.batch(torch.arange(bench.n_points))))
+    torch.testing.assert_close(hold(trunk.features), expected, atol=1e-4, rtol=1e-4)
 
 
 def test_nothing_of_it_is_trained_saved_or_copied(bench):
     encoder = build_encoder(bench, CONFIG)
-    images = bench.batch(torch.arange(20))
-    before = encoder.trunk.look(images)
+    before = hold(encoder.trunk.features).clone()
     found = discover_tasks(bench, CONFIG)
-    assert {name for name, _ in encoder.named_parameters()} == {"projection.weight"}
-    assert sum(value.numel() for value in found.encoder_state.values()) < 2000
-    assert copy.deepcopy(encoder).trunk.look is encoder.trunk.look
-    encoder.train()
-    assert torch.equal(encoder.trunk.look(images), before)
+    start = build_encoder(bench, CONFIG).projection.weight
+    assert not torch.equal(found.encoder_state["projection.weight"], start)  # which is trained
+    assert set(found.encoder_state) == {"projection.weight", "directions"}
+    assert copy.deepcopy(encoder).trunk is encoder.trunk
+    assert torch.equal(hold(freeze_trunk(bench, "resnet18-small", None).features), before)
+
+
+def test_the_images_are_looked_through_once_for_all_encoders_and_models(bench, monkeypatch):
+    own, seen = make_bench(bench.dataset, bench.model, seed=3, discovery_model=find_model("linear")), []
+    monkeypatch.setattr(trunks, "look_through", lambda *given: seen.append(given) or bench.pixels)
+    for each in (own, own.finder, own.with_model(find_model("conv"))):
+        build_encoder(each, CONFIG)
+    assert len(seen) == 1
+    build_encoder(own, replace(CONFIG, trunk_seed=4))
+    assert len(seen) == 2
+
+
+def test_an_untrained_trunk_is_of_its_own_seed_under_whatever_seed_tasks_are_taken_on(bench, digits):
+    found = discover_tasks(bench, CONFIG)
+    other = make_bench(digits, find_model("mlp"), seed=5)
+    kept = load_encoder(other, replace(CONFIG, trunk_seed=3), found.encoder_state)
+    np.testing.assert_array_equal(score_margins(kept, other).numpy(), found.margins)
+    drawn = load_encoder(other, CONFIG, found.encoder_state)
+    assert np.abs(score_margins(drawn, other).numpy() - found.margins).max() > 0.1
+
+
+def drop_first(n_classes, in_channels, image_size):
+    """Its batch-norm statistics hang on what is dropped."""
+    layers = nn.Flatten(), nn.Dropout(0.5), nn.Linear(64, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, n_classes)
+    return nn.Sequential(*layers)
+
+
+def test_a_trunk_that_drops_at_random_is_the_same_each_time(digits, monkeypatch):
+    monkeypatch.setitem(BUILT_IN, "dropping", drop_first)
+    one, other = (hold(freeze_trunk(make_bench(digits, find_model("mlp")), "dropping", None).features) for _ in "ab")
+    assert torch.equal(one, other)
 
 
 def test_a_saved_encoder_gives_the_margins_that_were_found(bench):
@@ -84,11 +128,34 @@ def test_a_saved_encoder_gives_the_margins_that_were_found(bench):
         ("linear", False, ModelError, "is nothing but a head"),
         ("conv", True, WeightsError, "lacks conv's"),
         ("nothing", False, ModelError, "unknown"),
+        ("not a number", False, ModelError, "gives its head NaN or infinite features"),
+        ("constant", False, ModelError, "gives its head the same features for all images"),
     ],
 )
-def test_what_gives_no_features_is_refused(trunk, given, error, words, bench, weights):
+def test_what_gives_no_features_is_refused(trunk, given, error, words, bench, weights, monkeypatch):
+    for name, factor in (("not a number", float("nan")), ("constant", 0.0)):
+        monkeypatch.setitem(BUILT_IN, name, functools.partial(scaled_net, factor))
     with pytest.raises(error, match=words):
-        freeze_trunk(bench, trunk, weights if given else None)
+        check_trunk(bench, replace(CONFIG, trunk=trunk, trunk_weights=weights if given else None))
+
+
+def scaled_net(factor, n_classes, in_channels, image_size):
+    return nn.Sequential(nn.Flatten(), Scale(factor), nn.Linear(64, n_classes))
+
+
+class Scale(nn.Module):
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = nn.Parameter(torch.tensor(factor))
+
+    def forward(self, values):
+        return values * self.factor
+
+
+def test_a_trunk_for_images_is_refused_where_rows_are_features(digits):
+    features = make_dataset("features", digits.images.take(range(100)).reshape(100, 64, 1, 1), digits.labels[:100])
+    with pytest.raises(ModelError, match="the rows are vectors of 64 features; use --trunk mlp"):
+        check_trunk(make_bench(features, find_model("mlp")), replace(CONFIG, trunk="conv"))
 
 
 def test_a_run_with_a_frozen_trunk_is_refined_repeated_and_split_again(weights, tmp_path):
@@ -106,6 +173,9 @@ def test_a_run_with_a_frozen_trunk_is_refined_repeated_and_split_again(weights, 
     assert again.returncode == 0, again.stderr
     assert (tmp_path / "again/split.parquet").read_bytes() == (tmp_path / "made/split.parquet").read_bytes()
     split = run_command("split", "made", "--target", "0,1", *steps[2:4], *short, "--out", "split", cwd=tmp_path)
+    assert split.returncode == 0, split.stderr
+    reseeded = ("--seed", 7, "--trunk-weights", weights)
+    split = run_command("split", "made", *reseeded, *steps[2:4], *short, "--out", "reseeded", cwd=tmp_path)
     assert split.returncode == 0, split.stderr
     judged = run_command("verify", "made", *short, cwd=tmp_path)  # which needs no trunk
     assert judged.returncode == 0, judged.stderr
@@ -138,5 +208,33 @@ def test_a_trunk_that_is_code_is_run_only_where_it_is_named(tmp_path):
     refused = run_command("split", "t", *split, "--out", "s", cwd=tmp_path)
     assert refused.returncode == 2
     assert "give --trunk theirs:net if you trust it" in refused.stderr
-    named = run_command("split", "t", "--trunk", "theirs:net", *split, "--out", "s", cwd=tmp_path)
+    named = run_command("split", "t", "--trunk", "theirs:net", "--seed", 9, *split, "--out", "s", cwd=tmp_path)
     assert named.returncode == 0, named.stderr
+    kept = json.loads((tmp_path / "s/run.json").read_text())["config"]
+    assert (kept["seed"], kept["discovery"]["trunk_seed"]) == (9, 0)  # the trunk is that of the tasks
+    again = run_command("split", "t", "--replay", "s", "--trunk", "theirs:net", "--quiet", "--out", "a", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "a/split.parquet").read_bytes() == (tmp_path / "s/split.parquet").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("recorded", "config", "words"),
+    [
+        ({"trunk": "mlp"}, {"trunk": "conv"}, "found with trunk mlp, and this run has conv"),
+        ({}, {"trunk": "conv"}, "found with trunk None, and this run has conv"),
+        (
+            {"trunk": "mlp", "trunk_weights": "@sha256:ab"},
+            {"trunk": "mlp", "trunk_weights": "w@sha256:cd"},
+            "found with trunk_weights @sha256:ab, and this run has @sha256:cd",
+        ),
+        ({"trunk": "mlp", "trunk_seed": 1}, {"trunk": "mlp", "trunk_seed": 2}, "found with trunk_seed 1, and this run"),
+    ],
+)
+def test_tasks_are_refined_with_the_trunk_that_they_were_found_with(recorded, config, words):
+    check_same_trunk(
+        DiscoveryConfig(trunk="mlp", trunk_weights="w@sha256:ab"),
+        {"discovery": {"trunk": "mlp", "trunk_weights": "@sha256:ab"}},
+        "t",
+    )
+    with pytest.raises(TasksFileError, match=words):
+        check_same_trunk(DiscoveryConfig(**config), {"discovery": recorded}, "t")
