@@ -247,6 +247,8 @@ def try_images(model: ModelFactory, module: nn.Module, images: torch.Tensor) -> 
     """What a module gives for images [B, channels, height, width]. Raises `ModelError` where it fails on them."""
     try:
         return module(images)
+    except ModelError:  # which tells already what is wrong
+        raise
     except (Exception, SystemExit) as error:
         raise failed_error(model, images, tell_raised(error)) from error
 
