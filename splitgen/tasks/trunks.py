@@ -56,7 +56,7 @@ def freeze_trunk(bench: Bench, name: str, weights: str | None) -> FrozenTrunk:
         features: torch.Tensor = network(images).flatten(1)
         return features
 
-    first = bench.batch(torch.arange(min(2, bench.n_points), device=bench.device))
+    first = next(bench.pixels.chunks(2))
     return FrozenTrunk(look, look(first).shape[1]).to(bench.device)
 
 
