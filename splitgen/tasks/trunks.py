@@ -91,8 +91,7 @@ def check_trunk(bench: Bench, config: DiscoveryConfig) -> None:
     found on a few images."""
     if config.trunk is not None:
         model = find_trunk(config.trunk, config.trunk_weights)
-        rows = torch.arange(min(2, bench.n_points), device=bench.device)
-        check_features(model, build_trunk(bench, model, bench.seed), bench.batch(rows))
+        check_features(model, build_trunk(bench, model, bench.seed), next(bench.pixels.chunks(2)))
 
 
 @torch.no_grad()

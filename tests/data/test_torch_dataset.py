@@ -29,7 +29,7 @@ from splitgen.data.images import CHUNK, NormalizedImages
 from splitgen.errors import SourceError
 from splitgen.explain.evidence import gather_evidence
 from splitgen.models import training
-from splitgen.tasks import encoder
+from splitgen.tasks import encoder, trunks
 
 CONFIG = DiscoveryConfig(meta_steps=2, inner_steps=5, n_tasks=1, batch_size=32, pool_size=256, held_out_size=128)
 SIDES = np.where(np.arange(10) < 5, 1, -1)
@@ -117,7 +117,8 @@ def small_chunks(monkeypatch) -> int:
     """What is looked at as a whole comes in chunks of 300, so that 1,797 rows are many of them."""
     monkeypatch.setattr(seam, "CHUNK", 300)
     monkeypatch.setattr(training, "PREDICTION_CHUNK", 300)
-    monkeypatch.setattr(encoder, "SCORING_CHUNK", 300)
+    for module in (encoder, trunks):
+        monkeypatch.setattr(module, "SCORING_CHUNK", 300)
     return 300
 
 
