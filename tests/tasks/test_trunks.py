@@ -155,7 +155,7 @@ class Scale(nn.Module):
 
 
 def test_a_trunk_for_images_is_refused_where_rows_are_features(digits):
-    features = make_dataset("features", digits.images.take(range(100)).reshape(100, 64, 1, 1), digits.labels[:100])
+    features = make_dataset("features", digits.images.take(range(200)).reshape(200, 64, 1, 1), digits.labels[:200])
     with pytest.raises(ModelError, match="the rows are vectors of 64 features; use --trunk mlp"):
         check_trunk(make_bench(features, find_model("mlp")), replace(CONFIG, trunk="conv"))
 
