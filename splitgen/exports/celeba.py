@@ -21,8 +21,9 @@ COLUMNS = ["image_id", "partition"]
 def write_partition(export: Export) -> None:
     """Columns image_id and partition, in the order of the source: -1 is reserve.
 
-    With `export.partition`, an official file, all of its rows in its order: those that the split does not have stay in
-    the official test where they are of it, and are left out (-1) where they are not. Raises `ExportError`.
+    With `export.partition`, an official file, all of its rows in its order: those that the split does not use are -1,
+    and in the paper's layout 2 where they are of the official test. Raises `ExportError`, also where the paper's layout
+    would give such a row another part.
     """
     codes = LAYOUTS[export.layout]
     found = {key: codes[part] for key, part in zip(export.split.ids, export.split.parts, strict=True)}
@@ -32,7 +33,12 @@ def write_partition(export: Export) -> None:
         if lacking:
             problem = f"'{export.partition}' has no row for the split's '{min(lacking)}'"
             raise ExportError(export.consumer, problem, "give the partition file of the split's dataset")
-        found = {key: found.get(key, OFFICIAL_TEST if code == OFFICIAL_TEST else -1) for key, code in official.items()}
+        of_test = {key for key, code in official.items() if code == OFFICIAL_TEST} if export.layout == PAPER else set()
+        used = [key for key in found if key in of_test and found[key] != codes["reserve"]]
+        if used:
+            problem = f"the split uses '{used[0]}' and {len(used) - 1} more rows of the official test"
+            raise ExportError(export.consumer, problem, "make the split without them, or give --layout official")
+        found = {key: OFFICIAL_TEST if key in of_test else found.get(key, -1) for key in official}
     write_table(pd.DataFrame(list(found.items()), columns=COLUMNS), export.out)
 
 
@@ -68,17 +74,17 @@ def read_partition(path: Path) -> pd.DataFrame:
 
 
 def place_partition(path: Path, layout: str, known: set[str]) -> dict[str, list[str]]:
-    """Ids by part. known: the ids of the dataset; rows of the paper's layout that are of the official test may be
-    missing there, and are reserve otherwise. Raises `SplitFileError`."""
+    """Ids by part. known: the ids of the dataset; rows that nobody uses, -1 and in the paper's layout those of the
+    official test, may be missing there, and are reserve otherwise. Raises `SplitFileError`."""
     try:
         frame = read_partition(path)
     except ValueError as error:
         raise SplitFileError(str(path), f"it is no partition file: {error}", "give CelebA's, or one like it") from error
     if layout == PAPER:
-        frame = frame[(frame["partition"] != str(OFFICIAL_TEST)) | frame["image_id"].isin(known)]
         names = {"0": "train", "1": "test", "2": "reserve", "-1": "reserve"}
     else:
         names = {str(code): part for part, code in CODES.items()}
+    frame = frame[(frame["partition"].map(names) != "reserve") | frame["image_id"].isin(known)]
     return {
         part: frame.loc[frame["partition"].map(names) == part, "image_id"].tolist()
         for part in sorted(set(names.values()))

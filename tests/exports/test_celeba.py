@@ -65,7 +65,7 @@ def test_with_the_official_file_all_of_its_rows_are_written_in_its_order(split, 
     export_split(split, "celeba", tmp_path / "out.csv", layout=layout, partition=official)
     found = pd.read_csv(tmp_path / "out.csv")
     assert list(found["image_id"]) == [f"{row + 1:06d}.jpg" for row in range(N_OFFICIAL)]
-    assert (found["partition"][N_OPENED:] == 2).all()
+    assert (found["partition"][N_OPENED:] == (2 if layout == "paper" else -1)).all()
     test = 1 if layout == "paper" else 2
     assert np.array_equal(found["partition"][:N_OPENED] == test, split.parts == "test")
 
@@ -76,6 +76,30 @@ def test_the_papers_layout_comes_back_as_it_was_but_for_the_validation_that_it_h
     export_split(split, "celeba", tmp_path / "out.csv", layout="paper", partition=official)
     found = read_foreign_split(tmp_path / "out.csv", dataset, layout="paper")
     assert np.array_equal(found.parts, np.where(split.parts == "validation", "train", split.parts))
+
+
+def test_the_official_layout_with_all_rows_comes_back_as_it_was(split, dataset, official, tmp_path):
+    export_split(split, "celeba", tmp_path / "out.csv", partition=official)
+    found = read_foreign_split(tmp_path / "out.csv", dataset, layout="official")
+    assert np.array_equal(found.parts, split.parts)
+
+
+def test_a_file_of_the_papers_layout_survives_an_import_on_all_rows_and_an_export(digits, split, official, tmp_path):
+    ids = tuple(f"{row + 1:06d}.jpg" for row in range(N_OFFICIAL))
+    whole = make_dataset("made", digits.images.take(np.arange(N_OFFICIAL)), np.arange(N_OFFICIAL) % 2, ids=ids)
+    export_split(split, "celeba", tmp_path / "first.csv", layout="paper", partition=official)
+    again = read_foreign_split(tmp_path / "first.csv", whole, layout="paper")
+    export_split(again, "celeba", tmp_path / "second.csv", layout="paper", partition=official)
+    assert (tmp_path / "second.csv").read_bytes() == (tmp_path / "first.csv").read_bytes()
+
+
+def test_a_split_that_uses_the_official_test_has_no_file_in_the_papers_layout(digits, official, tmp_path):
+    ids = tuple(f"{row + 1:06d}.jpg" for row in range(N_OFFICIAL))
+    whole = make_dataset("made", digits.images.take(np.arange(N_OFFICIAL)), np.arange(N_OFFICIAL) % 2, ids=ids)
+    uses = read_foreign_split(official, whole, kind="celeba")
+    with pytest.raises(ExportError, match="uses '000241.jpg' and 59 more rows of the official test"):
+        export_split(uses, "celeba", tmp_path / "out.csv", layout="paper", partition=official)
+    assert not (tmp_path / "out.csv").exists()
 
 
 def test_the_official_layout_comes_back_as_it_was(split, dataset, tmp_path):
