@@ -77,25 +77,21 @@ def check_tasks(bench: Bench, config: RunConfig, tasks: SavedTasks, path: Path) 
     if wanted is not None and wanted >= tasks.n_tasks:
         raise SettingError(f"task must be below {tasks.n_tasks}, the tasks of {path}, got {wanted}")
     if tasks.encoder_state is not None and config.refinement.meta_steps != 0:
-        check_same_trunk(config.discovery, config.seed, tasks.metadata.get("config", {}), str(path))
+        check_same_trunk(config.discovery, tasks.metadata.get("config", {}), str(path))
         check_encoder(bench, config.discovery, tasks.encoder_state)
 
 
-def check_same_trunk(config: DiscoveryConfig, seed: int, recorded: Mapping[str, Any], path: str) -> None:
-    """Raise `TasksFileError` where the encoder of saved tasks looked with another trunk than the run has for it; an
-    untrained one is drawn by the seed."""
+def check_same_trunk(config: DiscoveryConfig, recorded: Mapping[str, Any], path: str) -> None:
+    """Raise `TasksFileError` where the encoder of saved tasks looked with another trunk than the run has for it."""
     found = recorded.get("discovery")
-    told = found if isinstance(found, Mapping) else {}
+    told = dict(found) if isinstance(found, Mapping) else {}
+    if told.get("trunk") is not None and told.get("trunk_weights") is None and told.get("trunk_seed") is None:
+        told["trunk_seed"] = recorded.get("seed")  # as it was before it was recorded by itself
     digest = None if config.trunk_weights is None else tell_digest(config.trunk_weights)
     for name, own in (("trunk", config.trunk), ("trunk_weights", digest), ("trunk_seed", config.trunk_seed)):
         if told.get(name) != own:
             problem = f"its tasks were found with {name} {told.get(name)}, and this run has {own}"
             raise TasksFileError(path, problem, "leave it to what is recorded, or discover the tasks again")
-    if config.trunk is not None and digest is None and recorded.get("seed") != seed:
-        problem = (
-            f"its tasks were found with an untrained trunk of seed {recorded.get('seed')}, and this run has {seed}"
-        )
-        raise TasksFileError(path, problem, "leave out --seed, or give --refine-steps 0")
 
 
 def check_task_values(n_values: int) -> None:

@@ -235,16 +235,15 @@ def test_a_trunk_that_is_code_is_run_only_where_it_is_named(tmp_path):
 def test_tasks_are_refined_with_the_trunk_that_they_were_found_with(recorded, config, words):
     check_same_trunk(
         DiscoveryConfig(trunk="mlp", trunk_weights="w@sha256:ab"),
-        0,
         {"discovery": {"trunk": "mlp", "trunk_weights": "@sha256:ab"}},
         "t",
     )
     with pytest.raises(TasksFileError, match=words):
-        check_same_trunk(DiscoveryConfig(**config), 0, {"seed": 0, "discovery": recorded}, "t")
+        check_same_trunk(DiscoveryConfig(**config), {"seed": 0, "discovery": recorded}, "t")
 
 
-def test_an_untrained_trunk_is_that_of_the_seed_alone():
+def test_an_untrained_trunk_of_older_files_is_that_of_their_seed():
     recorded = {"seed": 3, "discovery": {"trunk": "mlp", "trunk_weights": None}}
-    check_same_trunk(DiscoveryConfig(trunk="mlp"), 3, recorded, "t")
-    with pytest.raises(TasksFileError, match="an untrained trunk of seed 3, and this run has 5; leave out --seed"):
-        check_same_trunk(DiscoveryConfig(trunk="mlp"), 5, recorded, "t")
+    check_same_trunk(DiscoveryConfig(trunk="mlp", trunk_seed=3), recorded, "t")
+    with pytest.raises(TasksFileError, match="found with trunk_seed 3, and this run has 5"):
+        check_same_trunk(DiscoveryConfig(trunk="mlp", trunk_seed=5), recorded, "t")
