@@ -49,3 +49,11 @@ def draws_random_numbers(module: nn.Module, images: torch.Tensor) -> bool:
 def generator_state(device: torch.device) -> torch.Tensor:
     """State of the global generator that a module on the device draws from."""
     return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
+
+
+def set_generator_state(state: torch.Tensor, device: torch.device) -> None:
+    """Put back what `generator_state` gave."""
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state, device)
+    else:
+        torch.set_rng_state(state)

@@ -15,9 +15,9 @@ ROOT = Path(splitgen.__file__).parent
 # The house from the ground up: folders and files that stand alone, in floors. A part may import of the floors below,
 # and of its own floor itself alone.
 FLOORS = (
-    {"_version", "errors", "archives", "json_text", "whole", "strata", "random", "parallel", "claims", "plugins"},
+    {"_version", "errors", "archives", "json_text", "whole", "strata", "random", "stopping", "parallel", "plugins"},
     {"settings", "parquet", "ids"},
-    {"tables", "shapes"},
+    {"tables", "shapes", "claims", "keeping"},
     {"data"},
     {"models", "explain", "splits"},
     {"tasks", "exports", "verification"},

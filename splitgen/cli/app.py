@@ -22,7 +22,8 @@ from splitgen.cli.commands.settings import print_settings
 from splitgen.cli.commands.show import show
 from splitgen.cli.commands.split import split
 from splitgen.cli.commands.verify import verify
-from splitgen.cli.ending import NOT_DONE, flush_output, tell_end, terminated_by
+from splitgen.cli.ending import NOT_DONE, flush_output, tell_end, tell_keeping
+from splitgen.stopping import terminated_by
 
 COMMANDS = {
     "make": make,
@@ -84,7 +85,7 @@ for name, command in COMMANDS.items():
 
 def main() -> None:
     """The console script."""
-    with terminated_by(signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+    with terminated_by(signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM), tell=tell_keeping):
         try:
             app()
         except SystemExit as end:

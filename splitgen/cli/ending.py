@@ -10,62 +10,43 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from typing import Any
 
 from splitgen.errors import SplitgenError
 from splitgen.screen.console import tell_error, tell_trace
+from splitgen.stopping import Terminated
 
 NOT_DONE = 3
 
 
-class Terminated(KeyboardInterrupt):
-    """A signal asked the process to end; raised where it was, so that what is half-written is taken away."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        super().__init__(f"signal {number}")
-
-
-@contextlib.contextmanager
-def terminated_by(*numbers: int) -> Iterator[None]:
-    """Raise `Terminated` for these signals in the block; not where another thread than the main one calls it."""
-
-    def raise_terminated(number: int, frame: Any) -> None:
-        raise Terminated(number)
-
-    before = {}
-    for number in dict.fromkeys(numbers):
-        with contextlib.suppress(ValueError):
-            before[number] = signal.signal(number, raise_terminated)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def tell_end(error: BaseException) -> int:
     """Say in one line why a command ended, and give its exit code. What nobody foresaw is shown with its trace."""
+    notes = getattr(error, "__notes__", [])  # of a run: what is kept, and how to go on
     if isinstance(error, SplitgenError):
         tell_error(f"splitgen: {error}")
         return error.exit_code
     if isinstance(error, KeyboardInterrupt):
-        tell_error("splitgen: stopped")
+        tell_error("; ".join(["splitgen: stopped", *notes]))
         return 128 + (error.number if isinstance(error, Terminated) else signal.SIGINT)
     if isinstance(error, OSError):
         if isinstance(error, BrokenPipeError) or error.filename is None:
             drop_output()
         place = "" if error.filename is None else f": '{error.filename}'"
-        tell_error(f"splitgen: {error.strerror or error}{place}; the result is not whole")
+        told = [f"splitgen: {error.strerror or error}{place}", *(notes or ["the result is not whole"])]
+        tell_error("; ".join(told))
     elif isinstance(error, SystemExit):
         tell_error(f"splitgen: the code of a model ended the program by exit({error.code!r}); take the call out of it")
     elif isinstance(error, MemoryError):
-        tell_error("splitgen: out of memory; give fewer or smaller images, or a smaller model")
+        advice = "give fewer or smaller images, or a smaller model"
+        tell_error("; ".join(["splitgen: out of memory", advice, *notes]))
     else:
         tell_trace(error)
         tell_error(f"splitgen: a fault of splitgen itself or of a model's code, {type(error).__name__} (see above)")
     return NOT_DONE
+
+
+def tell_keeping() -> None:
+    """Say that a signal was heard."""
+    tell_error("splitgen: stopping, once what is done is kept; a second signal stops at once")
 
 
 def flush_output() -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from splitgen.claims import check_unclaimed
 from splitgen.cli.options import check_repeats, choose_settings, parse_budget, pick_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from splitgen.data.dataset import ImageDataset
     from splitgen.models.bench import Bench
@@ -49,11 +51,16 @@ def open_new_run(
     default_out: bool = True,
     check_more: CheckMore | None = None,
     dataset: ImageDataset | None = None,
+    files: dict[str, Path] | None = None,
+    more: dict[str, Any] | None = None,
 ) -> Run:
     """Settings from file and command line, checked; then dataset, model, what `check_more` reads, and out folder.
 
-    dataset: that of the settings, where it is open already.
+    dataset: that of the settings, where it is open already. files: those that the result depends on, by name, and
+        more: values that it does, beside what all runs have.
     """
+    if given["out"] is not None:
+        check_unclaimed(given["out"])
     from splitgen.models.registry import choose_model, start_model
     from splitgen.runs.run import open_run
     from splitgen.screen.console import Screen, tell_unknown
@@ -79,7 +86,7 @@ def open_new_run(
     labels = given.get("labels")
     named = given.get("tasks_from") or (None if replay is None else replay.way)
     way = choose_way(named, labels) if "tasks_from" in given else DISCOVERED
-    run = open_run(
+    return open_run(
         config,
         model,
         screen,
@@ -95,6 +102,8 @@ def open_new_run(
         check_more=check_more,
         dataset=dataset,
         chosen=None if replay is None else replay.chosen,
+        resume=given.get("resume", False),
+        command_line=["splitgen", *sys.argv[1:]],
+        files=files,
+        more=more,
     )
-    run.record["command_line"] = ["splitgen", *sys.argv[1:]]
-    return run

@@ -64,11 +64,22 @@ CALL_OPTIONS: dict[str, tuple[Any, Any]] = {
         Annotated[Path | None, typer.Option(help="run folder (default splitgen-runs/NAME-001, -002, ...)")],
         None,
     ),
+    "resume": (
+        Annotated[
+            bool,
+            typer.Option(
+                "--resume",
+                help="go on with the newest unfinished run of the same arguments (with its --out: always)",
+            ),
+        ],
+        False,
+    ),
     "config": (Annotated[Path | None, typer.Option(help="TOML file of settings; the command line wins")], None),
     "quiet": (Annotated[bool, typer.Option("--quiet", help="no progress, no notes")], False),
     "as_json": (Annotated[bool, typer.Option("--json", help="print the result as one JSON object")], False),
 }
 OF_RUN = ("device", "threads", "out", "config", "quiet", "as_json")
+KEPT = (*OF_RUN, "resume")  # of a run that always has a folder
 
 
 def takes(

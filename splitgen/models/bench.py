@@ -7,6 +7,7 @@ images, labels, model and recipe together.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -18,6 +19,7 @@ from torch import nn
 from splitgen.data.dataset import ImageDataset
 from splitgen.data.images import NormalizedImages
 from splitgen.data.target import Target, make_target
+from splitgen.keeping import NOWHERE, Keeper, Slot, State
 from splitgen.models import training
 from splitgen.models.augmentation import DRAWS_GLOBALLY, check_augmentation
 from splitgen.models.checks import check_model
@@ -34,6 +36,7 @@ class Bench:
     training: a learning rate that it leaves open is each model's own.
     discovery_model: a smaller one that finds tasks in the target model's place; None: the target model does.
     features: what frozen trunks made of the images, by what tells them apart; benches for other models have them, too.
+    keeper: where trainings and meta loops put what they have come to.
     Axes of what it gives: N points, C classes, n rows asked for.
     """
 
@@ -45,6 +48,7 @@ class Bench:
     device: str = "cpu"
     discovery_model: ModelFactory | None = None
     features: dict[Any, NormalizedImages] = field(default_factory=dict, repr=False, compare=False)
+    keeper: Keeper = field(default_factory=Keeper, repr=False, compare=False)
 
     @property
     def n_points(self) -> int:
@@ -102,13 +106,15 @@ class Bench:
         n_outputs: int,
         seed: int,
         recipe: TrainingConfig | None = None,
+        slot: Slot = NOWHERE,
     ) -> nn.Module:
         """A network trained from scratch on some rows, in evaluation mode.
 
-        targets: int64 [N]. rows: int64 [n]. recipe: another than the bench's own.
+        targets: int64 [N]. rows: int64 [n]. recipe: another than the bench's own. slot: where the training keeps what
+            it has come to, and goes on from.
         The seed fixes the initialisation and the batch order. Raises `TrainingError` where the training diverges.
         """
-        return self.train(self.build(n_outputs, seed), targets, rows, seed, recipe)
+        return self.train(self.build(n_outputs, seed), targets, rows, seed, recipe, slot)
 
     def train(
         self,
@@ -117,6 +123,7 @@ class Bench:
         rows: torch.Tensor,
         seed: int,
         recipe: TrainingConfig | None = None,
+        slot: Slot = NOWHERE,
     ) -> nn.Module:
         """The network, trained on from where it is, in place; for the rest as `fit`."""
         dataset = self.dataset
@@ -124,7 +131,16 @@ class Bench:
         # trainings run side by side only where none of them draws from the generator that all share
         draws = recipe.augment in DRAWS_GLOBALLY or self.is_noisy
         with seed_global(seed) if draws else contextlib.nullcontext():
-            return training.fit(network, self.model.name, self.pixels, targets, rows, recipe, seed)
+            return training.fit(
+                network, self.model.name, self.pixels, targets, rows, recipe, seed, slot, holds_global=draws
+            )
+
+    def recall(self, what: tuple[Any, ...], compute: Callable[[Slot], State]) -> State:
+        """What a piece of work with a network of this bench gave, or gives now: `Keeper.recall`, by what it depends on
+        beside the bench."""
+        of_weights = None if self.model.weights is None else self.model.weights.reference
+        own = (self.model.title, of_weights, self.target.spec, self.training, self.seed)
+        return self.keeper.recall((*own, *what), compute)
 
     def predict_logits(self, network: nn.Module, rows: torch.Tensor) -> torch.Tensor:
         """Logits [n, n_outputs] of some rows, on the CPU. Raises `TrainingError` where one is NaN or infinite."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import statistics
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
@@ -50,6 +52,12 @@ class Pace:
         """Of so many alike, side by side. Fewer than there are workers share the threads of all."""
         one = self.fit_seconds(n_rows, recipe, n_predicted)
         return one * (max(ALONE, n_fits / self.workers) if n_fits < self.workers else math.ceil(n_fits / self.workers))
+
+
+def read_pace(told: Mapping[str, Any]) -> Pace:
+    """A pace as `dataclasses.asdict` tells it."""
+    of_finder = told["of_finder"]
+    return Pace(**{**told, "of_finder": None if of_finder is None else read_pace(of_finder)})
 
 
 def measure_pace(bench: Bench) -> Pace:

@@ -19,8 +19,9 @@ from splitgen.tasks.tasks_file import check_tasks_belong, read_tasks
 def score_labellings(run: Run, labellings: Mapping[str, np.ndarray], files: Mapping[str, Path | None]) -> None:
     """Score classes [N] by name, and write run.json. files: where they come from, for the record."""
     run.record.update({name: str(path.resolve()) for name, path in files.items() if path is not None})
-    score_tasks(run, labellings, "agreement")
-    close_run(run)
+    with run.at_work():
+        score_tasks(run, labellings, "agreement")
+        close_run(run)
 
 
 def collect_labellings(bench: Bench, labels: Path | None, tasks: Path | None) -> dict[str, np.ndarray]:

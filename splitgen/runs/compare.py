@@ -68,22 +68,27 @@ def compare(run: Run, given: Mapping[str, Split] | None = None) -> None:
 
     given: splits by name, as `read_given` reads them, that the same judge sees too, as they are.
     """
-    splits = given or {}
+    with run.at_work():
+        rows = compare_all(run, given or {})
+        described = [asdict(row) for row in rows]
+        run.record["comparison"] = described
+        print_comparison(run.screen, described)
+        if run.out is not None:
+            frame = tabulate(rows)
+            metadata = {"dataset": describe_dataset(run.dataset), "config": describe_settings(run.asked)}
+            write_parquet(frame, pa.Schema.from_pandas(frame), metadata, run.out / "comparison.parquet")
+        close_run(run)
+
+
+def compare_all(run: Run, splits: Mapping[str, Split]) -> list[ComparisonRow]:
+    """The rows of splits that are given, by name, of every baseline, and of discovery; the strongest first."""
     for name, split in splits.items():
         note_sizes(run, name, split)
     cuts = find_more_cuts(run)
     rows = [judge_row(run, name, split, 0.0) for name, split in splits.items()]
     rows += [compare_way(run, name, cuts) for name in list_ways(run)]
     rows.append(compare_discovered(run, cuts))
-    rows.sort(key=lambda row: row.figures["test_accuracy"]["mean"])
-    described = [asdict(row) for row in rows]
-    run.record["comparison"] = described
-    print_comparison(run.screen, described)
-    if run.out is not None:
-        frame = tabulate(rows)
-        metadata = {"dataset": describe_dataset(run.dataset), "config": describe_settings(run.asked)}
-        write_parquet(frame, pa.Schema.from_pandas(frame), metadata, run.out / "comparison.parquet")
-    close_run(run)
+    return sorted(rows, key=lambda row: row.figures["test_accuracy"]["mean"])
 
 
 def list_ways(run: Run) -> list[str]:
@@ -99,24 +104,31 @@ def list_ways(run: Run) -> list[str]:
 def compare_way(run: Run, name: str, cuts: list[np.ndarray]) -> ComparisonRow:
     """The row of a way to find tasks without meta-steps."""
     run.screen.note(f"-- {name}")
-    start = time.process_time()
+    start = run.keeper.decide(f"cpu before {name}", run.keeper.spent)
     space = make_search_space(run, run_way(run, name).margins)
     outcome = SearchOutcome(run_search(run, space, cuts))
     split = keep_split(run, name, build_split(run, space, outcome, Found(name)))
-    return judge_row(run, name, split, time.process_time() - start)
+    return judge_row(run, name, split, spend(run, name, start))
 
 
 def compare_discovered(run: Run, cuts: list[np.ndarray]) -> ComparisonRow:
     """The row of the discovered tasks, refined and sharpened."""
     run.screen.note(f"-- {DISCOVERED}")
-    start = time.process_time()
+    start = run.keeper.decide(f"cpu before {DISCOVERED}", run.keeper.spent)
     stages = ("discover", "agreement", "refine", "sharpen")  # the search is as for the others
-    run.clock = Clock(run.clock.seconds, share_out(run.config, stages))
+    seconds_before = run.keeper.decide("seconds before discovery", lambda: time.monotonic() - run.clock.start)
+    run.clock = Clock(run.clock.seconds, share_out(run.config, stages), run.clock.start + seconds_before)
     tasks = run_tasks(run)
     space = make_search_space(run, tasks.margins)
     outcome = find_best(run, space, tasks, cuts)
     split = keep_split(run, DISCOVERED, build_split(run, space, outcome, tell_found(tasks)))
-    return judge_row(run, DISCOVERED, split, time.process_time() - start)
+    return judge_row(run, DISCOVERED, split, spend(run, DISCOVERED, start))
+
+
+def spend(run: Run, name: str, start: float) -> float:
+    """CPU seconds of a row until now, since so many of the run; as they were when its split was first made."""
+    seconds: float = run.keeper.decide(f"cpu of {name}", lambda: run.keeper.spent() - start)
+    return seconds
 
 
 def read_given(bench: Bench, path: Path) -> Split:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import itertools
 import platform
 import resource
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,32 +17,44 @@ import numpy as np
 import torch
 
 from splitgen._version import __version__
-from splitgen.claims import FolderClaim
+from splitgen.claims import FolderClaim, read_marker, tell_way_on
 from splitgen.data.class_names import tell_numbering
 from splitgen.data.dataset import ImageDataset, describe_dataset
 from splitgen.data.sources.registry import open_dataset
 from splitgen.data.target import tell_target
 from splitgen.errors import RunFolderError
+from splitgen.keeping import Keeper
 from splitgen.models.bench import Bench, make_bench
-from splitgen.models.pace import Pace, measure_pace
+from splitgen.models.pace import Pace, measure_pace, read_pace
 from splitgen.models.registry import ModelFactory
 from splitgen.models.weights import DIGEST, read_weights, tell_digest
+from splitgen.runs.folder import (
+    DEFAULT_PARENT,
+    Arguments,
+    OutFolder,
+    check_out,
+    claim_next,
+    digest_file,
+    find_unfinished,
+    flatten_settings,
+    open_folder,
+)
 from splitgen.runs.forecast import Sizes, find_meta_steps
 from splitgen.runs.plan import Clock
 from splitgen.screen.console import OpeningBar, Screen
+from splitgen.screen.outlook import tell_seconds
 from splitgen.settings.layers import build_config, merge_settings
 from splitgen.settings.stages import RunConfig
 from splitgen.splits.grouping import check_groups_suffice
 from splitgen.splits.provenance import DISCOVERED
 from splitgen.splits.selection import count_parts
 from splitgen.splits.split import Split
+from splitgen.stopping import heeding
 from splitgen.store.store import Store
 from splitgen.tasks.tasks_file import SavedTasks
 from splitgen.tasks.ways.registry import GIVEN, WAYS
 from splitgen.tasks.ways.request import WayRequest
 from splitgen.verification.verification import Verification
-
-DEFAULT_PARENT = Path("splitgen-runs")
 
 
 @dataclass
@@ -57,7 +69,7 @@ class Run:
     open_steps: the stages whose meta-steps nobody has given, and no budget bounds.
     tasks, split, verification: what its stages gave, as far as they have come.
     record: becomes run.json; every figure that was printed, the settings, timings, environment.
-    claim: keeps `out` for this run as long as it lives.
+    claim: keeps `out` for this run as long as it lives. keeper: of what it has come to.
     """
 
     asked: RunConfig
@@ -75,6 +87,7 @@ class Run:
     split: Split | None = None
     verification: Verification | None = None
     claim: FolderClaim | None = None
+    keeper: Keeper = field(default_factory=Keeper)
 
     def report(self, path: Path | str) -> Path:
         """Write the report of what the run has found to a file; its path."""
@@ -94,7 +107,30 @@ class Run:
     @cached_property
     def pace(self) -> Pace:
         """How fast networks are trained here, measured when it is first asked for."""
-        return measure_pace(self.bench)
+        name = f"pace of {self.bench.model.title}"
+        return read_pace(self.keeper.decide(name, lambda: dataclasses.asdict(measure_pace(self.bench))))
+
+    def allot(self, stage: str) -> float | None:
+        """Seconds of the budget for a stage, from its beginning."""
+        seconds: float | None = self.keeper.decide(f"seconds of {stage}", lambda: self.clock.allot(stage))
+        return seconds
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """A block whose work is kept: a signal ends it once that is done. What ends it early tells how to go on."""
+        if self.out is None:
+            yield
+            return
+        try:
+            with heeding():
+                yield
+        except (KeyboardInterrupt, OSError, MemoryError) as error:
+            with contextlib.suppress(OSError):
+                self.keeper.flush()
+            marker = read_marker(self.out)
+            if marker is not None:
+                error.add_note(f"what is done is kept in '{self.out}': {tell_way_on(marker)}")
+            raise
 
     @property
     def sizes(self) -> Sizes:
@@ -133,6 +169,10 @@ def open_run(
     chosen: Mapping[str, Any] | None = None,
     discovery_model: ModelFactory | None = None,
     check_more: Callable[[Bench, RunConfig], object] | None = None,
+    resume: bool = False,
+    command_line: Sequence[str] = (),
+    files: Mapping[str, Path] | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> Run:
     """Open the dataset, and check all that can be checked before the work begins.
 
@@ -141,6 +181,9 @@ def open_run(
     chosen: settings that another run chose within its budget, and this one repeats.
     discovery_model: a smaller one that finds the tasks which the model judges.
     check_more: reads what else the run needs, and raises what is wrong with it.
+    resume: without `out`, go on with the newest unfinished run of the same arguments in `DEFAULT_PARENT`; with it, a
+        run is gone on with wherever the folder holds it.
+    command_line: to be told. files: those that the result depends on beside the dataset; more: values that it does.
     The out folder is made last, so that bad input leaves nothing behind.
     """
     if out is not None:
@@ -174,18 +217,19 @@ def open_run(
         bench.finder.check_model(bench.target.n_outputs)
     if check_more is not None:
         check_more(bench, config)
-    claim = None
-    if out is not None:
-        claim = claim_folder(out)
-    elif default_out:
-        out, claim = claim_next(DEFAULT_PARENT, short_name(config.data.dataset))
     clock = Clock(budget_seconds, start=start)
-    run = Run(asked, config, screen, bench, out, way, labels, clock, verify_seconds, open_steps, claim=claim)
+    run = Run(asked, config, screen, bench, out, way, labels, clock, verify_seconds, open_steps)
+    if out is not None or default_out:
+        files = {**({} if labels is None else {"labels": labels}), **(files or {})}
+        arguments = Arguments(command, tell_arguments(run, command, files, more or {}), command_line)
+        keep_in(run, find_folder(out, short_name(config.data.dataset), arguments, resume=resume, screen=screen))
     run.record.update(command=command, config=dataclasses.asdict(asked), environment=describe_environment(device))
     run.record["seconds"] = {"open": round(opened - start, 3)}
     run.record["dataset"] = describe_dataset(dataset)
     if way != DISCOVERED:
         run.record["way"] = way
+    if command_line:
+        run.record["command_line"] = list(command_line)
     run.settle()
     shape = "x".join(str(n) for n in dataset.images.shape)
     held = f"{dataset.n_channels} features" if dataset.holds_features else f"images {shape}"
@@ -195,6 +239,17 @@ def open_run(
     for line in (*dataset.notes, *tell_numbering(dataset.class_names), *tell_target(bench.target, dataset.class_names)):
         screen.note(line)
     return run
+
+
+def keep_in(run: Run, folder: OutFolder) -> None:
+    """Keep a run in a folder, and go on from what is there."""
+    run.out, run.claim, run.keeper = folder.path, folder.claim, folder.keeper
+    run.bench = dataclasses.replace(run.bench, keeper=folder.keeper)
+    if folder.is_resumed:
+        elapsed = folder.keeper.elapsed
+        run.clock.start -= elapsed
+        run.record.update(resumed=folder.keeper.n_resumed, seconds_before=round(elapsed, 3))
+        run.screen.note(f"going on with the run in {folder.path}, which was at work for {tell_seconds(elapsed)}")
 
 
 def record_starts(config: RunConfig, model: ModelFactory) -> RunConfig:
@@ -237,39 +292,38 @@ def count_own_test(dataset: ImageDataset) -> int:
     return 0 if dataset.own_test is None else len(dataset.own_test.labels)
 
 
-def check_out(out: Path) -> None:
-    """Refuse a path that is a file, or a folder with something in it."""
-    if out.exists() and not out.is_dir():
-        raise RunFolderError(str(out), "it is a file", "give another --out")
-    if out.is_dir() and any(out.iterdir()):
-        raise RunFolderError(str(out), "it holds another run or other files", "give another --out")
+def tell_arguments(run: Run, command: str, files: Mapping[str, Path], more: Mapping[str, Any]) -> dict[str, Any]:
+    """All that the bytes of a run's result depend on, by name. files: those read beside the dataset. more: values."""
+    environment = describe_environment(run.bench.device)
+    return {
+        **flatten_settings(describe_settings(run.asked)),
+        **{f"{stage}.meta_steps": steps for stage, steps in find_meta_steps(run.asked).items()},
+        "refinement.budget_share": run.asked.refinement.budget_share,
+        "data": run.dataset.fingerprint,
+        "way": run.way,
+        "budget": run.clock.seconds,
+        "verify_budget": run.verify_seconds,
+        **{name: digest_file(path) for name, path in files.items()},
+        **more,
+        **{name: environment[name] for name in ("device", "threads", "splitgen", "torch", "numpy")},
+    }
 
 
-def claim_folder(out: Path) -> FolderClaim:
-    """Make the folder, where it is not there, for this run alone. Raises `RunFolderError`."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        claim = FolderClaim(out)
-    except BlockingIOError as error:
-        raise RunFolderError(str(out), "another run writes into it", "give another --out") from error
-    except OSError as error:
-        raise RunFolderError(str(out), f"it cannot be used ({error.strerror})", "give another --out") from error
-    check_out(out)  # of two runs that found it empty, the second comes here after the first has begun or ended
-    return claim
-
-
-def claim_next(parent: Path, name: str) -> tuple[Path, FolderClaim]:
-    """The first `parent/name-NNN` that is not there, made for this run alone."""
-    for number in itertools.count(1):
-        out = parent / f"{name}-{number:03d}"
-        try:
-            out.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise RunFolderError(str(out), f"it cannot be made ({error.strerror})", "give --out") from error
-        return out, claim_folder(out)
-    raise AssertionError("numbers do not end")
+def find_folder(out: Path | None, name: str, arguments: Arguments, *, resume: bool, screen: Screen) -> OutFolder:
+    """The out folder of a run; without one given, the next free of `DEFAULT_PARENT`, or to resume, the newest there
+    with an unfinished run of these arguments. Raises `RunFolderError`."""
+    if out is not None:
+        return open_folder(out, arguments)
+    unfinished = next(find_unfinished(DEFAULT_PARENT, arguments), None)
+    if resume and unfinished is None:
+        problem = "it holds no unfinished run of these arguments"
+        raise RunFolderError(str(DEFAULT_PARENT), problem, "leave out --resume, or give the --out of the run")
+    if unfinished is not None and resume:
+        return open_folder(unfinished, arguments)
+    if unfinished is not None:
+        screen.note(f"{unfinished} holds an unfinished run of the same arguments: --resume goes on with it")
+    path, claim = claim_next(DEFAULT_PARENT, name)
+    return open_folder(path, arguments, claim)
 
 
 def short_name(spec: str) -> str:
@@ -319,11 +373,13 @@ def describe_settings(config: RunConfig) -> dict[str, Any]:
     return settings
 
 
-def close_run(run: Run) -> None:
-    """Write run.json, and say where everything is."""
+def close_run(run: Run, write_more: Callable[[], None] = lambda: None) -> None:
+    """Write run.json, and what tells of the run beside it, and say where everything is. The run is whole then."""
     # ru_maxrss is in KiB on Linux and in bytes on macOS
     unit = 1 if platform.system() == "Darwin" else 1024
     run.record["peak_memory_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     run.store.save("record", run.record)
+    write_more()
+    run.keeper.discard()
     if run.out is not None:
         run.screen.say(f"written to {run.out}")

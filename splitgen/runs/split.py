@@ -119,13 +119,12 @@ def run_split(run: Run, tasks: SavedTasks) -> Split:
         found = replace(found, agreement=(*found.agreement, score_chosen(run, best)))
     split = build_split(run, space, outcome, found)
     print_split(run, split, best)
-    run.store.save("split", split)
     return split
 
 
 def bound_search(run: Run, tasks: SavedTasks) -> None:
     """Where a budget allows no more, the search has fewer rows."""
-    seconds, config = run.clock.allot("search"), run.config
+    seconds, config = run.allot("search"), run.config
     if seconds is not None:
         n_candidates = count_candidates(count_tried(run, tasks.n_tasks), config.search)
         run.settle(search=fit_search(seconds, run.pace, run.sizes, n_candidates, config.search, config.training))
@@ -252,12 +251,12 @@ def run_refinement(
     if state is None:
         run.screen.note("not refined: there is no checkpoint/encoder.safetensors beside the tasks")
         return [], 0
-    stop = Stop(config.refinement.meta_steps, run.clock.allot("refine"))
+    stop = Stop(config.refinement.meta_steps, run.allot("refine"))
     start, is_timed = time.monotonic(), stop.seconds is not None
     problem = pose_problem(run.bench, config.discovery, config.refinement, config.selection, is_timed=is_timed)
     runners = [
-        Runner(candidate, start_refinement(problem, candidate_start(candidate), state))
-        for candidate in choose_starts(ranked, config.refinement)
+        Runner(candidate, start_refinement(problem, candidate_start(candidate), state, name=str(number)))
+        for number, candidate in enumerate(choose_starts(ranked, config.refinement))
     ]
     with run.screen.progress("refine", stop.total) as progress:
 
@@ -293,7 +292,7 @@ def candidate_start(candidate: Candidate) -> Start:
 
 def run_sharpening(run: Run, space: SearchSpace, ranked: list[Candidate]) -> list[Candidate]:
     """The strongest of the candidates after each round of sharpening."""
-    start, seconds, search = time.monotonic(), run.clock.allot("sharpen"), run.config.search
+    start, seconds, search = time.monotonic(), run.allot("sharpen"), run.config.search
     config = bound_sharpening(run, seconds)
     if config.rounds == 0:
         return []

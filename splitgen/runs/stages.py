@@ -33,9 +33,10 @@ MAKE, MAKE_OTHERWISE = (*DISCOVER, *SPLIT), ("agreement", "search")
 
 def make(run: Run) -> None:
     """Everything, from the dataset to a verified split and its report."""
-    begin(run, MAKE if run.way == DISCOVERED else MAKE_OTHERWISE, run.config.discovery.n_tasks)
-    tasks = run_tasks(run)
-    finish(run, run_split(run, tasks), tasks)
+    with run.at_work():
+        begin(run, MAKE if run.way == DISCOVERED else MAKE_OTHERWISE, run.config.discovery.n_tasks)
+        tasks = run_tasks(run)
+        finish(run, run_split(run, tasks), tasks)
 
 
 def begin(run: Run, stages: Sequence[str], n_tasks: int, *, verifies: bool = True) -> None:
@@ -96,30 +97,32 @@ def finish(run: Run, split: Split | None, tasks: SavedTasks) -> None:
         split, run.verification = run_verification(run, split)
     run.split = split
     explanations = run_explanation(run, split, tasks)
-    close_run(run)
-    run_report(run, explanations)
+    close_run(run, lambda: run_report(run, explanations))
 
 
 def discover(run: Run) -> None:
     """Tasks only: they have all of the budget."""
-    begin(run, DISCOVER, run.config.discovery.n_tasks, verifies=False)
-    finish(run, None, run_tasks(run))
+    with run.at_work():
+        begin(run, DISCOVER, run.config.discovery.n_tasks, verifies=False)
+        finish(run, None, run_tasks(run))
 
 
 def resplit(run: Run, tasks: SavedTasks, tasks_path: Path) -> None:
     """Another split from saved tasks of the run's dataset: search, refinement and sharpening have all of the budget.
     tasks_path: where they were read, for the record."""
     run.record["tasks"] = str(tasks_path.resolve())
-    begin(run, SPLIT, count_tried(run, tasks.n_tasks))
-    finish(run, run_split(run, tasks), tasks)
+    with run.at_work():
+        begin(run, SPLIT, count_tried(run, tasks.n_tasks))
+        finish(run, run_split(run, tasks), tasks)
 
 
 def verify(run: Run, split: Split, others: Sequence[ModelFactory] = ()) -> None:
     """Judge an existing split of the run's dataset by the run's model; by others too, how its failure carries over to
     each of them."""
-    if others:
-        run_transfer(run, split, others)
-    else:
-        settle_verification(run, measure_sizes(run, split))
-        run_verification(run, split)
-    close_run(run)
+    with run.at_work():
+        if others:
+            run_transfer(run, split, others)
+        else:
+            settle_verification(run, measure_sizes(run, split))
+            run_verification(run, split)
+        close_run(run)

@@ -11,6 +11,7 @@ import torch
 
 from splitgen._version import __version__
 from splitgen.data.dataset import describe_dataset
+from splitgen.keeping import Slot, State
 from splitgen.random import stream_generator
 from splitgen.runs.plan import fit_agreement
 from splitgen.runs.run import Run, describe_settings, tell_chosen
@@ -53,7 +54,7 @@ def run_tasks(run: Run) -> SavedTasks:
 
 def run_discovery(run: Run) -> FoundTasks:
     """Tasks by the meta loop, with its progress shown and recorded."""
-    start, stop = time.monotonic(), Stop(run.config.discovery.meta_steps, run.clock.allot("discover"))
+    start, stop = time.monotonic(), Stop(run.config.discovery.meta_steps, run.allot("discover"))
     with run.screen.progress("discover", stop.total) as progress:
 
         def show_step(step: MetaStep) -> None:
@@ -78,8 +79,14 @@ def run_way(run: Run, way: str) -> FoundTasks:
     """Tasks by a way without meta-steps."""
     config = run.config
     request = WayRequest(config.discovery, config.selection.train_fraction, run.labels)
+
+    def find(_: Slot) -> State:
+        found = WAYS[way](run.bench, request)
+        return State({"margins": torch.from_numpy(found.margins)}, {"way": found.way})
+
     with run.screen.progress(way, None):
-        return WAYS[way](run.bench, request)
+        found = run.bench.recall(("way", way, config.discovery.task_values, request.train_fraction), find)
+    return FoundTasks(found.told["way"], found.tensors["margins"].numpy())
 
 
 def tell_step(step: MetaStep, stop: Stop) -> str:
@@ -96,7 +103,7 @@ def run_agreement(run: Run, margins: np.ndarray) -> list[AgreementScore]:
     labels = name_tasks(margins)
     labels["target"] = run.bench.target.values
     labels["random"] = draw_random_labels(run.dataset.n_points, run.config.seed, count_values(margins))
-    if (seconds := run.clock.allot("agreement")) is not None:
+    if (seconds := run.allot("agreement")) is not None:
         config, n_points = run.config, run.dataset.n_points
         run.settle(
             agreement=fit_agreement(seconds, run.pace, n_points, margins.shape[1], config.agreement, config.training)

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from sklearn.linear_model import RidgeClassifier
 
+from splitgen.keeping import Slot, State
 from splitgen.models.bench import Bench
 from splitgen.parallel import map_threads
 from splitgen.random import stream_generator, stream_seed
@@ -142,8 +143,13 @@ def predict_test_accuracy(space: SearchSpace, candidate: Candidate) -> float:
     train, test = (
         draw_some(np.flatnonzero(selection.parts == part), MAX_PREDICTOR_ROWS, generator) for part in ("train", "test")
     )
-    classifier = RidgeClassifier(alpha=RIDGE).fit(bench.batch(train).flatten(1).cpu().numpy(), targets[train])
-    return float(classifier.score(bench.batch(test).flatten(1).cpu().numpy(), targets[test]))
+
+    def predict(_: Slot) -> State:
+        classifier = RidgeClassifier(alpha=RIDGE).fit(bench.batch(train).flatten(1).cpu().numpy(), targets[train])
+        accuracy = classifier.score(bench.batch(test).flatten(1).cpu().numpy(), targets[test])
+        return State(told={"accuracy": float(accuracy)})
+
+    return float(bench.recall(("predicted", train, test), predict).told["accuracy"])
 
 
 def train_round(
@@ -199,8 +205,13 @@ def try_candidate(space: SearchSpace, candidate: Candidate, *, n_rows: int, roun
     train = draw_some(np.flatnonzero(selection.parts == "train"), n_rows, generator).to(bench.device)
     test = draw_some(np.flatnonzero(selection.parts == "test"), MAX_SEARCH_TEST_ROWS, generator).to(bench.device)
     seed = stream_seed(bench.seed, "search", "fit", round_)
-    network = bench.fit(bench.targets, train, bench.target.n_outputs, seed, bench.training.for_trials())
-    return bench.score_accuracy(network, bench.targets, test)
+
+    def judge(slot: Slot) -> State:
+        recipe = bench.training.for_trials()
+        network = bench.fit(bench.targets, train, bench.target.n_outputs, seed, recipe, slot)
+        return State(told={"accuracy": bench.score_accuracy(network, bench.targets, test)})
+
+    return float(bench.recall(("search", train, test, seed), judge).told["accuracy"])
 
 
 def draw_some(rows: np.ndarray, n_rows: int, generator: torch.Generator) -> torch.Tensor:

@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
+import torch
+
+from splitgen.keeping import State
 from splitgen.search.candidates import Candidate, SearchSpace, train_round
 from splitgen.settings.presets import settled
 from splitgen.settings.stages import RefinementConfig, SearchConfig
 from splitgen.settings.stop import Stop
-from splitgen.tasks.meta import MetaTask, run_steps, snapshot_margins
+from splitgen.tasks.meta import MetaTask, read_history, run_steps, snapshot_margins, take_up
 from splitgen.tasks.problem import MetaProblem
 
 
@@ -77,24 +81,54 @@ def refine_by_rounds(
     stop: the seconds count from now, and those of the judging count too. judge_seconds: what judging so many takes;
     with a stop by time, meta-steps end so much earlier.
     """
-    found, start = list[Candidate](), time.monotonic()
+    found, keeper = list[Candidate](), problem.bench.keeper
+    slot = keeper.slot("refinement")
+    start = time.monotonic() - take_up([runner.refinement for runner in runners], slot).elapsed
+
+    def refine(mark: int) -> str:
+        until = replace(stop.after(judging), meta_steps=mark)
+        tasks, elapsed = [runner.refinement for runner in runners], time.monotonic() - start
+        return run_steps(problem.bench, problem.refinement_loop, tasks, until, on_step, slot=slot, elapsed=elapsed)
+
     for mark in list_marks(settled(config.first_round), stop.meta_steps):
         judging = 0.0 if judge_seconds is None else judge_seconds(len(runners))
-        until = replace(stop.after(time.monotonic() - start + judging), meta_steps=mark)
-        tasks = [runner.refinement for runner in runners]
-        stopped_by = run_steps(problem.bench, problem.refinement_loop, tasks, until, on_step)
-        states = [checkpoint(problem, runner) for runner in runners]
+        of_round = keeper.slot(f"refinement-{mark}")
+        kept = of_round.load()
+        if kept is None:
+            kept = take_round(problem, runners, refine(mark))
+            of_round.keep(kept)
+        states = [read_candidate(runner, kept) for runner in runners]
         judged = train_round(space, states, search_config.rows[-1], len(search_config.rows) - 1, None)
         found += judged
         order = sorted(range(len(runners)), key=lambda which: judged[which].test_accuracies[-1])
+        for which in order[config.keep :]:  # of one that was taken up, the last state may be of an earlier meta-step
+            runners[which].refinement.history = read_round_history(runners[which], kept)
         runners = [runners[which] for which in order[: config.keep]]
         judging = 0.0 if judge_seconds is None else judge_seconds(len(runners))
-        if stopped_by == "budget" or stop.is_timed_out(time.monotonic() - start + judging):
+        lasted = time.monotonic() - start
+        is_over = kept.told["stopped_by"] == "budget" or stop.is_timed_out(lasted + judging)
+        if keeper.decide(f"refinement ends at {mark}", partial(bool, is_over)):
             break
     return found
 
 
-def checkpoint(problem: MetaProblem, runner: Runner) -> Candidate:
-    """The candidate as its refinement stands."""
-    margins = snapshot_margins(problem.bench, runner.refinement)[0][:, 0]
-    return replace(runner.candidate, own_margins=margins, meta_steps=runner.meta_steps, test_accuracies=())
+def take_round(problem: MetaProblem, runners: Sequence[Runner], stopped_by: str) -> State:
+    """What is judged at the end of a round: margins [N] of each runner as it stands, and how it came there."""
+    margins, histories = {}, {}
+    for runner in runners:
+        task = runner.refinement
+        margins[task.name] = torch.from_numpy(snapshot_margins(problem.bench, task)[0][:, 0])
+        histories[task.name] = [asdict(step) for step in task.history]
+    return State(margins, {"histories": histories, "stopped_by": stopped_by})
+
+
+def read_candidate(runner: Runner, kept: State) -> Candidate:
+    """The candidate as its refinement stood at the end of a round."""
+    name = runner.refinement.name
+    margins, n_steps = kept.tensors[name].numpy(), len(kept.told["histories"][name])
+    return replace(runner.candidate, own_margins=margins, meta_steps=n_steps, test_accuracies=())
+
+
+def read_round_history(runner: Runner, kept: State) -> list[Any]:
+    """What the meta-steps of a runner had measured at the end of a round."""
+    return read_history(runner.refinement, kept.told["histories"][runner.refinement.name])

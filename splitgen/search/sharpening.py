@@ -20,6 +20,8 @@ import torch
 from scipy.ndimage import median
 from torch import nn
 
+from splitgen.keeping import Slot, State, digest_parts
+from splitgen.models.snapshots import put_module, take_module
 from splitgen.models.training import count_epochs
 from splitgen.parallel import map_threads
 from splitgen.random import stream_generator, stream_seed
@@ -60,7 +62,8 @@ def sharpen_candidates(
         best = min(range(n_sharpened), key=lambda which: judged[which].test_accuracies[-1])
         running = [(judged[best], running[best][1])]
         found += judged
-        if seconds is not None and now - start + (now - before) / n_sharpened > seconds:
+        is_over = seconds is not None and now - start + (now - before) / n_sharpened > seconds
+        if space.bench.keeper.decide(f"sharpening ends at {number}", partial(bool, is_over)):
             break
         before = now
     return found
@@ -89,6 +92,7 @@ class Sharpener:
         generator = stream_generator(self.bench.seed, "sharpen")
         self.folds = draw_folds(self.bench.n_points, self.bench.groups, config.folds, generator)
         self.networks: dict[tuple[int, int], nn.Module] = {}
+        self.taught: list[str] = []  # digests of the labels of all rounds: what a network has become depends on each
 
     def sharpen(self, margins: np.ndarray, on_fit: Callable[[], None] | None = None) -> np.ndarray:
         """One round: float32 [N], the logit of class 1 less that of class 0, added up over the networks of the other
@@ -98,6 +102,7 @@ class Sharpener:
         """
         self.rounds += 1
         task_labels = torch.from_numpy(halve_classes(margins, self.bench.dataset.labels)).to(self.bench.device)
+        self.taught.append(digest_parts(task_labels))
         which = list(itertools.product(range(self.config.folds), range(self.config.networks)))
         logits = map_threads(partial(self.score_fold, task_labels), which, on_fit)
         sharper = np.zeros(len(margins), dtype=np.float32)
@@ -112,11 +117,17 @@ class Sharpener:
         seed = stream_seed(bench.seed, "sharpen", self.rounds, fold, number)
         is_new = which not in self.networks
         share = self.config.first_epochs if is_new else self.config.more_epochs
-        network = bench.build(2, seed) if is_new else self.networks[which]
-        bench.train(network, task_labels, others, seed, shorten_recipe(bench.training, len(others), share))
-        self.networks[which] = network
-        logits = bench.predict_logits(network, torch.from_numpy(np.flatnonzero(self.folds == fold)))
-        return logits[:, 1] - logits[:, 0]
+        network = self.networks[which] = bench.build(2, seed) if is_new else self.networks[which]
+        recipe = shorten_recipe(bench.training, len(others), share)
+
+        def judge(slot: Slot) -> State:
+            bench.train(network, task_labels, others, seed, recipe, slot)
+            logits = bench.predict_logits(network, torch.from_numpy(np.flatnonzero(self.folds == fold)))
+            return State({"margins": logits[:, 1] - logits[:, 0], **take_module(network, "network")})
+
+        found = bench.recall(("sharpen", tuple(self.taught), others, recipe, seed), judge)
+        put_module(network, "network", found.tensors)
+        return found.tensors["margins"]
 
 
 def halve_classes(margins: np.ndarray, labels: np.ndarray) -> np.ndarray:

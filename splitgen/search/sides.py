@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from splitgen.keeping import Slot, State
 from splitgen.models.bench import Bench
 from splitgen.random import stream_generator, stream_seed
 from splitgen.search.bisection import bisect
@@ -46,11 +47,15 @@ def measure_confusion(bench: Bench) -> np.ndarray:
     order = torch.randperm(len(labels), generator=stream_generator(bench.seed, "confusion")).to(bench.device)
     train, judged = halve_rows(order, labels)
     seed = stream_seed(bench.seed, "confusion", "fit")
-    network = bench.fit(labels, train, n_classes, seed, bench.training.for_trials())
-    if n_classes > DENSE_CLASSES:
-        return average_probs(bench, network, judged)
-    probs, true = bench.predict_probs(network, judged).double(), labels[judged].cpu()
-    return np.stack([probs[true == c].mean(dim=0).numpy() for c in range(n_classes)])
+
+    def confuse(slot: Slot) -> State:
+        network = bench.fit(labels, train, n_classes, seed, bench.training.for_trials(), slot)
+        if n_classes > DENSE_CLASSES:
+            return State({"confusion": torch.from_numpy(average_probs(bench, network, judged))})
+        probs, true = bench.predict_probs(network, judged).double(), labels[judged].cpu()
+        return State({"confusion": torch.stack([probs[true == c].mean(dim=0) for c in range(n_classes)])})
+
+    return bench.recall(("confusion", train, judged, seed), confuse).tensors["confusion"].numpy()
 
 
 def halve_rows(order: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

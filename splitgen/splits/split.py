@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from splitgen.claims import check_finished
 from splitgen.data.row_names import Names, list_namings, sample_labels
 from splitgen.errors import FingerprintError, RowsError, SchemaVersionError, SplitFileError
 from splitgen.ids import find_other_name
@@ -113,10 +114,13 @@ def write_split(split: Split, path: Path | str) -> None:
 def read_split(path: Path | str) -> Split:
     """Read an index file. path: the file, or the run folder that holds it.
 
-    Raises `SplitFileError` for a file that is none, `SchemaVersionError` for another schema version,
+    Raises `SplitFileError` for a file that is none, `SchemaVersionError` for another schema version, `RunFolderError`
+    where the run has not come to it,
     `RowsError` for rows that are doubled, missing or in an unknown part, and for labels, targets or ids that cannot be.
     """
-    path = find_index_file(Path(path))
+    folder, path = Path(path), find_index_file(Path(path))
+    if not path.exists():
+        check_finished(folder)
     remedy = "give a split.parquet that splitgen wrote"
     try:
         frame, metadata = read_parquet(path)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from splitgen.claims import check_finished
 from splitgen.errors import RunFolderError
 from splitgen.json_text import JsonError, parse_json
 from splitgen.settings.layers import Settings
@@ -56,7 +57,11 @@ def put_paths(settings: Settings, beside: Mapping[str, Any]) -> Settings:
 
 
 def recall_run(path: Path) -> Settings:
-    """Settings of the run in a folder, or of the one that wrote an index file. Raises `SplitFileError`."""
+    """Settings of the run in a folder, or of the one that wrote an index file.
+
+    Raises `SplitFileError`, `RunFolderError` for a run that is not finished.
+    """
+    check_finished(path)
     if find_index_file(path).exists() or not path.is_dir():
         return recall_settings(path, read_split(path).metadata)
     return recall_settings(path, {"config": read_record(path).get("config", {})})

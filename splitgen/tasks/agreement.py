@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 import torch
 
+from splitgen.keeping import Slot, State
 from splitgen.models.bench import Bench
 from splitgen.models.training import count_epochs
 from splitgen.parallel import map_threads
@@ -68,8 +69,14 @@ def score_agreement(
 
     def train_network(recipe: TrainingConfig, which: int) -> tuple[float, torch.Tensor]:
         seed = stream_seed(bench.seed, "agreement", task, which)
-        network = bench.fit(targets, train, max(2, n_outputs), seed, recipe)
-        return bench.score_accuracy(network, targets, train), bench.predict(network, holdout)
+
+        def judge(slot: Slot) -> State:
+            network = bench.fit(targets, train, max(2, n_outputs), seed, recipe, slot)
+            accuracy = bench.score_accuracy(network, targets, train)
+            return State({"predicted": bench.predict(network, holdout)}, {"train_accuracy": accuracy})
+
+        found = bench.recall(("agreement", targets, train, holdout, recipe, seed), judge)
+        return found.told["train_accuracy"], found.tensors["predicted"]
 
     for epochs in count_epochs_to_converge(len(train), config, bench.training):
         recipe = replace(bench.training.for_tasks(), epochs=epochs)

@@ -11,7 +11,7 @@ from splitgen.settings.stages import DiscoveryConfig
 from splitgen.settings.stop import Stop
 from splitgen.tasks.encoder import build_encoder, copy_state
 from splitgen.tasks.found import FoundTasks
-from splitgen.tasks.meta import init_task, run_steps, snapshot_margins
+from splitgen.tasks.meta import init_task, run_steps, snapshot_margins, take_up
 from splitgen.tasks.objectives.registry import OBJECTIVES
 from splitgen.tasks.problem import pose_problem
 
@@ -27,7 +27,8 @@ def discover_tasks(
     """Find `config.n_tasks` tasks on which two networks of the target architecture agree.
 
     budget_seconds: stop after this time, or after `config.meta_steps` where they are given and come first.
-    on_step: called after each meta-step with what it measured. objective: a name of `OBJECTIVES`.
+    on_step: called after each meta-step with what it measured; the bench's keeper has those of an earlier process, from
+        where it goes on. objective: a name of `OBJECTIVES`.
     Raises `SettingError` for settings out of range, `ModelError` for a model that cannot be built.
     """
     problem = pose_problem(bench, config, is_timed=budget_seconds is not None)
@@ -41,6 +42,10 @@ def discover_tasks(
         if on_step is not None:
             on_step(steps[0])
 
-    stopped_by = run_steps(bench, problem.discovery_loop, [task], Stop(config.meta_steps, budget_seconds), tell)
+    slot, stop = bench.keeper.slot("discovery"), Stop(config.meta_steps, budget_seconds)
+    kept = take_up([task], slot)
+    stopped_by = kept.stopped_by or run_steps(
+        bench, problem.discovery_loop, [task], stop, tell, slot=slot, elapsed=kept.elapsed
+    )
     margins, average = snapshot_margins(bench, task)
     return FoundTasks("discovered", margins, tuple(task.history), stopped_by, copy_state(average))

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any, Protocol, cast
 
@@ -26,7 +26,9 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
+from splitgen.keeping import NOWHERE, Slot, State
 from splitgen.models.bench import Bench
+from splitgen.models.snapshots import put_module, put_optimizer, take_module, take_optimizer
 from splitgen.parallel import map_threads
 from splitgen.settings.stop import Stop
 from splitgen.tasks.encoder import TaskEncoder, average_weights, score_margins
@@ -88,10 +90,11 @@ class Objective(Protocol):
     """What networks are trained on, and what is made small of what they then say.
 
     turn: held while the encoder's graph is in memory. sees_twice: the encoder's pass before the trainings keeps no
-    graph, and is made again for the loss.
+    graph, and is made again for the loss. measured: the record that `record` makes.
     """
 
     sees_twice: bool
+    measured: type[Any]
 
     @property
     def turn(self) -> AbstractContextManager[Any]: ...
@@ -104,6 +107,9 @@ class Objective(Protocol):
 
     def keep(self, task: MetaTask, meta: MetaGradient) -> None:
         """Take what the next meta-step goes on with out of this one's trainings."""
+
+    def build_networks(self) -> list[nn.Module]:
+        """Networks such as those that the next meta-step goes on with, with whatever weights."""
 
     def value(self, logits: Sequence[torch.Tensor], view: View) -> torch.Tensor:
         """D: a scalar from the networks' logits [B', n_outputs] on the held-out batch."""
@@ -119,7 +125,7 @@ class Objective(Protocol):
 class MetaTask:
     """An encoder on its way: what changes in place from one meta-step to the next; the result is the average.
 
-    networks: those in training, where the objective goes on with them.
+    networks: those in training, where the objective goes on with them. name: among the tasks that are kept together.
     """
 
     objective: Objective
@@ -129,12 +135,15 @@ class MetaTask:
     generator: torch.Generator
     history: list[Any] = field(default_factory=list)
     networks: list[nn.Module] = field(default_factory=list)
+    name: str = "0"
 
 
-def init_task(objective: Objective, encoder: TaskEncoder, learning_rate: float, generator: torch.Generator) -> MetaTask:
+def init_task(
+    objective: Objective, encoder: TaskEncoder, learning_rate: float, generator: torch.Generator, name: str = "0"
+) -> MetaTask:
     """A task before its first meta-step."""
     optimizer = torch.optim.Adam(encoder.parameters(), lr=learning_rate)
-    return MetaTask(objective, encoder, average_weights(encoder), optimizer, generator)
+    return MetaTask(objective, encoder, average_weights(encoder), optimizer, generator, name=name)
 
 
 def run_steps(
@@ -143,23 +152,83 @@ def run_steps(
     tasks: Sequence[MetaTask],
     stop: Stop,
     on_step: Callable[[list[Any]], None] | None = None,
+    *,
+    slot: Slot = NOWHERE,
+    elapsed: float = 0.0,
 ) -> str:
     """Take tasks on, side by side and by as many meta-steps each, until the stop; by time, after one at least, and
     where half of another would be beyond it. Gives what stopped it: "meta-steps" (done since each task began) or
-    "budget" (seconds since now).
+    "budget".
 
-    on_step: called with what each meta-step measured of each task.
+    on_step: called with what each meta-step measured of each task. slot: where the tasks are kept, as `take_up` finds
+    them. elapsed: seconds of the stage until now, which its stop counts.
     """
-    start, n_done = time.monotonic(), 0
+    begun, n_done, stopped_by = time.monotonic(), 0, None
     while stop.meta_steps is None or len(tasks[0].history) < stop.meta_steps:
-        steps = list(map_threads(partial(take_step, bench, settings, start), tasks))
+        steps = list(map_threads(partial(take_step, bench, settings, begun - elapsed), tasks))
         if on_step is not None:
             on_step(steps)
         n_done += 1
-        elapsed = time.monotonic() - start
-        if stop.is_timed_out(elapsed + elapsed / n_done / 2):
-            return "budget"
-    return "meta-steps"
+        lasted = time.monotonic() - begun
+        if stop.is_timed_out(elapsed + lasted + lasted / n_done / 2):
+            stopped_by = "budget"
+            break
+        slot.offer(lambda: take_tasks(tasks, elapsed + time.monotonic() - begun))
+    stopped_by = stopped_by or "meta-steps"
+    if n_done:
+        slot.keep(take_tasks(tasks, elapsed + time.monotonic() - begun, stopped_by))
+    return stopped_by
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far tasks that were taken up had come: seconds of their stage, and what had stopped it, if it had."""
+
+    elapsed: float = 0.0
+    stopped_by: str | None = None
+
+
+def take_tasks(tasks: Sequence[MetaTask], elapsed: float, stopped_by: str | None = None) -> State:
+    """Tasks between two meta-steps. elapsed: seconds of their stage."""
+    tensors, histories = dict[str, torch.Tensor](), {}
+    for task in tasks:
+        tensors.update(take_module(task.encoder, f"{task.name}/encoder"))
+        tensors.update(take_module(task.average, f"{task.name}/average"))
+        tensors.update(take_optimizer(task.optimizer, f"{task.name}/optimizer"))
+        for number, network in enumerate(task.networks):
+            tensors.update(take_module(network, f"{task.name}/network {number}"))
+        tensors[f"{task.name}/generator"] = task.generator.get_state()
+        histories[task.name] = [asdict(step) for step in task.history]
+    return State(tensors, {"histories": histories, "elapsed": elapsed, "stopped_by": stopped_by})
+
+
+def take_up(tasks: Sequence[MetaTask], slot: Slot) -> Standing:
+    """Put tasks that have not begun to where those of the same names in the slot stand, if any do."""
+    kept = slot.load()
+    if kept is None:
+        return Standing()
+    for task in tasks:
+        if task.name in kept.told["histories"]:
+            put_task(task, kept)
+    return Standing(kept.told["elapsed"], kept.told["stopped_by"])
+
+
+def put_task(task: MetaTask, kept: State) -> None:
+    """Put a task to where the one of its name stands in a state of `take_tasks`."""
+    put_module(task.encoder, f"{task.name}/encoder", kept.tensors)
+    put_module(task.average, f"{task.name}/average", kept.tensors)
+    put_optimizer(task.optimizer, f"{task.name}/optimizer", kept.tensors)
+    if any(name.startswith(f"{task.name}/network ") for name in kept.tensors):
+        task.networks = task.objective.build_networks()
+        for number, network in enumerate(task.networks):
+            put_module(network, f"{task.name}/network {number}", kept.tensors)
+    task.generator.set_state(kept.tensors[f"{task.name}/generator"])
+    task.history = read_history(task, kept.told["histories"][task.name])
+
+
+def read_history(task: MetaTask, told: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """What the meta-steps of a task measured, as JSON tells it."""
+    return [task.objective.measured(**step) for step in told]
 
 
 def snapshot_margins(bench: Bench, task: MetaTask) -> tuple[np.ndarray, TaskEncoder]:

@@ -63,12 +63,16 @@ def refine_tasks(
 
 
 def start_refinement(
-    problem: MetaProblem, start: Start, encoder_state: Mapping[str, torch.Tensor], objective: str = "failure"
+    problem: MetaProblem,
+    start: Start,
+    encoder_state: Mapping[str, torch.Tensor],
+    objective: str = "failure",
+    name: str = "0",
 ) -> MetaTask:
-    """A task before its first meta-step. objective: a name of `OBJECTIVES`."""
+    """A task before its first meta-step. objective: a name of `OBJECTIVES`. name: among those refined side by side."""
     encoder, seed = find_encoder(problem, start, encoder_state), problem.bench.seed
     made = OBJECTIVES[objective](problem, start.class_sides)
-    return init_task(made, encoder, problem.refinement.learning_rate, stream_generator(seed, "refinement"))
+    return init_task(made, encoder, problem.refinement.learning_rate, stream_generator(seed, "refinement"), name)
 
 
 def check_encoder(bench: Bench, config: DiscoveryConfig, encoder_state: Mapping[str, torch.Tensor]) -> None:

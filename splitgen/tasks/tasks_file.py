@@ -15,6 +15,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from splitgen.claims import check_finished
 from splitgen.data.dataset import ImageDataset
 from splitgen.errors import TasksFileError
 from splitgen.parquet import read_parquet, replacing, write_parquet
@@ -85,11 +86,19 @@ def write_tasks(tasks: SavedTasks, path: Path | str) -> None:
     write_parquet(frame, schema, {**tasks.metadata, "tasks_schema_version": version}, Path(path))
 
 
+def find_tasks_file(path: Path) -> Path:
+    """The tasks file of a run folder, or the path itself."""
+    return path / "tasks.parquet" if path.is_dir() else path
+
+
 def read_tasks(path: Path | str) -> SavedTasks:
-    """Read a tasks file, or the one in a run folder. Raises `TasksFileError`."""
-    path = Path(path)
-    if path.is_dir():
-        path = path / "tasks.parquet"
+    """Read a tasks file, or the one in a run folder.
+
+    Raises `TasksFileError`, `RunFolderError` where the run has not come to it.
+    """
+    folder, path = Path(path), find_tasks_file(Path(path))
+    if not path.exists():
+        check_finished(folder)
     remedy = "give a run folder of 'splitgen make' or 'splitgen discover', or its tasks.parquet"
     try:
         frame, metadata = read_parquet(path)

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from scipy.special import stdtrit
 
+from splitgen.keeping import Slot, State
 from splitgen.models.bench import Bench
 from splitgen.models.training import predict
 from splitgen.parallel import map_threads
@@ -226,13 +227,21 @@ class TrialResult:
 
 def run_trial(bench: Bench, targets: torch.Tensor, trial: Trial) -> TrialResult:
     """Train on the rows of a trial, and judge. targets: int64 [N]."""
-    network = bench.fit(targets, trial.train, count_outputs(targets), trial.seed)
-    predicted = {name: bench.predict(network, rows) for name, rows in trial.judged.items()}
-    hits = {name: predicted[name] == targets[rows].cpu() for name, rows in trial.judged.items()}
     own_targets = map_own_targets(bench, targets) if trial.on_own_test else None
-    if own_targets is not None and bench.own_pixels is not None:
-        every = torch.arange(len(own_targets), device=bench.device)
-        hits["own"] = predict(network, bench.own_pixels, every) == own_targets
+
+    def judge(slot: Slot) -> State:
+        network = bench.fit(targets, trial.train, count_outputs(targets), trial.seed, slot=slot)
+        predicted = {name: bench.predict(network, rows) for name, rows in trial.judged.items()}
+        if own_targets is not None and bench.own_pixels is not None:
+            every = torch.arange(len(own_targets), device=bench.device)
+            predicted["own"] = predict(network, bench.own_pixels, every)
+        return State(predicted)
+
+    key = ("verify", targets, trial.train, tuple(trial.judged.items()), trial.seed, trial.on_own_test)
+    predicted = dict(bench.recall(key, judge).tensors)
+    hits = {name: predicted[name] == targets[rows].cpu() for name, rows in trial.judged.items()}
+    if own_targets is not None and "own" in predicted:
+        hits["own"] = predicted.pop("own") == own_targets
     return TrialResult(hits, predicted)
 
 

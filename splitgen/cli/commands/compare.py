@@ -9,7 +9,7 @@ import typer
 
 from splitgen.cli.opening import open_new_run
 from splitgen.cli.output import print_json
-from splitgen.cli.parameters import EVERYTHING, OF_RUN, Given, takes
+from splitgen.cli.parameters import EVERYTHING, KEPT, Given, takes
 from splitgen.errors import SettingError
 from splitgen.settings.stages import EQUALITY
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from splitgen.splits.split import Split
 
 
-@takes(settings=EVERYTHING, without=("search.task",), call=("budget", "labels", *OF_RUN))
+@takes(settings=EVERYTHING, without=("search.task",), call=("budget", "labels", *KEPT))
 def compare(
     given: Given,
     splits: Annotated[
@@ -27,6 +27,8 @@ def compare(
     ] = None,
 ) -> None:
     """Set discovered tasks beside every baseline: same sizes, same search, same judge."""
+    from splitgen.splits.split import find_index_file
+
     found: dict[str, Split] = {}
 
     def read_splits(bench: Bench, config: RunConfig) -> None:
@@ -40,7 +42,8 @@ def compare(
             )
         found.update({str(path): read_given(bench, path) for path in splits or []})
 
-    run = open_new_run("compare", given, check_more=read_splits)
+    files = {f"split {number}": find_index_file(path) for number, path in enumerate(splits or [])}
+    run = open_new_run("compare", given, check_more=read_splits, files=files)
     from splitgen.runs.compare import compare as compare_splitters
 
     compare_splitters(run, found)

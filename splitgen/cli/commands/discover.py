@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from splitgen.cli.opening import open_new_run
 from splitgen.cli.output import print_json
-from splitgen.cli.parameters import OF_RUN, Given, takes
+from splitgen.cli.parameters import KEPT, Given, takes
 
 
 @takes(
@@ -12,7 +12,7 @@ from splitgen.cli.parameters import OF_RUN, Given, takes
         *("model", "discovery_model", "weights", "freeze", "seed"),
         *("data", "training", "discovery", "agreement", "selection.target"),
     ),
-    call=("budget", "replay", *OF_RUN),
+    call=("budget", "replay", *KEPT),
 )
 def discover(given: Given) -> None:
     """Discover tasks and measure their agreement score; make no split."""

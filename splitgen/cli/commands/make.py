@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from splitgen.cli.opening import open_new_run
 from splitgen.cli.output import print_json
-from splitgen.cli.parameters import EVERYTHING, OF_RUN, Given, takes
+from splitgen.cli.parameters import EVERYTHING, KEPT, Given, takes
 
 if TYPE_CHECKING:
     from splitgen.models.bench import Bench
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @takes(
     settings=EVERYTHING,
     without=("search.task",),
-    call=("budget", "verify_budget", "replay", "tasks_from", "labels", *OF_RUN),
+    call=("budget", "verify_budget", "replay", "tasks_from", "labels", *KEPT),
 )
 def make(given: Given) -> None:
     """Discover tasks, make a split of them, and verify it."""

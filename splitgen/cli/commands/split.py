@@ -9,7 +9,7 @@ import typer
 
 from splitgen.cli.opening import open_new_run
 from splitgen.cli.output import print_json
-from splitgen.cli.parameters import OF_RUN, Given, takes
+from splitgen.cli.parameters import KEPT, Given, takes
 from splitgen.cli.several import split_several
 from splitgen.errors import SettingError
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         *("data", "training", "discovery.trunk", "discovery.trunk_weights"),
         *("refinement", "selection", "search", "verification"),
     ),
-    call=("budget", "verify_budget", "replay", *OF_RUN),
+    call=("budget", "verify_budget", "replay", *KEPT),
     recalls=True,
 )
 def split(
@@ -41,7 +41,7 @@ def split(
     What is not given is as the run that found the tasks recorded it.
     """
     from splitgen.store.recall import recall_settings
-    from splitgen.tasks.tasks_file import read_tasks
+    from splitgen.tasks.tasks_file import find_tasks_file, read_tasks
 
     tasks = read_tasks(tasks_path)
     below = None if given["replay"] is not None else recall_settings(tasks_path, tasks.metadata)
@@ -55,7 +55,8 @@ def split(
 
         check_tasks(bench, config, tasks, tasks_path)
 
-    run = open_new_run("split", given, below=below, check_more=check_all)
+    files = {"tasks": find_tasks_file(tasks_path)}
+    run = open_new_run("split", given, below=below, check_more=check_all, files=files)
     from splitgen.runs import stages
 
     stages.resplit(run, tasks, tasks_path)

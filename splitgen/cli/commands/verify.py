@@ -35,7 +35,7 @@ def verify(
     What is not given is as the run that made the split recorded it.
     """
     from splitgen.models.registry import start_recorded
-    from splitgen.splits.split import read_split
+    from splitgen.splits.split import find_index_file, read_split
     from splitgen.store.recall import recall_settings
 
     split, models = read_split(split_path), model or []
@@ -55,6 +55,8 @@ def verify(
         below=below,
         default_out=False,
         check_more=check_split,
+        files={"split": find_index_file(split_path)},
+        more={"models": models[1:]},
     )
     from splitgen.runs import stages
 

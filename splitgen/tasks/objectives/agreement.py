@@ -37,6 +37,7 @@ class AgreementObjective:
     """
 
     sees_twice = False
+    measured = MetaStep
 
     def __init__(self, problem: MetaProblem, class_sides: np.ndarray | None = None) -> None:
         del class_sides  # a task on which networks agree is for no split
@@ -59,6 +60,9 @@ class AgreementObjective:
 
     def keep(self, task: MetaTask, meta: MetaGradient) -> None:
         """Nothing: every meta-step has networks of its own."""
+
+    def build_networks(self) -> list[nn.Module]:
+        return []
 
     def value(self, logits: Sequence[torch.Tensor], view: View) -> torch.Tensor:
         return divergence(*logits)

@@ -51,6 +51,7 @@ class FailureObjective:
     """
 
     sees_twice = True
+    measured = RefinementStep
 
     def __init__(self, problem: MetaProblem, class_sides: np.ndarray | None) -> None:
         if class_sides is None:
@@ -80,9 +81,11 @@ class FailureObjective:
         network in its first steps alone does not fail the target model."""
         step = len(task.history)
         if not task.networks or step % settled(self.problem.refinement.lifetime) == 0:
-            seed = stream_seed(self.bench.seed, "refine", step)
-            task.networks = [self.bench.build(len(self.output_sides), seed)]
+            task.networks = self.build_networks(stream_seed(self.bench.seed, "refine", step))
         return task.networks
+
+    def build_networks(self, seed: int = 0) -> list[nn.Module]:
+        return [self.bench.build(len(self.output_sides), seed)]
 
     def keep(self, task: MetaTask, meta: MetaGradient) -> None:
         """The network goes on from where its training ended."""

@@ -20,6 +20,7 @@ from sklearn.decomposition import PCA
 from splitgen.data.images import CHUNK, count_fitting, fits_in_memory
 from splitgen.data.statistics import measure_chunks
 from splitgen.errors import SettingError
+from splitgen.keeping import Slot, State
 from splitgen.models.bench import Bench
 from splitgen.models.training import PREDICTION_CHUNK
 from splitgen.parallel import map_threads
@@ -156,8 +157,13 @@ def highest_loss(bench: Bench, request: WayRequest) -> np.ndarray:
     def judge_fold(which: int) -> torch.Tensor:
         rest = torch.cat([fold for number, fold in enumerate(folds) if number != which])
         seed = stream_seed(bench.seed, "baseline", "loss", which)
-        network = bench.fit(bench.targets, rest, bench.target.n_outputs, seed, bench.training.for_trials())
-        return torch.cat([-measure_loss(network, part) for part in torch.split(folds[which], PREDICTION_CHUNK)])
+
+        def judge(slot: Slot) -> State:
+            network = bench.fit(bench.targets, rest, bench.target.n_outputs, seed, bench.training.for_trials(), slot)
+            parts = torch.split(folds[which], PREDICTION_CHUNK)
+            return State({"margins": torch.cat([-measure_loss(network, part) for part in parts])})
+
+        return bench.recall(("highest loss", rest, seed), judge).tensors["margins"]
 
     def measure_loss(network: torch.nn.Module, rows: torch.Tensor) -> torch.Tensor:
         log_probs = bench.predict_probs(network, rows).clamp_min(1e-12).log()
