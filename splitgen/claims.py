@@ -56,8 +56,8 @@ def claim_there(folder: Path) -> FolderClaim:
 def write_marker(folder: Path, command: str, arguments: Mapping[str, Any], command_line: Sequence[str]) -> None:
     """Mark a folder as that of an unfinished run.
 
-    arguments: all that its bytes depend on, by name. command_line: the one that goes on with it, or nothing where it was
-        called from Python.
+    arguments: all that its bytes depend on, by name. command_line: the one that goes on with it, or nothing where it
+        was called from Python.
     """
     (folder / STATES).mkdir(exist_ok=True)
     marker = {"command": command, "arguments": dict(arguments), "command_line": list(command_line)}
@@ -83,6 +83,11 @@ def tell_way_on(marker: Mapping[str, Any]) -> str:
     """How an unfinished run is gone on with, in words."""
     line = shlex.join(map(str, marker["command_line"]))
     return f"go on with it by {line}" if line else "go on with it by the same call"
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a folder holds a run that is finished. Raises `RunFolderError`."""
+    return (folder / "run.json").exists() and read_marker(folder) is None
 
 
 def check_finished(folder: Path) -> None:

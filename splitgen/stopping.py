@@ -30,8 +30,9 @@ REQUEST = Request()  # signals are the process's, and so is this
 
 @contextlib.contextmanager
 def terminated_by(*numbers: int, tell: Callable[[], None]) -> Iterator[None]:
-    """Raise `Terminated` for these signals in the block; not where another thread than the main one calls it. While
-    work heeds them, the first is told and left to the work, and the second raises.
+    """Raise `Terminated` for these signals in the block, those left out that the process is to ignore (as `nohup` has
+    it); not where another thread than the main one calls it. While work heeds them, the first is told and left to the
+    work, and the second raises.
 
     tell: says that the work is being kept.
     """
@@ -44,8 +45,9 @@ def terminated_by(*numbers: int, tell: Callable[[], None]) -> Iterator[None]:
 
     before = {}
     for number in dict.fromkeys(numbers):
-        with contextlib.suppress(ValueError):
-            before[number] = signal.signal(number, answer)
+        if signal.getsignal(number) != signal.SIG_IGN:
+            with contextlib.suppress(ValueError):
+                before[number] = signal.signal(number, answer)
     try:
         yield
     finally:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from splitgen.claims import is_whole
 from splitgen.cli.opening import open_new_run
 from splitgen.cli.options import parse_budget
 from splitgen.errors import SettingError
@@ -63,6 +65,7 @@ def split_several(given: dict[str, Any], below: Settings, tasks: SavedTasks, tas
     from splitgen.runs.run import close_run
     from splitgen.runs.split import check_tasks
     from splitgen.screen.tables import print_several
+    from splitgen.tasks.tasks_file import find_tasks_file
 
     if given["target"] is not None or given["task"] is not None or given["replay"] is not None:
         raise SettingError("--targets names each target; leave out --target, --task and --replay")
@@ -73,19 +76,25 @@ def split_several(given: dict[str, Any], below: Settings, tasks: SavedTasks, tas
         for each in wanted:
             make_target(bench.dataset, each.target)
 
-    whole = open_new_run("split of targets", given, below=below, check_more=check_all)
+    files = {"tasks": find_tasks_file(tasks_path), "targets": given["targets"]}
+    whole = open_new_run("split of targets", given, below=below, check_more=check_all, files=files)
     assert whole.out is not None
-    described = []
-    for number, each in enumerate(wanted):
-        whole.screen.note(f"-- {each.name}: target {each.target}")
-        of_one = {**given, **share_budgets(given, whole, number, len(wanted))}
-        of_one |= {"target": each.target, "task": each.task, "out": whole.out / each.name}
-        run = open_new_run("split", of_one, below=below, dataset=whole.dataset)
-        stages.resplit(run, tasks, tasks_path)
-        described.append(describe_one(each, run))
+    with whole.at_work():
+        described: list[dict[str, Any]] = []
         whole.record["splits"] = described
-    print_several(whole.screen, described)
-    close_run(whole)
+        for number, each in enumerate(wanted):
+            whole.screen.note(f"-- {each.name}: target {each.target}")
+            folder = whole.out / each.name
+            if not is_whole(folder):
+                shares = whole.keeper.decide(
+                    f"budgets of {each.name}", partial(share_budgets, given, whole, number, len(wanted))
+                )
+                of_one = {**given, **shares, "target": each.target, "task": each.task, "out": folder}
+                run = open_new_run("split", of_one, below=below, dataset=whole.dataset, files=files)
+                stages.resplit(run, tasks, tasks_path)
+            described.append(describe_one(each, folder))
+        print_several(whole.screen, described)
+        close_run(whole)
     return whole.record
 
 
@@ -100,14 +109,16 @@ def share_budgets(given: dict[str, Any], whole: Run, number: int, n_splits: int)
     return shares
 
 
-def describe_one(wanted: Wanted, run: Run) -> dict[str, Any]:
-    """What the table tells of a split."""
-    assert run.split is not None
-    described = run.record["verification"]
+def describe_one(wanted: Wanted, folder: Path) -> dict[str, Any]:
+    """What the table tells of a split that is made. folder: its own."""
+    from splitgen.splits.split import read_split
+
+    metadata = read_split(folder).metadata
+    described = metadata["verification"]
     return {
         "name": wanted.name,
-        "target": run.bench.target.spec,
-        "task": run.split.metadata["task_name"],
+        "target": metadata["target"],
+        "task": metadata["task_name"],
         **{part: described[f"n_{part}"] for part in ("train", "test")},
         "figures": {name: figure["mean"] for name, figure in described["figures"].items()},
         "is_adversarial": described["is_adversarial"],

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from splitgen.claims import MARKER, FolderClaim, claim_there, read_marker, tell_way_on, write_marker
+from splitgen.claims import MARKER, STATES, FolderClaim, claim_there, read_marker, tell_way_on, write_marker
 from splitgen.errors import RunFolderError
 from splitgen.store.states import StateKeeper
 
 DEFAULT_PARENT = Path("splitgen-runs")
 TOLD_DIFFERENCES = 3  # of arguments, in one line
+HALF_WRITTEN = re.compile(r"\..+\.(parquet|safetensors|json|html)\.[a-z0-9_]{8}")  # as `replacing` names it
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,24 @@ class Arguments:
 
 
 def check_out(out: Path) -> None:
-    """Refuse a path that is a file, or a folder with something in it that is no unfinished run."""
+    """Refuse a path that is a file, or a folder with something in it and no unfinished run. Raises `RunFolderError`."""
     if out.exists() and not out.is_dir():
         raise RunFolderError(str(out), "it is a file", "give another --out")
-    if out.is_dir() and read_marker(out) is None and any(out.iterdir()):
-        raise RunFolderError(str(out), "it holds another run or other files", "give another --out")
+    if not out.is_dir() or read_marker(out) is not None:
+        return
+    held = {path.name for path in out.iterdir()} - {STATES}  # of a run that was killed before it had a marker
+    if "run.json" in held:
+        raise RunFolderError(str(out), "it holds another run, which is whole", "give another --out")
+    if held:
+        raise RunFolderError(str(out), "it holds other files, and no unfinished run", "give another --out")
+
+
+def sweep_folder(out: Path) -> None:
+    """Take away what a process that was killed was writing."""
+    for folder in (out, out / STATES):
+        for path in folder.glob(".*"):
+            if HALF_WRITTEN.fullmatch(path.name):
+                path.unlink(missing_ok=True)
 
 
 def claim_folder(out: Path) -> FolderClaim:
@@ -77,6 +92,7 @@ def open_folder(out: Path, arguments: Arguments, claim: FolderClaim | None = Non
     """Begin a run in a folder, or go on with it where it has the same arguments. Raises `RunFolderError`."""
     claim = claim or claim_folder(out)
     marker = read_marker(out)
+    sweep_folder(out)
     if marker is None:
         line = [*arguments.line, *(["--out", str(out)] if arguments.line and "--out" not in arguments.line else [])]
         write_marker(out, arguments.command, arguments.values, line)

@@ -128,7 +128,7 @@ class Run:
             with contextlib.suppress(OSError):
                 self.keeper.flush()
             marker = read_marker(self.out)
-            if marker is not None:
+            if marker is not None and not hasattr(error, "__notes__"):
                 error.add_note(f"what is done is kept in '{self.out}': {tell_way_on(marker)}")
             raise
 

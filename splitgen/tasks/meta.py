@@ -32,7 +32,7 @@ from splitgen.models.snapshots import put_module, put_optimizer, take_module, ta
 from splitgen.parallel import map_threads
 from splitgen.settings.stop import Stop
 from splitgen.tasks.encoder import TaskEncoder, average_weights, score_margins
-from splitgen.tasks.inner_loop import InnerData, MetaGradient, meta_gradient
+from splitgen.tasks.inner_loop import InnerData, MetaGradient, meta_gradient, use_batch_statistics
 from splitgen.tasks.terms import boundary_crowding, class_imbalance, uniformity
 
 
@@ -221,7 +221,7 @@ def put_task(task: MetaTask, kept: State) -> None:
     if any(name.startswith(f"{task.name}/network ") for name in kept.tensors):
         task.networks = task.objective.build_networks()
         for number, network in enumerate(task.networks):
-            put_module(network, f"{task.name}/network {number}", kept.tensors)
+            put_module(use_batch_statistics(network), f"{task.name}/network {number}", kept.tensors)
     task.generator.set_state(kept.tensors[f"{task.name}/generator"])
     task.history = read_history(task, kept.told["histories"][task.name])
 
