@@ -44,8 +44,8 @@ def write_report(
 def render_report(
     folder: RunFolder, dataset: ImageDataset, explanations: Sequence[Explanation], others: Sequence[RunFolder] = ()
 ) -> str:
-    """The page as HTML. Everything that comes from files and data is escaped, signs that turn the direction of text among
-    it; markup of charts is our own."""
+    """The page as HTML. All that comes from files and data is escaped, and so are signs that would turn the direction
+    of text; markup of charts is our own."""
     environment = Environment(
         loader=PackageLoader("splitgen.report", "templates"),
         autoescape=True,
