@@ -288,6 +288,7 @@ def refuse_weights(path: Path) -> str:
     return str(caught.value)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # torch's, of such tensors
 def test_weights_that_are_small_in_their_file_alone_or_no_plain_tensors_are_refused(tmp_path):
     path = tmp_path / "weights.pt"
     tensors = {
@@ -346,15 +347,25 @@ def test_no_dataset_is_fetched_unless_it_is_asked_for(reached, tmp_path, spec):
     assert list((tmp_path / "empty").iterdir()) == []
 
 
-def test_a_name_of_the_hub_is_looked_for_there_once_that_is_asked_for(reached):
-    datasets = pytest.importorskip("datasets")
-    before = datasets.config.HF_HUB_OFFLINE
-    if before:
-        pytest.skip("the library is told to stay offline")
-    with pytest.raises(SourceError, match="the way to it"):
-        open_dataset(DataConfig("hf:org/none", download=True))
-    assert reached != []
-    assert before == datasets.config.HF_HUB_OFFLINE
+@pytest.mark.parametrize("download", [False, True])
+def test_the_hub_is_asked_where_that_is_asked_for_and_left_as_it_was(monkeypatch, download):
+    datasets, constants = pytest.importorskip("datasets"), pytest.importorskip("huggingface_hub.constants")
+    places, seen = ("datasets.config.HF_HUB_OFFLINE", "huggingface_hub.constants.HF_HUB_OFFLINE"), []
+
+    def tell_offline() -> list[bool]:
+        return [datasets.config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE]
+
+    def load_dataset(*_):
+        seen.append(tell_offline())
+        raise OSError("no way")
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    for place in places:
+        monkeypatch.setattr(place, False)
+    with pytest.raises(SourceError, match="the way to it" if download else "or --download to fetch it from the hub"):
+        open_dataset(DataConfig("hf:org/none", download=download))
+    assert seen == [[not download] * 2]
+    assert tell_offline() == [False, False]
 
 
 def test_a_dataset_that_torchvision_would_unpickle_is_refused(tmp_path, monkeypatch):
