@@ -36,9 +36,10 @@ def import_named(name: str) -> Any:
 
 
 def see_working_folder() -> None:
-    """Let modules of the working folder be found, also by a console script."""
+    """Let modules of the working folder be found, also by a console script; last, as the working folder may be
+    anybody's, and a `torch.py` there must not be taken for the library."""
     if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+        sys.path.append(os.getcwd())
 
 
 def list_plugins(group: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from splitgen.check.judgement import Judgement, judge_by_verification, judge_pre
 from splitgen.check.thresholds import Thresholds, check_figures
 from splitgen.errors import PredictionsError, SettingError
 from splitgen.ids import AmbiguousIdError, find_doubled, find_positions
+from splitgen.screen.console import clean
 from splitgen.splits.split import Split
 
 
@@ -53,7 +54,7 @@ def assert_robust(
     if missed:
         figures = ", ".join(f"{name} {mean:.3f}" for name, mean in judgement.means.items())
         lines = [f"{judgement.model} is not robust on this split ({judgement.n_test} test rows):", *missed]
-        raise AssertionError("\n  ".join(lines) + f"\nworst class: {judgement.worst_class}; {figures}")
+        raise AssertionError("\n  ".join(lines) + f"\nworst class: {clean(judgement.worst_class)}; {figures}")
     return judgement
 
 

@@ -73,6 +73,9 @@ class Export:
                     f"id '{path}' is no file in '{self.images}'",
                     "give --images FOLDER, the root that the ids are relative to",
                 )
+        if len(set(paths)) < len(paths):
+            doubled = next(path for place, path in enumerate(paths) if path in paths[:place])
+            raise ExportError(self.consumer, f"'{doubled}' is the file of two ids", "make the split again")
         return paths
 
     def image_files(self) -> list[Path]:

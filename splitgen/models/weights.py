@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from splitgen.archives import ArchiveError, check_packed
 from splitgen.errors import ModelError, WeightsError
 from splitgen.random import seed_global
 
@@ -71,9 +72,18 @@ def read_weights(given: str, option: str = "--weights") -> Weights:
     if not tensors:
         raise WeightsError(name, "it holds no tensors by name", SAVE_TENSORS)
     for key, tensor in tensors.items():
+        if not is_plain(tensor):
+            raise WeightsError(name, f"its tensor {key} is sparse, quantised or repeats itself", SAVE_TENSORS)
         if not bool(torch.isfinite(tensor).all()):
             raise WeightsError(name, f"its tensor {key} has values that are NaN or infinite", "give sound weights")
     return Weights(name, sha256, tensors)
+
+
+def is_plain(tensor: torch.Tensor) -> bool:
+    """Whether every value has its own place in memory: a tensor that repeats itself can be far larger than its file."""
+    if tensor.layout is not torch.strided or tensor.is_quantized or tensor.device.type != "cpu":
+        return False
+    return tensor.numel() * tensor.itemsize <= tensor.untyped_storage().nbytes()
 
 
 def read_tensors(path: Path) -> Mapping[Any, Any]:
@@ -86,7 +96,10 @@ def read_tensors(path: Path) -> Mapping[Any, Any]:
         except (SafetensorError, ValueError, OSError) as error:
             raise WeightsError(str(path), f"it is no file of weights ({error})", SAVE_TENSORS) from error
     try:
+        check_packed(path)
         held = torch.load(path, map_location="cpu", weights_only=True)
+    except ArchiveError as error:
+        raise WeightsError(str(path), error.problem, error.remedy) from error
     except Exception as error:  # a damaged file raises whatever its damage leads to
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         problem = "it is damaged" if start == b"PK" and not zipfile.is_zipfile(path) else f"it holds more ({first})"

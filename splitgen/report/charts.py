@@ -19,10 +19,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from splitgen.screen.console import escape_controls
+
 WIDTH = 4.6  # inches: a phone's width, so that text keeps its size there
 MAX_NAME = 16  # letters of a class name on an axis
 MAX_ANNOTATED = 12  # rows of a matrix up to which its numbers stand in it
 MAX_MATRIX = 24  # rows of a matrix
+TAG = re.compile(r"<[^>]*>")  # matplotlib escapes the signs < and > in texts and attributes
 # Placeholder in the SVG -> CSS variable of the page.
 COLOURS = {
     "ink": "#010101",
@@ -79,10 +82,16 @@ def render(figure: Figure, name: str, title: str, text: str) -> Chart:
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
+    svg = "\n".join(escape_controls(line) for line in svg.split("\n"))
+    return Chart(TAG.sub(lambda tag: adapt_tag(tag[0], name), svg), title, text)
+
+
+def adapt_tag(tag: str, name: str) -> str:
+    """A tag with ids that are the chart's own, and colours of the page. Text between tags may be anybody's."""
+    tag = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", tag)
     for colour, placeholder in COLOURS.items():
-        svg = svg.replace(placeholder, f"var(--{colour})")
-    return Chart(svg, title, text)
+        tag = tag.replace(placeholder, f"var(--{colour})")
+    return tag
 
 
 def shorten(name: str, length: int = MAX_NAME) -> str:

@@ -20,6 +20,7 @@ from splitgen.report.charts import Chart, draw_accuracies, draw_histograms
 from splitgen.report.contrasts import contrast_classes
 from splitgen.report.folder import RunFolder
 from splitgen.report.pictures import Album, choose_classes
+from splitgen.screen.console import escape_controls
 from splitgen.verification.confusion import load_confusion
 
 TEMPLATE = "report.html.jinja"
@@ -43,16 +44,23 @@ def write_report(
 def render_report(
     folder: RunFolder, dataset: ImageDataset, explanations: Sequence[Explanation], others: Sequence[RunFolder] = ()
 ) -> str:
-    """The page as HTML. Everything that comes from files and data is escaped; markup of charts is our own."""
+    """The page as HTML. All that comes from files and data is escaped, and so are signs that would turn the direction
+    of text; markup of charts is our own."""
     environment = Environment(
         loader=PackageLoader("splitgen.report", "templates"),
         autoescape=True,
+        finalize=show_controls,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["markup"] = show_markup
     return environment.get_template(TEMPLATE).render(compose(folder, dataset, explanations, others))
+
+
+def show_controls(value: Any) -> Any:
+    """A text as a terminal would be given it; what is none, or markup, as it is."""
+    return escape_controls(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def show_markup(chart: Chart) -> Markup:

@@ -86,7 +86,7 @@ class Stopwatch:
         """Say that some of the work is done."""
         self.done += amount
         if self.bar is not None and self.row is not None:
-            self.bar.update(self.row, completed=self.done, detail=detail)
+            self.bar.update(self.row, completed=self.done, detail=clean(detail))
             self.show_whole()
         elif time.monotonic() - self.last_line > LOG_SECONDS:
             self.last_line = time.monotonic()

@@ -61,7 +61,9 @@ class DataConfig:
         option=ARGUMENT,
     )
     root: str = setting("data", "folder of torchvision datasets", option="--root")
-    download: bool = setting(False, "fetch a torchvision dataset that is not there", option="--download")
+    download: bool = setting(
+        False, "fetch a dataset of torchvision or of the hub that is not there", option="--download"
+    )
     part: str | None = setting(
         None,
         "of a source that has several (train, val, test, ...), the one to open",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -113,7 +114,7 @@ def list_hf(argument: str, config: DataConfig) -> Listing:
     """What a dataset of the library lists. Raises `SourceError`."""
     spec = parse_spec(argument)
     library = import_library(spec.source)
-    opened = open_saved(library, spec) if spec.is_saved else open_hub(library, spec)
+    opened = open_saved(library, spec) if spec.is_saved else open_hub(library, spec, config.download)
     home = Path(spec.name) if spec.is_saved else Path(library.config.HF_CACHE_HOME)
     return list_rows(spec.source, choose_splits(spec, library, opened, home, config), config.skip_unreadable)
 
@@ -152,17 +153,35 @@ def open_saved(library: ModuleType, spec: Spec) -> Any:
         raise SourceError(spec.source, problem, "save it again with save_to_disk") from error
 
 
-def open_hub(library: ModuleType, spec: Spec) -> Any:
-    """A dataset of the hub, or of the library's cache, by split. Raises `SourceError`."""
+def open_hub(library: ModuleType, spec: Spec, download: bool) -> Any:
+    """A dataset of the library's cache, by split; `download`: or of the hub. Raises `SourceError`."""
     if spec.name.startswith(("/", "./", "../", "~")) or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", spec.name):
         raise SourceError(f"hf:{spec.name}", "there is no such folder", "give a saved dataset, or a name on the hub")
     try:
         # of versions before 4, which run a dataset's own code where they are allowed to; the extra asks for 4
         old = {"trust_remote_code": False} if int(library.__version__.partition(".")[0]) < 4 else {}
-        return library.load_dataset(spec.name, spec.config, **old)
+        with contextlib.nullcontext() if download else staying_offline(library):
+            return library.load_dataset(spec.name, spec.config, **old)
     except Exception as error:  # of the library, the hub's client and all that it uses
-        remedy = "give a folder of save_to_disk, or a name on the hub and the way to it"
+        way = "a name on the hub and the way to it" if download else "--download to fetch it from the hub"
+        remedy = f"give a folder of save_to_disk, or {way}"
         raise SourceError(spec.source, f"it cannot be loaded ({tell_error(error)})", remedy) from error
+
+
+@contextlib.contextmanager
+def staying_offline(library: ModuleType) -> Iterator[None]:
+    """The library takes what is in its cache, and asks nobody: a name may have come out of somebody's file."""
+    from huggingface_hub import constants
+
+    modules: tuple[Any, ...] = (library.config, constants)
+    before = [(module, module.HF_HUB_OFFLINE) for module in modules]
+    try:
+        for module, _ in before:
+            module.HF_HUB_OFFLINE = True
+        yield
+    finally:
+        for module, value in before:
+            module.HF_HUB_OFFLINE = value
 
 
 def tell_error(error: Exception) -> str:

@@ -34,6 +34,7 @@ OTHER_PURPOSES = {
     "_optical_flow": "pairs of images",
     "_stereo_matching": "pairs of images",
 }
+UNPICKLED = ("LSUN", "LSUNClass")  # from files that nobody checks; those of CIFAR are checked by their digests
 PART_KEYWORDS = ("what", "split", "version", "train")  # the first that a class takes tells its parts
 TARGET_KEYWORDS = ("target_type", "target_types")
 OWN_KEYWORDS = {"root", "download", "loader", "transform", "target_transform", "transforms", *TARGET_KEYWORDS}
@@ -130,7 +131,10 @@ def find_kind(argument: str, config: DataConfig) -> Kind:
     if purpose is not None or name == "LFWPairs":
         problem = f"it is for {purpose or 'pairs of images'}, and gives no pairs of image and class"
         raise SourceError(source, problem, "use a classification dataset")
-    if name in ("VisionDataset", "DatasetFolder", "LSUNClass"):
+    if name in UNPICKLED:
+        problem = "torchvision would unpickle a file of the working folder for it, and so run whatever code is in that"
+        raise SourceError(source, problem, "write its images to files, and open them with folder:PATH")
+    if name in ("VisionDataset", "DatasetFolder"):
         raise SourceError(source, "it is no dataset by itself", "open a folder of images with folder:PATH")
     bare = Kind(source, name, class_, {})
     kind = Kind(source, name, class_, read_choices(bare, text, config))
