@@ -62,6 +62,11 @@ class Keeper:
         """What was chosen by the clock, or is now: a value of JSON. name: of the choice."""
         return choose()
 
+    @property
+    def writing_seconds(self) -> float:
+        """What it took to keep all this."""
+        return 0.0
+
     def spent(self) -> float:
         """CPU seconds that the run has taken, of all threads, those of processes that were ended among them."""
         return time.process_time()

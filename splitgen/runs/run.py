@@ -378,6 +378,8 @@ def close_run(run: Run, write_more: Callable[[], None] = lambda: None) -> None:
     # ru_maxrss is in KiB on Linux and in bytes on macOS
     unit = 1 if platform.system() == "Darwin" else 1024
     run.record["peak_memory_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    if run.out is not None:
+        run.record["seconds"]["states"] = round(run.keeper.writing_seconds, 3)
     run.store.save("record", run.record)
     write_more()
     run.keeper.discard()

@@ -93,6 +93,7 @@ class Spacing:
 
     since: float = field(default_factory=time.monotonic)
     cost: float = 0.0
+    costs: list[float] = field(default_factory=list)  # of each writing; all of a keeper's have one
 
     @property
     def is_due(self) -> bool:
@@ -104,13 +105,14 @@ class Spacing:
         yield
         self.since = time.monotonic()
         self.cost = self.since - start
+        self.costs.append(self.cost)
 
 
 class FolderSlot(Slot):
     """A file of the states folder for one piece of work."""
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.spacing = path, Spacing()
+    def __init__(self, path: Path, costs: list[float]) -> None:
+        self.path, self.spacing = path, Spacing(costs=costs)
 
     def load(self) -> State | None:
         return read_state(self.path) if self.path.exists() else None
@@ -134,7 +136,8 @@ class StateKeeper(Keeper):
 
     def __init__(self, run_folder: Path) -> None:
         self.folder = run_folder / STATES
-        self.lock, self.spacing = threading.RLock(), Spacing()
+        self.lock, self.costs = threading.RLock(), list[float]()
+        self.spacing = Spacing(costs=self.costs)
         self.pending: dict[str, State] = {}
         self.finished: list[FolderSlot] = []  # whose work is done, and waits in `pending` to be written
         self.bundles = sorted(self.folder.glob("results-*.safetensors"))
@@ -163,6 +166,11 @@ class StateKeeper(Keeper):
         self.slot(DECISIONS).keep(State(told=self.decisions))
         return elapsed, cpu_seconds
 
+    @property
+    def writing_seconds(self) -> float:
+        """What this process took to write states, in all threads."""
+        return sum(self.costs)
+
     def spent(self) -> float:
         return self.cpu_before + time.process_time()
 
@@ -172,7 +180,7 @@ class StateKeeper(Keeper):
         return int(self.decisions[ATTEMPT]["number"]) - 1
 
     def slot(self, name: str) -> FolderSlot:
-        return FolderSlot(self.folder / f"{name}.safetensors")
+        return FolderSlot(self.folder / f"{name}.safetensors", self.costs)
 
     def recall(self, key: tuple[Any, ...], compute: Callable[[Slot], State]) -> State:
         name = digest_parts(*key)
