@@ -264,6 +264,13 @@ class DiscoveryConfig:
     trunk_weights: str | None = setting(
         None, "file of tensors of the trunk, as in `weights`", "untrained", option="--trunk-weights"
     )
+    avoid_columns: str | None = setting(
+        None,
+        "of the metadata, with commas between: labellings by people that discovered tasks are to be dissimilar to, two"
+        " values or numbers each; weighted by `uniformity_weight`",
+        "none",
+        option="--avoid-columns",
+    )
     encoder_learning_rate: float = setting(2e-3, "of the task encoder's Adam")
     centring: str = setting(
         "class", "`class` subtracts the mean of each source class from the projection, `none` the overall mean"
