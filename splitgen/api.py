@@ -16,6 +16,7 @@ from splitgen.runs.split import check_task_values
 from splitgen.screen.console import Screen
 from splitgen.settings.faults import check
 from splitgen.settings.stages import DataConfig, RunConfig
+from splitgen.tasks.columns import read_avoided
 from splitgen.tasks.trunks import check_trunk
 from splitgen.tasks.ways.registry import choose_way
 
@@ -81,6 +82,8 @@ def check_discovery(bench: Bench, config: RunConfig) -> None:
     """Raise what is wrong with the settings of discovery before its work, where a split is to be made."""
     check_task_values(config.discovery.task_values)
     check_trunk(bench, config.discovery)
+    if config.discovery.avoid_columns is not None:
+        read_avoided(bench.dataset, config.discovery.avoid_columns)
 
 
 def open_given(dataset: ImageDataset | str | Any | None, config: DataConfig) -> tuple[ImageDataset, DataConfig]:

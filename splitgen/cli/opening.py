@@ -31,13 +31,16 @@ def read_replay(command: str, given: dict[str, Any]) -> Replay | None:
     return recall_replay(given["replay"], command)
 
 
-def check_trunk_first(check_more: CheckMore | None) -> CheckMore:
-    """What else is checked before the work, after a frozen trunk."""
+def check_discovery_first(check_more: CheckMore | None, finds_tasks: bool) -> CheckMore:
+    """What else is checked before the work, after a frozen trunk and, where tasks are found, labellings to avoid."""
 
     def check(bench: Bench, config: RunConfig) -> None:
+        from splitgen.tasks.columns import read_avoided
         from splitgen.tasks.trunks import check_trunk
 
         check_trunk(bench, config.discovery)
+        if finds_tasks and config.discovery.avoid_columns is not None:
+            read_avoided(bench.dataset, config.discovery.avoid_columns)
         if check_more is not None:
             check_more(bench, config)
 
@@ -80,9 +83,10 @@ def open_new_run(
     if config.discovery_model is not None and "discovery_model" in given:  # else the command finds no tasks
         is_named = "discovery_model" in chosen.named
         finder = choose_model(config.discovery_model, is_named=is_named, option="--discovery-model")
-    if config.discovery.trunk is not None and "trunk" in given:
-        choose_model(config.discovery.trunk, is_named="discovery.trunk" in chosen.named, option="--trunk")
-        check_more = check_trunk_first(check_more)
+    if "trunk" in given:
+        if config.discovery.trunk is not None:
+            choose_model(config.discovery.trunk, is_named="discovery.trunk" in chosen.named, option="--trunk")
+        check_more = check_discovery_first(check_more, "avoid_columns" in given)
     labels = given.get("labels")
     named = given.get("tasks_from") or (None if replay is None else replay.way)
     way = choose_way(named, labels) if "tasks_from" in given else DISCOVERED

@@ -91,6 +91,7 @@ def compose(
             sections.show_task(album, dataset, margins, explanation, template, folder)
             for margins, explanation, template in zip(tasks.values(), explanations, templates, strict=True)
         ],
+        "trunk": sections.say_trunk(folder, find_settings(folder)),
         "similarity": sections.draw_similarity(folder.tasks),
         "curves": sections.draw_discovery(record),
         "beside": compose_beside([record, *(other.record for other in others)]),
@@ -106,6 +107,7 @@ def compose_split(folder: RunFolder, dataset: ImageDataset, album: Album) -> dic
     stored = folder.record.get("confusion") or {}
     confusions = {part: load_confusion(each) for part, each in stored.items()}
     return {
+        "rule": sections.say_rule(split),
         "counts": {part: n for part, n in split.counts().items() if n},
         "table": classes.tabulate_classes(split, names, confusions),
         "classes": sections.show_classes(album, split, names),
@@ -126,9 +128,16 @@ def compose_beside(records: Sequence[Mapping[str, Any]]) -> list[Chart]:
 def list_settings(folder: RunFolder) -> list[tuple[str, str]]:
     """Settings, environment and timings as names and values."""
     record = folder.record
-    config = record.get("config") or ({} if folder.split is None else folder.split.metadata.get("config", {}))
     named = {"environment": record.get("environment", {}), "seconds": record.get("seconds", {})}
-    return flatten("", {**config, **named})
+    return flatten("", {**find_settings(folder), **named})
+
+
+def find_settings(folder: RunFolder) -> Mapping[str, Any]:
+    """Those of the run, or, of an index file that stands alone, those that its result depends on."""
+    found: Mapping[str, Any] = folder.record.get("config") or (
+        {} if folder.split is None else folder.split.metadata.get("config", {})
+    )
+    return found
 
 
 def flatten(prefix: str, values: Mapping[str, Any]) -> list[tuple[str, str]]:

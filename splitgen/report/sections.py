@@ -21,6 +21,8 @@ from splitgen.report.classes import MAX_TABLE_CLASSES, Table, percent
 from splitgen.report.contrasts import Contrast, contrast_sides, draw_template
 from splitgen.report.folder import RunFolder
 from splitgen.report.pictures import Album, Picture, choose_class_strips, choose_classes, choose_side_strips
+from splitgen.settings.stages import EQUALITY
+from splitgen.splits.provenance import DISCOVERED
 from splitgen.splits.split import Split
 from splitgen.tasks.tasks_file import SavedTasks
 
@@ -119,6 +121,24 @@ def say_sides(split: Split, names: Sequence[str]) -> str | None:
         return None
     members = [names[c] for c, side in enumerate(sides) if side == 1]
     return f"Side + of the task is train in {list_names(members) or 'no class'}, and test in the other classes."
+
+
+def say_rule(split: Split) -> str | None:
+    """How rows came to train and test, where it was by another rule than that of exact sizes."""
+    if split.rule != EQUALITY:
+        return None
+    return "By the rule equality, train is where the task equals the class side, and test all else."
+
+
+def say_trunk(folder: RunFolder, settings: Mapping[str, Any]) -> str | None:
+    """The frozen network that the task encoder looked with; None where the encoder was trained, or found no task."""
+    split, tasks, discovery = folder.split, folder.tasks, settings.get("discovery")
+    way = split.provenance.way if split is not None else tasks.way if tasks is not None else None
+    if way != DISCOVERED or not isinstance(discovery, Mapping) or discovery.get("trunk") is None:
+        return None
+    weights = "untrained" if discovery.get("trunk_weights") is None else "with weights from a file"
+    looked = f"The task encoder looked with {discovery['trunk']}, {weights} and frozen"
+    return f"{looked}; a projection of its features was trained."
 
 
 def list_names(names: Sequence[str], most: int = 8) -> str:

@@ -220,8 +220,10 @@ def open_run(
     clock = Clock(budget_seconds, start=start)
     run = Run(asked, config, screen, bench, out, way, labels, clock, verify_seconds, open_steps)
     if out is not None or default_out:
-        files = {**({} if labels is None else {"labels": labels}), **(files or {})}
-        arguments = Arguments(command, tell_arguments(run, command, files, more or {}), command_line)
+        given = {"labels": labels, "metadata": config.data.metadata}
+        files = {**{name: Path(path) for name, path in given.items() if path is not None}, **(files or {})}
+        more = {"chosen": dict(chosen or {}), **(more or {})}
+        arguments = Arguments(command, tell_arguments(run, files, more), command_line)
         keep_in(run, find_folder(out, short_name(config.data.dataset), arguments, resume=resume, screen=screen))
     run.record.update(command=command, config=dataclasses.asdict(asked), environment=describe_environment(device))
     run.record["seconds"] = {"open": round(opened - start, 3)}
@@ -292,7 +294,7 @@ def count_own_test(dataset: ImageDataset) -> int:
     return 0 if dataset.own_test is None else len(dataset.own_test.labels)
 
 
-def tell_arguments(run: Run, command: str, files: Mapping[str, Path], more: Mapping[str, Any]) -> dict[str, Any]:
+def tell_arguments(run: Run, files: Mapping[str, Path], more: Mapping[str, Any]) -> dict[str, Any]:
     """All that the bytes of a run's result depend on, by name. files: those read beside the dataset. more: values."""
     environment = describe_environment(run.bench.device)
     return {

@@ -95,7 +95,10 @@ def check_same_trunk(config: DiscoveryConfig, recorded: Mapping[str, Any], path:
 
 
 def check_task_values(n_values: int) -> None:
-    """Raise `SettingError` for tasks of more than two values: classes have two sides, and a split is made of both."""
+    """Raise `SettingError` for tasks of more than two values: classes have two sides, and a split is made of both.
+
+    Groups of classes in place of sides made no stronger splits (docs/method.md, section 5).
+    """
     if n_values > 2:
         problem = f"tasks of {n_values} values make no split, as classes have two sides"
         raise SettingError(f"{problem}; find and score them with splitgen discover, or leave out --task-values")

@@ -10,7 +10,7 @@ import numpy as np
 from splitgen.data.class_names import list_names, list_target
 from splitgen.screen.console import Screen
 from splitgen.screen.tables import print_agreement, print_comparison, print_transfer, print_verification
-from splitgen.settings.stages import EQUALITY, HALVES
+from splitgen.settings.stages import EQUALITY
 from splitgen.splits.provenance import DISCOVERED
 from splitgen.splits.rows import PARTS
 from splitgen.splits.split import Split
@@ -39,17 +39,11 @@ def tell_origin(split: Split) -> list[str]:
         signs += f" and {len(sides) - MAX_SIGNS} more"
     signs += " drawn at random" if origin.sides_drawn else ""
     way = "" if origin.way == DISCOVERED else f" of {origin.way}"
-    rule = "rule equality; " if find_rule(split) == EQUALITY else ""
+    rule = "rule equality; " if split.rule == EQUALITY else ""
     return [
         f"target {target}; {origin.task_name}{way}; class sides {signs}",
         f"{rule}alignment {origin.alignment:.3f}; seed {origin.seed}; {origin.meta_steps} meta-steps; {fingerprint}",
     ]
-
-
-def find_rule(split: Split) -> str:
-    """By which its classes were parted; files of earlier versions know one alone."""
-    selection = split.metadata.get("config", {}).get("selection")
-    return str(selection.get("rule", HALVES)) if isinstance(selection, dict) else HALVES
 
 
 def name_target(split: Split) -> str:

@@ -27,7 +27,8 @@ from splitgen.parallel import map_threads
 from splitgen.random import stream_generator, stream_seed
 from splitgen.search.candidates import Candidate, SearchSpace, train_round
 from splitgen.settings.presets import settled
-from splitgen.settings.stages import SharpeningConfig, TrainingConfig
+from splitgen.settings.stages import EQUALITY, SharpeningConfig, TrainingConfig
+from splitgen.tasks.agreement import read_task_labels
 
 
 def sharpen_candidates(
@@ -89,6 +90,7 @@ class Sharpener:
 
     def __init__(self, space: SearchSpace, config: SharpeningConfig) -> None:
         self.bench, self.config, self.rounds = space.bench.finder, config, 0
+        self.keeps_sides = space.selection.rule == EQUALITY
         generator = stream_generator(self.bench.seed, "sharpen")
         self.folds = draw_folds(self.bench.n_points, self.bench.groups, config.folds, generator)
         self.networks: dict[tuple[int, int], nn.Module] = {}
@@ -98,10 +100,13 @@ class Sharpener:
         """One round: float32 [N], the logit of class 1 less that of class 0, added up over the networks of the other
         folds, which are trained on from where the round before left them.
 
-        margins: [N]. The labels are 1 above the class's median margin, so that every class is halved.
+        margins: [N]. The labels are 1 above the class's median margin, so that every class is halved; by the rule
+        "equality", above 0, as the task has them.
         """
         self.rounds += 1
-        task_labels = torch.from_numpy(halve_classes(margins, self.bench.dataset.labels)).to(self.bench.device)
+        labels = self.bench.dataset.labels
+        classes = read_task_labels(margins) if self.keeps_sides else halve_classes(margins, labels)
+        task_labels = torch.from_numpy(classes).to(self.bench.device)
         self.taught.append(digest_parts(task_labels))
         which = list(itertools.product(range(self.config.folds), range(self.config.networks)))
         logits = map_threads(partial(self.score_fold, task_labels), which, on_fit)

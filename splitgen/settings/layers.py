@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 from splitgen.errors import SettingError
 from splitgen.json_text import check_depth
 from splitgen.settings.faults import check, fault, text_fault
-from splitgen.settings.stages import RunConfig
+from splitgen.settings.stages import HALVES, RunConfig
 
 Settings = dict[str, Any]
 LARGEST = 1e300  # a number as large as this, infinity and NaN are no settings
@@ -54,14 +54,24 @@ def merge_settings(below: Mapping[str, Any], above: Mapping[str, Any]) -> Settin
 
 
 OF_MODEL = ("weights", "freeze")
+OF_RULE = ("test_fraction", "reserve_fraction")
 
 
 def put_above(recorded: Mapping[str, Any], of_user: Mapping[str, Any]) -> Settings:
     """Settings that a file records, and above them what a user says: weights that are recorded are those of the model
-    that is, and of no other that the user names."""
+    that is, and of no other that the user names, and so are sizes those of the rule that is."""
     if (model := of_user.get("model")) is not None and model != recorded.get("model"):
         recorded = {name: value for name, value in recorded.items() if name not in OF_MODEL}
+    selection, rule = recorded.get("selection"), find_rule(of_user)
+    if isinstance(selection, Mapping) and rule is not None and rule != (find_rule(recorded) or HALVES):
+        recorded = {**recorded, "selection": {name: selection[name] for name in selection if name not in OF_RULE}}
     return merge_settings(recorded, of_user)
+
+
+def find_rule(settings: Any) -> Any:
+    """The rule of nested settings, unchecked; None where they name none."""
+    selection = settings.get("selection") if isinstance(settings, Mapping) else None
+    return selection.get("rule") if isinstance(selection, Mapping) else None
 
 
 def drop_unknown(settings: Mapping[str, Any], stage: Any = RunConfig, prefix: str = "") -> tuple[Settings, list[str]]:

@@ -267,6 +267,13 @@ class DiscoveryConfig:
         None, "file of tensors of the trunk, as in `weights`", "untrained", option="--trunk-weights"
     )
     trunk_seed: int | None = setting(None, "of an untrained trunk", "the run's; of saved tasks that of their run")
+    avoid_columns: str | None = setting(
+        None,
+        "of the metadata, with commas between: labellings by people that discovered tasks are to be dissimilar to, two"
+        " values or numbers each; weighted by `uniformity_weight`",
+        "none",
+        option="--avoid-columns",
+    )
     encoder_learning_rate: float = setting(2e-3, "of the task encoder's Adam")
     centring: str = setting(
         "class", "`class` subtracts the mean of each source class from the projection, `none` the overall mean"
@@ -432,7 +439,11 @@ class SelectionConfig:
         "the middle of each class, left out between train and test; nobody uses it",
         option="--reserve-fraction",
     )
-    validation_fraction: float = setting(0.0, "drawn at random from the train side", option="--validation-fraction")
+    validation_fraction: float = setting(
+        0.0,
+        "drawn at random from the train side; by the rule `equality`, of that side's rows",
+        option="--validation-fraction",
+    )
     rule: str = setting(
         HALVES,
         "how a class is parted: `halves` at these sizes, exactly, or `equality`, as in the paper: train is where"
@@ -445,7 +456,10 @@ class SelectionConfig:
             yield fault("target", self.target, "'label', or classes by number or name such as '0,1,2' or 'cat,dog'")
         yield from choice_faults(self, "rule", (HALVES, EQUALITY))
         if self.rule == EQUALITY and (self.test_fraction, self.reserve_fraction) != (0.5, 0.0):
-            yield "test_fraction and reserve_fraction must be left out with rule equality, whose sizes the task gives"
+            problem = (
+                "test_fraction and reserve_fraction must be left out with rule equality, whose sizes the task gives"
+            )
+            yield f"{problem}; give them with rule halves"
         if not 0 < self.test_fraction < 1:
             yield fault("test_fraction", self.test_fraction, "above 0 and below 1")
         for name in ("reserve_fraction", "validation_fraction"):
@@ -457,7 +471,9 @@ class SelectionConfig:
 
     @property
     def train_fraction(self) -> float:
-        return 1 - self.test_fraction - self.reserve_fraction - self.validation_fraction
+        """Of all rows; by the rule "equality", as may be expected."""
+        side = 1 - self.test_fraction - self.reserve_fraction
+        return side * (1 - self.validation_fraction) if self.rule == EQUALITY else side - self.validation_fraction
 
 
 @described

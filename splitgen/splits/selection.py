@@ -95,7 +95,7 @@ def select_equal(
             )
             raise EmptyPartError(f"{problem}; give --rule halves, or another task")
     parts = np.where(is_train, "train", "test").astype("<U10")
-    wanted = largest_remainder(sizes, config.validation_fraction, np.maximum(n_train - 1, 0))
+    wanted = largest_remainder(n_train, config.validation_fraction, np.maximum(n_train - 1, 0))
     if codes is None:
         parts = draw_validation(parts, labels, ids, wanted, seed)
     else:
@@ -191,12 +191,14 @@ def count_parts(
 ) -> dict[str, np.ndarray]:
     """Rows of test, reserve and validation in each class, [C] each; train is the rest. class_names: for messages.
 
-    Each part's total is the fraction of all rows, rounded; classes share it by largest remainder.
+    Each part's total is the fraction of all rows, rounded; classes share it by largest remainder. By the rule
+    "equality" these are the sizes to be expected, and validation is a fraction of the train side.
     """
     left = class_counts.copy()
     counts = {}
     for part in ("test", "reserve", "validation"):
-        counts[part] = largest_remainder(class_counts, getattr(config, f"{part}_fraction"), left)
+        shared = left if part == "validation" and config.rule == EQUALITY else class_counts
+        counts[part] = largest_remainder(shared, getattr(config, f"{part}_fraction"), left)
         left = left - counts[part]
     present = class_counts > 0
     for part, rows in (("train", left), ("test", counts["test"])):

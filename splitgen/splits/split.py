@@ -17,6 +17,8 @@ from splitgen.data.row_names import Names, list_namings, sample_labels
 from splitgen.errors import FingerprintError, RowsError, SchemaVersionError, SplitFileError
 from splitgen.ids import find_other_name
 from splitgen.parquet import read_parquet, write_parquet
+from splitgen.settings.layers import find_rule
+from splitgen.settings.stages import HALVES
 from splitgen.splits.provenance import Provenance, read_provenance
 from splitgen.splits.rows import PARTS, SCHEMA, check_index_file
 from splitgen.whole import NotWholeError, to_whole
@@ -55,6 +57,11 @@ class Split:
     def provenance(self) -> Provenance:
         """How it came about, as its metadata tells."""
         return read_provenance(self.metadata)
+
+    @property
+    def rule(self) -> str:
+        """By which its classes were parted; files of earlier versions know one alone."""
+        return str(find_rule(self.metadata.get("config")) or HALVES)
 
     def indices(self, part: str) -> np.ndarray:
         """Positions in the source of one part, int64 ascending. Raises `ValueError` for another word."""

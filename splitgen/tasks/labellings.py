@@ -10,7 +10,7 @@ import pandas as pd
 
 from splitgen.errors import MetadataError
 from splitgen.tasks.agreement import read_task_labels
-from splitgen.tasks.ways.given import read_columns, read_margins
+from splitgen.tasks.columns import read_columns, read_margins
 
 FEWEST_ROWS = 4  # of a class on average; a column of fewer is a key, and no labelling
 

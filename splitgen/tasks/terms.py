@@ -72,6 +72,16 @@ def uniformity(embeddings: torch.Tensor) -> torch.Tensor:
     return torch.pdist(z).square().mul(-2).exp().mean().log()
 
 
+def correlation_with(margins: torch.Tensor, labellings: torch.Tensor) -> torch.Tensor:
+    """Mean over the tasks of sum_l |corr(m, labelling l)|: how similar tasks are to labellings that they are to avoid.
+
+    0 where they have nothing to do with each other, and of a labelling that is constant (the paper has human tasks in
+    its dissimilarity; docs/method.md, section 3). margins [N, K] or [N, K, V], labellings [N, L]; gives a scalar.
+    """
+    tasks, avoided = (F.normalize(x - x.mean(dim=0), dim=0) for x in (margins.flatten(1), labellings))
+    return (tasks.T @ avoided).abs().sum(dim=1).mean()
+
+
 def class_means(values: torch.Tensor, labels: torch.Tensor, n_classes: int) -> torch.Tensor:
     """Mean of the rows of each class; zero for a class without rows. values [N, d]; gives [C, d]."""
     if n_classes > ONE_HOT_CLASSES:

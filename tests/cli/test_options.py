@@ -65,6 +65,7 @@ SETTINGS = {
     "precision": ("training.precision", "bfloat16"),
     "meta_steps": ("discovery.meta_steps", 19),
     "trunk": ("discovery.trunk", "mlp"),
+    "avoid_columns": ("discovery.avoid_columns", "writer,pen"),
     "trunk_weights": ("discovery.trunk_weights", "trunk.safetensors"),
     "tasks": ("discovery.n_tasks", 3),
     "dim": ("discovery.dim", 5),
@@ -94,7 +95,8 @@ TAKEN = {
     "make": set(SETTINGS) - {"task"},
     "compare": set(SETTINGS) - {"task"},
     "discover": set(SETTINGS) - FRACTIONS - {"refine_steps", "task", "rule", "class_sides", "seeds"},
-    "split": set(SETTINGS) - {"meta_steps", "tasks", "dim", "task_values", "meta_gradient", "agreement_networks"},
+    "split": set(SETTINGS)
+    - {"meta_steps", "avoid_columns", "tasks", "dim", "task_values", "meta_gradient", "agreement_networks"},
     "verify": {"dataset", "weights", "freeze", "seed", "seeds", *OF_DATA, *OF_TRAINING},
     "check": {"dataset", "weights", "freeze", "seed", "seeds", *OF_DATA, *OF_TRAINING},
     "agreement": {

@@ -64,7 +64,7 @@ def test_a_row_tells_type_default_and_option(place, row):
     assert set(row) <= set(list_cells(SETTINGS[place]))
 
 
-OF_TRUNK = ("trunk", "trunk_weights", "trunk_seed")
+NOT_BY_SIZE = ("trunk", "trunk_weights", "trunk_seed", "avoid_columns")
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ OF_TRUNK = ("trunk", "trunk_weights", "trunk_seed")
 def test_a_default_by_size_is_told_as_it_is_filled_in(table, fill_in, limit):
     few, many = fill_in(limit - 1), fill_in(limit)
     for setting in all_settings():
-        if setting.table == table and setting.default is None and setting.name not in ("dim", *OF_TRUNK):
+        if setting.table == table and setting.default is None and setting.name not in ("dim", *NOT_BY_SIZE):
             told = setting.about.left_open
             assert told.startswith(f"{getattr(many, setting.name)}, below {limit:_} ")
             assert told.endswith(f" {getattr(few, setting.name)}")

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from splitgen import Split, read_split, write_tasks
+from splitgen import Split, read_split, write_split, write_tasks
 from splitgen.data.dataset import describe_dataset
 from splitgen.data.metadata import read_metadata
 from splitgen.errors import FingerprintError, RunFolderError
@@ -109,6 +109,29 @@ def test_an_index_file_alone_and_a_folder_without_a_split_have_a_page_too(hostil
     text = (tmp_path / "tasks.html").read_text()
     assert "Tasks discovered on" in text
     assert "The split, in pictures" not in text
+
+
+@pytest.mark.parametrize(
+    ("way", "weights", "told"),
+    [
+        ("discovered", None, "The task encoder looked with a:b, untrained and frozen"),
+        ("discovered", "#sha256:0", "The task encoder looked with a:b, with weights from a file and frozen"),
+        ("given", None, None),
+    ],
+)
+def test_the_page_names_the_rule_and_what_the_encoder_looked_with(hostile, run_folder, tmp_path, way, weights, told):
+    config = {"selection": {"rule": "equality"}, "discovery": {"trunk": "a:b", "trunk_weights": weights}}
+    write_split(read_split(run_folder).with_metadata(way=way, config=config), tmp_path / "split.parquet")
+    report_folder(hostile, tmp_path, [], 0, tmp_path / "report.html")
+    text = Reader((tmp_path / "report.html").read_text()).text
+    assert "By the rule equality, train is where the task equals the class side, and test all else." in text
+    assert (told is None) == ("looked with" not in text)
+    assert told is None or told in text
+
+
+def test_a_page_of_exact_sizes_and_a_trained_encoder_names_neither(page):
+    assert "By the rule" not in page
+    assert "looked with" not in page
 
 
 def test_of_many_tasks_the_first_are_shown(hostile, tmp_path):

@@ -44,6 +44,21 @@ def test_rows_that_stray_from_a_task_are_put_back(space):
     assert is_right[~stray & far].mean() > 0.8
 
 
+def test_by_the_rule_equality_a_task_keeps_its_sides_and_its_classes_are_not_halved(space):
+    """A third of each class lies on side +; networks trained on halves would put half of it there."""
+    labels, clean = space.bench.dataset.labels, space.margins[:, 0]
+    margins = clean.copy()
+    for c in range(10):
+        margins[labels == c] -= np.quantile(clean[labels == c], 2 / 3)
+    config = SharpeningConfig(networks=1, first_epochs=1.0)
+    shares = {}
+    for rule in ("halves", "equality"):
+        selection = SelectionConfig("0,1,2,3,4", rule=rule)
+        sharper = Sharpener(dataclasses.replace(space, selection=selection), config).sharpen(margins)
+        shares[rule] = (sharper > 0).mean()
+    assert shares == pytest.approx({"halves": 1 / 2, "equality": 1 / 3}, abs=0.06)
+
+
 def test_a_margin_is_the_logit_of_networks_that_are_trained_on_the_other_folds_round_after_round(space):
     bench, margins = space.bench, space.margins[:, 0]
     sharpener = Sharpener(space, SharpeningConfig(folds=3, networks=2, first_epochs=0.4, more_epochs=0.2))

@@ -8,7 +8,8 @@ import pytest
 
 from splitgen.errors import SettingError
 from splitgen.settings.faults import show_value
-from splitgen.settings.layers import build_config, merge_settings, read_toml
+from splitgen.settings.layers import build_config, merge_settings, put_above, read_toml
+from splitgen.settings.stages import SelectionConfig
 
 DOTTED = ".".join(["a"] * 5_000)
 
@@ -85,6 +86,31 @@ def test_a_table_never_hides_what_lies_below_it():
         merge_settings({"data": 3}, {"data": {"root": None}})
     with pytest.raises(SettingError, match="data must be a table, got 3"):
         build_config(merge_settings({"data": {"root": "a"}}, {"data": 3}))
+
+
+RECORDED = {"seed": 3, "selection": {"test_fraction": 0.3, "reserve_fraction": 0.1, "validation_fraction": 0.2}}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"rule": "equality"}, SelectionConfig(rule="equality", validation_fraction=0.2)),
+        ({"rule": "halves"}, SelectionConfig("label", 0.3, 0.1, 0.2)),
+        ({"rule": None}, SelectionConfig("label", 0.3, 0.1, 0.2)),
+        ({"test_fraction": 0.4}, SelectionConfig("label", 0.4, 0.1, 0.2)),
+    ],
+)
+def test_sizes_that_were_recorded_go_with_their_own_rule_alone(given, expected):
+    config = build_config(put_above(RECORDED, {"selection": given}))
+    assert (config.seed, config.selection) == (3, expected)
+
+
+def test_sizes_go_with_no_recorded_equality_until_its_rule_is_changed():
+    by_equality = {"selection": {"rule": "equality", "test_fraction": 0.5, "reserve_fraction": 0.0}}
+    of_user = {"rule": "halves", "test_fraction": 0.4}
+    assert build_config(put_above(by_equality, {"selection": of_user})).selection.test_fraction == 0.4
+    with pytest.raises(SettingError, match="must be left out with rule equality"):
+        build_config(put_above(by_equality, {"selection": {"test_fraction": 0.4}}))
 
 
 def test_a_value_is_shown_short_and_on_one_line():

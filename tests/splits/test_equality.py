@@ -14,7 +14,7 @@ from splitgen.errors import SettingError
 from splitgen.search.candidates import NO_SPLIT, Candidate, SearchSpace, search_candidates
 from splitgen.settings.faults import check
 from splitgen.settings.stages import SearchConfig
-from splitgen.splits.selection import EmptyPartError
+from splitgen.splits.selection import EmptyPartError, count_parts
 
 QUICK = Path(__file__).parent.parent / "quick.toml"
 EQUAL = SelectionConfig(rule="equality")
@@ -40,13 +40,31 @@ def test_every_row_above_zero_is_train_and_every_other_test(problem):
     assert found.test_thresholds.tolist() == [scores[(labels == c) & (scores <= 0)].max() for c in range(3)]
 
 
-def test_validation_is_its_share_of_each_class_from_the_train_side(problem):
+@pytest.mark.parametrize("fraction", [0.1, 0.6])
+def test_validation_is_its_share_of_the_train_side_of_each_class(problem, fraction):
     scores, labels, ids = problem
-    found = select_split(scores, labels, ids, SelectionConfig(rule="equality", validation_fraction=0.1))
+    found = select_split(scores, labels, ids, SelectionConfig(rule="equality", validation_fraction=fraction))
     assert (scores[found.parts == "validation"] > 0).all()
-    counts = np.bincount(labels[found.parts == "validation"])
-    assert counts.sum() == 30
-    assert np.abs(counts - 0.1 * np.bincount(labels)).max() < 1
+    counts, of_side = np.bincount(labels[found.parts == "validation"]), np.bincount(labels[scores > 0])
+    assert counts.sum() == round(fraction * (scores > 0).sum())
+    assert np.abs(counts - fraction * of_side).max() < 1
+
+
+def test_validation_leaves_each_class_a_row_of_train(problem):
+    scores, labels, ids = problem
+    found = select_split(scores, labels, ids, SelectionConfig(rule="equality", validation_fraction=0.999))
+    assert np.bincount(labels[found.parts == "train"]).tolist() == [1, 1, 1]
+
+
+def test_the_sizes_to_be_expected_have_validation_as_a_share_of_the_train_side():
+    config = SelectionConfig(rule="equality", validation_fraction=0.6)
+    counts = count_parts(np.array([100, 50]), config)
+    assert {part: n.tolist() for part, n in counts.items()} == {
+        "test": [50, 25],
+        "reserve": [0, 0],
+        "validation": [30, 15],
+    }
+    assert config.train_fraction == pytest.approx(0.2)
 
 
 def test_a_group_goes_whole_by_the_sum_of_its_scores(problem):
@@ -59,8 +77,8 @@ def test_a_group_goes_whole_by_the_sum_of_its_scores(problem):
         parts = set(found.parts[groups == group])
         assert len(parts) == 1
         assert parts <= ({"train", "validation"} if total > 0 else {"test"})
-    assert abs((found.parts == "validation").sum() - 30) <= 8
     on_side = found.parts != "test"
+    assert abs((found.parts == "validation").sum() - 0.1 * on_side.sum()) <= 4
     assert found.alignment == (scores[on_side] > 0).mean()
 
 
@@ -86,7 +104,8 @@ def test_a_candidate_that_gives_no_split_comes_last(digits):
 
 @pytest.mark.parametrize("given", [{"test_fraction": 0.3}, {"reserve_fraction": 0.1}])
 def test_sizes_are_not_asked_for(given):
-    with pytest.raises(SettingError, match="must be left out with rule equality, whose sizes the task gives"):
+    words = "must be left out with rule equality, whose sizes the task gives; give them with rule halves"
+    with pytest.raises(SettingError, match=words):
         check(SelectionConfig(rule="equality", **given))
 
 

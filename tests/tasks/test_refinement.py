@@ -174,6 +174,16 @@ def test_rows_weigh_in_train_and_test_by_the_quantiles_of_the_sizes(digits):
     assert train[300:].min() > 1.2
 
 
+def test_by_the_rule_equality_a_row_is_parted_at_zero_wherever_the_quantiles_lie(digits):
+    sizes = SelectionConfig("label", rule="equality")
+    scores = torch.linspace(-0.4, 1.2, 801)  # three quarters of them above 0
+    train, test = weigh_rows(scores, pose_problem(bench_of(digits), CONFIG, selection=sizes))
+    share = torch.sigmoid(10 * scores)
+    torch.testing.assert_close(train, share / share.mean())
+    torch.testing.assert_close(test, (1 - share) / share.mean())
+    assert float(train[200]) == pytest.approx(float(test[200]))  # the row with score 0
+
+
 def test_a_snapshot_leaves_the_refinement_as_it_was(digits, discovered):
     problem = pose_problem(bench_of(digits), CONFIG, RefinementConfig(inner_steps=10))
     states = []

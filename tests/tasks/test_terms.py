@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -32,6 +33,16 @@ def test_uniformity_equals_a_loop_over_pairs():
     z = [row / row.norm() for row in h]
     pairs = [math.exp(-2 * float((z[i] - z[j]).square().sum())) for i in range(6) for j in range(i)]
     assert float(terms.uniformity(h)) == pytest.approx(math.log(sum(pairs) / len(pairs)), abs=1e-5)
+
+
+def test_the_correlation_with_labellings_equals_a_loop_over_pairs_in_size():
+    rng = np.random.default_rng(0)
+    margins, labellings = rng.normal(size=(40, 3)), np.sign(rng.normal(size=(40, 2)))
+    sums = [sum(abs(np.corrcoef(m, labelling)[0, 1]) for labelling in labellings.T) for m in margins.T]
+    given = torch.from_numpy(margins), torch.from_numpy(labellings)
+    assert float(terms.correlation_with(*given)) == pytest.approx(np.mean(sums))
+    assert float(terms.correlation_with(given[0].view(40, 1, 3), given[1])) == pytest.approx(np.mean(sums))
+    assert float(terms.correlation_with(given[0], torch.ones(40, 1, dtype=torch.float64))) == 0
 
 
 def test_class_imbalance_is_zero_when_each_class_is_halved():

@@ -11,10 +11,11 @@ import torch
 from torch import nn
 
 from splitgen.random import stream_seed
+from splitgen.tasks.columns import read_avoided
 from splitgen.tasks.inner_loop import MetaGradient
 from splitgen.tasks.meta import MetaRows, MetaTask, Penalties, View
 from splitgen.tasks.problem import MetaProblem
-from splitgen.tasks.terms import divergence, prediction_agreement
+from splitgen.tasks.terms import correlation_with, divergence, prediction_agreement
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class MetaStep:
 class AgreementObjective:
     """D: the divergence of two networks with different initialisations, trained on the same task on the same batches.
 
-    The tasks of an encoder take turns, one a meta-step.
+    The tasks of an encoder take turns, one a meta-step. All of them are kept away from the labellings to avoid.
     """
 
     sees_twice = False
@@ -41,7 +42,12 @@ class AgreementObjective:
 
     def __init__(self, problem: MetaProblem, class_sides: np.ndarray | None = None) -> None:
         del class_sides  # a task on which networks agree is for no split
-        self.bench, self.temperature = problem.bench, problem.discovery.temperature
+        config = problem.discovery
+        self.bench, self.temperature, self.avoid_weight = problem.bench, config.temperature, config.uniformity_weight
+        self.avoided: torch.Tensor | None = None
+        if config.avoid_columns is not None:
+            self.avoided = torch.from_numpy(read_avoided(self.bench.dataset, config.avoid_columns))
+            self.avoided = self.avoided.to(self.bench.device)
 
     @property
     def turn(self) -> contextlib.AbstractContextManager[None]:
@@ -52,7 +58,8 @@ class AgreementObjective:
         embeddings = task.encoder(task.encoder.inputs(self.bench).take(rows.pool), labels)
         margins = task.encoder.margins(embeddings)
         in_turn = margins[:, len(task.history) % margins.shape[1]]
-        return View(embeddings, margins, labels, task.encoder.head.soften(in_turn, self.temperature))
+        avoided = None if self.avoided is None else self.avoided[rows.pool]
+        return View(embeddings, margins, labels, task.encoder.head.soften(in_turn, self.temperature), avoided)
 
     def networks(self, task: MetaTask) -> list[nn.Module]:
         seeds = (stream_seed(self.bench.seed, "inner", len(task.history), which) for which in range(2))
@@ -67,8 +74,9 @@ class AgreementObjective:
     def value(self, logits: Sequence[torch.Tensor], view: View) -> torch.Tensor:
         return divergence(*logits)
 
-    def direct(self, logits: Sequence[torch.Tensor], view: View) -> float:
-        return 0.0
+    def direct(self, logits: Sequence[torch.Tensor], view: View) -> torch.Tensor | float:
+        """Nothing of D, but what the tasks have in common with the labellings to avoid."""
+        return 0.0 if view.judged is None else self.avoid_weight * correlation_with(view.margins, view.judged)
 
     def record(self, task: MetaTask, meta: MetaGradient, penalties: Penalties, seconds: float) -> MetaStep:
         return MetaStep(

@@ -20,6 +20,7 @@ from torch import nn
 
 from splitgen.random import stream_seed
 from splitgen.settings.presets import settled
+from splitgen.settings.stages import EQUALITY
 from splitgen.tasks.inner_loop import MetaGradient
 from splitgen.tasks.meta import MetaRows, MetaTask, Penalties, View
 from splitgen.tasks.problem import MetaProblem
@@ -120,12 +121,15 @@ def weigh_rows(scores: torch.Tensor, problem: MetaProblem) -> tuple[torch.Tensor
 
     scores: datapoint scores [n] of a random sample. A row is in train where its score lies above those
     of test and reserve, softly: sigmoid(2 temperature (score - threshold)), the threshold being the sample's
-    quantile; in test, the same downwards. Train weighs 1 on average.
+    quantile, or 0 by the rule "equality"; in test, the same downwards. Train weighs 1 on average.
     """
     steepness, sizes = 2 * problem.discovery.temperature, problem.selection
-    train_fraction = 1 - sizes.test_fraction - sizes.reserve_fraction
-    lowest_train = scores.detach().quantile(1 - train_fraction)
-    highest_test = scores.detach().quantile(sizes.test_fraction)
+    if sizes.rule == EQUALITY:
+        lowest_train = highest_test = scores.new_zeros(())
+    else:
+        train_fraction = 1 - sizes.test_fraction - sizes.reserve_fraction
+        lowest_train = scores.detach().quantile(1 - train_fraction)
+        highest_test = scores.detach().quantile(sizes.test_fraction)
     train = torch.sigmoid(steepness * (scores - lowest_train))
     test = torch.sigmoid(steepness * (highest_test - scores))
     scale = train.detach().mean().clamp_min(1e-6)
