@@ -20,7 +20,7 @@ class PluginError(ValueError):
 
 
 def import_named(name: str) -> Any:
-    """What `package.module:attribute` names; the working folder counts as a place of modules.
+    """What `package.module:attribute` names; the working folder counts as the last place of modules.
 
     The module is executed: only ever call this for a name that the user gave. Raises `PluginError`.
     """
@@ -36,9 +36,10 @@ def import_named(name: str) -> Any:
 
 
 def see_working_folder() -> None:
-    """Let modules of the working folder be found, also by a console script."""
+    """Let modules of the working folder be found, also by a console script; last, as a `torch.py` in it is not the
+    torch that splitgen means."""
     if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+        sys.path.append(os.getcwd())
 
 
 def list_plugins(group: str) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ ROOT = Path(splitgen.__file__).parent
 # and of its own floor itself alone.
 FLOORS = (
     {"_version", "errors", "archives", "json_text", "whole", "strata", "random", "parallel", "claims", "plugins"},
-    {"settings", "parquet", "ids"},
+    {"settings", "parquet", "ids", "shortages"},
     {"tables", "shapes"},
     {"data"},
     {"models", "explain", "splits"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from typing import Annotated, Any
@@ -22,8 +23,10 @@ from splitgen.cli.commands.settings import print_settings
 from splitgen.cli.commands.show import show
 from splitgen.cli.commands.split import split
 from splitgen.cli.commands.verify import verify
-from splitgen.cli.ending import NOT_DONE, flush_output, tell_end, terminated_by
+from splitgen.cli.ending import NOT_DONE, flush_output, settle_surroundings, tell_end, terminated_by
+from splitgen.shortages import try_threads
 
+MOST_TRIED = 16  # threads that reading files takes, about; those of trainings are tried by their number
 COMMANDS = {
     "make": make,
     "discover": discover,
@@ -47,6 +50,7 @@ class Command(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:  # of typer's own class, which has no public name
         try:
+            try_threads(min(os.cpu_count() or 1, MOST_TRIED))
             super().invoke(ctx)
             flush_output()
         except typer.Exit:
@@ -86,6 +90,7 @@ def main() -> None:
     """The console script."""
     with terminated_by(signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         try:
+            settle_surroundings()
             app()
         except SystemExit as end:
             # typer ends with 1 for a broken pipe or closed input, too

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from splitgen.cli.options import check_repeats, choose_settings, parse_budget, pick_device
+from splitgen.cli.output import check_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +56,7 @@ def open_new_run(
     dataset: that of the settings, where it is open already.
     """
     from splitgen.models.registry import choose_model, start_model
-    from splitgen.runs.run import open_run
+    from splitgen.runs.run import DEFAULT_PARENT, open_run
     from splitgen.screen.console import Screen, tell_unknown
     from splitgen.splits.provenance import DISCOVERED
     from splitgen.tasks.ways.registry import choose_way
@@ -76,6 +77,8 @@ def open_new_run(
     if config.discovery.trunk is not None and "trunk" in given:
         choose_model(config.discovery.trunk, is_named="discovery.trunk" in chosen.named, option="--trunk")
         check_more = check_trunk_first(check_more)
+    if given["out"] is not None or default_out:
+        check_folder(given["out"] or DEFAULT_PARENT)
     labels = given.get("labels")
     named = given.get("tasks_from") or (None if replay is None else replay.way)
     way = choose_way(named, labels) if "tasks_from" in given else DISCOVERED
