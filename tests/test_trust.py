@@ -45,6 +45,7 @@ def folder(tmp_path, monkeypatch) -> Path:
     pq.write_table(table.replace_schema_metadata({b"splitgen": json.dumps(metadata).encode()}), run / "tasks.parquet")
     (run / "run.json").write_text(json.dumps({"config": {**config, "data": {"dataset": "digits"}}}))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path[:])  # to which the folder is added
     yield tmp_path
     sys.modules.pop("stranger", None)
 

@@ -88,6 +88,7 @@ def describe_fault(error: OSError) -> str:
     told, place = error.strerror or str(error), error.filename2 or error.filename
     if isinstance(error, BrokenPipeError) or (place is None and error.errno in FULL):
         drop_output()
+        told = "closed by its reader" if isinstance(error, BrokenPipeError) else told
         return f"standard output could not be written ({told}); the result is not whole"
     remedy = REMEDIES.get(error.errno or 0, "the result is not whole")
     return f"{told}; {remedy}" if place is None else f"'{place}': {told}; {remedy}"
