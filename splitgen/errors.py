@@ -21,6 +21,12 @@ class SourceError(SplitgenError):
         super().__init__(f"dataset '{source}': {problem}; {remedy}")
 
 
+class DeadWorkerError(SourceError):
+    """A process that read a dataset has ended by itself."""
+
+    exit_code = 3
+
+
 class CacheError(SplitgenError):
     """The folder of decoded images cannot be used."""
 

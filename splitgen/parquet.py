@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,8 @@ BATCH = 2**16  # rows whose texts are measured at a time
 WIDTHS = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4}  # bytes of a value, of other types 8 or their own length
 PREFIXES = "DELTA_BYTE_ARRAY"  # texts as what differs from the one before, which pyarrow cannot read once for many rows
 MAX_LINKS = 40  # that a path is followed through, as the kernel does
+TRIED_BYTES = 4096  # a block: what a disk has no room for is found by writing alone
+LIBRARY_NUMBER = re.compile(r"\[errno (\d+)\]|\(os error (\d+)\)")  # how pyarrow and Rust tell what the system said
 
 
 @contextlib.contextmanager
@@ -31,29 +34,60 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary path whose content takes the place of `path` once the block has ended well.
 
     A link stays a link: the file that it names is replaced. What is no regular file (a device, a FIFO, an open file
-    descriptor such as /dev/stdout) is written through, and never replaced.
+    descriptor such as /dev/stdout) is written through, and never replaced. Raises `OSError` that names `path`.
     """
     if is_passage(path):
-        with tempfile.TemporaryDirectory() as folder:
-            temporary = Path(folder) / path.name
-            temporary.touch()
+        with passing_through(path) as temporary:
             yield temporary
-            with temporary.open("rb") as source, path.open("ab") as passage:
-                shutil.copyfileobj(source, passage)
         return
-    path = path.resolve()
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    with naming(path):
+        real = path.resolve()
+        handle, name = tempfile.mkstemp(dir=real.parent, prefix=f".{path.name}.")
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.chmod(0o666 & ~current_umask())
+            temporary.replace(real)
+            sync_folder(real.parent)
+        finally:
+            with contextlib.suppress(OSError):  # of a disk that failed, which is told already
+                temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def passing_through(path: Path) -> Iterator[Path]:
+    """A temporary path whose content is written to `path` once the block has ended well."""
+    with tempfile.TemporaryDirectory() as folder:
+        temporary = Path(folder) / path.name
+        temporary.touch()
         yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~current_umask())
-        temporary.replace(path)
-        sync_folder(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+        with naming(path), temporary.open("rb") as source, path.open("ab") as passage:
+            shutil.copyfileobj(source, passage)
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """A block that writes to a path, by temporary ones: where the disk does not serve, whatever a library makes of it
+    becomes an `OSError` of the path. One that names another file, as one that is copied, stays."""
+    try:
+        yield
+    except Exception as error:
+        number = find_errno(error)
+        named = (error.filename2 or error.filename) if isinstance(error, OSError) else None
+        if number is None or (named is not None and f"{os.sep}.{path.name}." not in str(named)):
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from error
+
+
+def find_errno(error: Exception) -> int | None:
+    """The number that the system gave what went wrong; None for what is no fault of the system."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno
+    told = LIBRARY_NUMBER.search(str(error))
+    return None if told is None else int(told[1] or told[2])
 
 
 def sync_folder(folder: Path) -> None:
@@ -90,11 +124,22 @@ def find_output_fault(path: Path) -> str | None:
         problem = "it is a folder"
     elif not folder.is_dir():
         problem = f"there is no folder '{folder}'"
-    elif not os.access(path if is_passage(path) else folder, os.W_OK):
-        problem = "it may not be written"
+    elif is_passage(path):
+        problem = "" if os.access(path, os.W_OK) else "it may not be written"
     else:
-        return None
-    return f"'{path}' cannot be written: {problem}; give another path"
+        problem = try_folder(folder)
+    return f"'{path}' cannot be written: {problem}; give another path" if problem else None
+
+
+def try_folder(folder: Path) -> str:
+    """Why no file can be written in a folder, found by one that is gone at once; "" where it can. What the system
+    tells of permissions is not all: disks are full, mounted to be read only, or take no files of anybody."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(TRIED_BYTES))
+    except OSError as error:
+        return f"the folder '{folder}' takes no file ({error.strerror or error})"
+    return ""
 
 
 def find_folder_fault(path: Path) -> str | None:
@@ -104,13 +149,8 @@ def find_folder_fault(path: Path) -> str | None:
         there = next(each for each in (path, *path.absolute().parents) if each.exists())
     except OSError as error:
         return f"'{path}' cannot be made: {error.strerror or error}; give another path"
-    if not there.is_dir():
-        problem = f"'{there}' is no folder"
-    elif not os.access(there, os.W_OK | os.X_OK):
-        problem = f"the folder '{there}' may not be written"
-    else:
-        return None
-    return f"'{path}' cannot be made: {problem}; give another path"
+    problem = try_folder(there) if there.is_dir() else f"'{there}' is no folder"
+    return f"'{path}' cannot be made: {problem}; give another path" if problem else None
 
 
 def current_umask() -> int:

@@ -20,7 +20,7 @@ class PluginError(ValueError):
 
 
 def import_named(name: str) -> Any:
-    """What `package.module:attribute` names; the working folder counts as a place of modules.
+    """What `package.module:attribute` names; the working folder counts as the last place of modules.
 
     The module is executed: only ever call this for a name that the user gave. Raises `PluginError`.
     """

@@ -61,7 +61,7 @@ def be_command(arguments: list[str], cwd: Path, environment: Mapping[str, str], 
     sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
     os.environ.update(environment)
     os.chdir(cwd)
-    sys.path[0] = str(cwd)
+    sys.path.append(str(cwd))
     sys.argv = ["splitgen", *arguments]
     cli.main()
 

@@ -16,7 +16,7 @@ ROOT = Path(splitgen.__file__).parent
 # and of its own floor itself alone.
 FLOORS = (
     {"_version", "errors", "archives", "json_text", "whole", "strata", "random", "stopping", "parallel", "plugins"},
-    {"settings", "parquet", "ids"},
+    {"settings", "parquet", "ids", "shortages"},
     {"tables", "shapes", "claims", "keeping"},
     {"data"},
     {"models", "explain", "splits"},

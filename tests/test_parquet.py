@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -10,8 +11,9 @@ import threading
 from pathlib import Path
 
 import pytest
+from safetensors import SafetensorError
 
-from splitgen.parquet import find_output_fault, replacing, write_text
+from splitgen.parquet import find_folder_fault, find_output_fault, replacing, write_text
 
 
 def test_a_link_stays_a_link_and_the_file_that_it_names_is_replaced(tmp_path):
@@ -99,3 +101,60 @@ def test_an_output_that_cannot_be_written_is_found_before(tmp_path):
     assert find_output_fault(tmp_path / "x") is None
     assert find_output_fault(Path("/dev/stdout")) is None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+def raise_of_pyarrow(path: Path) -> None:
+    raise OSError("Error writing bytes to file. Detail: [errno 28] No space left on device")
+
+
+def raise_of_rust(path: Path) -> None:
+    raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+
+def raise_unnamed(path: Path) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def raise_of_the_temporary(path: Path) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+
+@pytest.mark.parametrize("write", [raise_of_pyarrow, raise_of_rust, raise_unnamed, raise_of_the_temporary])
+def test_a_disk_that_does_not_serve_is_an_error_of_the_system_that_names_the_file(tmp_path, write):
+    path = tmp_path / "file"
+    path.write_text("old")
+    with pytest.raises(OSError, match="No space left on device") as told, replacing(path) as temporary:
+        write(temporary)
+    assert (told.value.errno, told.value.filename) == (errno.ENOSPC, str(path))
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_disk_that_fails_as_the_bytes_are_made_safe_is_told_of_the_file(tmp_path, monkeypatch):
+    def fail(handle: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="Input/output error") as told:
+        write_text("x", tmp_path / "file")
+    assert told.value.filename == str(tmp_path / "file")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_errors_of_other_files_and_of_no_disk_are_left_as_they_are(tmp_path):
+    with pytest.raises(FileNotFoundError) as told, replacing(tmp_path / "file"):
+        (tmp_path / "gone").read_bytes()
+    assert told.value.filename == str(tmp_path / "gone")
+    with pytest.raises(ZeroDivisionError), replacing(tmp_path / "file"):
+        raise ZeroDivisionError
+
+
+def test_a_folder_that_takes_no_file_whatever_its_permissions_is_found_before(tmp_path):
+    """No file can be made in /proc by anybody, though the system grants root the right to write there."""
+    if not Path("/proc/self").is_dir():
+        pytest.skip("there is no /proc")
+    fault = find_folder_fault(Path("/proc/x/y"))
+    assert fault is not None
+    assert "the folder '/proc' takes no file" in fault
+    assert find_folder_fault(tmp_path / "x" / "y") is None
+    assert list(tmp_path.iterdir()) == []

@@ -17,6 +17,7 @@ from splitgen.errors import SplitgenError
 from splitgen.parquet import write_json, write_text
 from splitgen.screen.console import Screen, tell_trace
 from splitgen.settings.layers import build_config, merge_settings
+from splitgen.shortages import find_shortage
 from splitgen.splits.split import Split, find_index_file, hash_rows, read_split
 
 PASSED, FAILED, NOT_JUDGED = 0, 1, 3  # 2 is a usage error, as everywhere
@@ -53,35 +54,36 @@ def hold_gate(
     """
     baseline = None if gate.baseline is None else read_baseline(gate.baseline)
     cases = run_gate(gate.splits, models, judge, gate.thresholds, baseline)
-    unwritten = write_texts(gate, cases)
-    exit_code = NOT_JUDGED if unwritten else choose_exit_code(cases, gate.warn_only)
-    record = describe_gate(cases, gate.thresholds, gate.seeds, exit_code)
-    if gate.out is not None and (problem := try_to_write(gate.out, lambda path: write_json(record, path))):
-        unwritten.append(problem)
-        exit_code = record["exit_code"] = NOT_JUDGED
+    record = describe_gate(cases, gate.thresholds, gate.seeds, choose_exit_code(cases, gate.warn_only))
+    unwritten = write_results(gate, cases, record)
     print_gate(screen, cases, unwritten)
-    return exit_code, record
+    return record["exit_code"], record
 
 
-def write_texts(gate: GateSettings, cases: Sequence[Case]) -> list[str]:
-    """Write the JUnit file and GitHub's step summary, where they are wanted; why, where one cannot be written."""
+def write_results(gate: GateSettings, cases: Sequence[Case], record: dict[str, Any]) -> list[str]:
+    """Write the JUnit file, the JSON record and GitHub's step summary, where they are wanted; why, where one cannot be
+    written. Each that tells the verdict tells of those before it, and the exit code in the record is that of all."""
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
-    problems = []
-    if gate.junit is not None:
-        problems.append(try_to_write(gate.junit, lambda path: write_text(write_junit(cases), path)))
-    if summary:
-        text = write_summary(cases, tell_verdict(cases))
-        problems.append(try_to_write(Path(summary), lambda path: append_text(text, path)))
-    return [problem for problem in problems if problem is not None]
+    unwritten: list[str] = []
 
+    def try_to_write(path: Path | None, write: Callable[[Path], None]) -> bool:
+        try:
+            if path is not None:
+                write(path)
+        except OSError as error:
+            unwritten.append(f"'{path}' could not be written ({error.strerror or error})")
+            record["exit_code"] = NOT_JUDGED
+            return False
+        return True
 
-def try_to_write(path: Path, write: Callable[[Path], None]) -> str | None:
-    """Why the file could not be written; None where it was."""
-    try:
-        write(path)
-    except OSError as error:
-        return f"'{path}' could not be written ({error.strerror or error})"
-    return None
+    def add_summary(path: Path) -> None:
+        append_text(write_summary(cases, tell_verdict(cases, unwritten)), path)
+
+    try_to_write(gate.junit, lambda path: write_text(write_junit(cases), path))
+    is_recorded = try_to_write(gate.out, lambda path: write_json(record, path))
+    if summary and not try_to_write(Path(summary), add_summary) and is_recorded:
+        try_to_write(gate.out, lambda path: write_json(record, path))
+    return unwritten
 
 
 def append_text(text: str, path: Path) -> None:
@@ -130,6 +132,8 @@ def run_case(
 
 def tell_problem(error: BaseException) -> str:
     """Why a case could not be judged, in one line; the trace of what nobody foresaw goes to stderr."""
+    if (shortage := find_shortage(error)) is not None:
+        return shortage
     if isinstance(error, SplitgenError):
         return str(error)
     if isinstance(error, SystemExit):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from typing import Annotated, Any
@@ -22,9 +23,11 @@ from splitgen.cli.commands.settings import print_settings
 from splitgen.cli.commands.show import show
 from splitgen.cli.commands.split import split
 from splitgen.cli.commands.verify import verify
-from splitgen.cli.ending import NOT_DONE, flush_output, tell_end, tell_keeping
+from splitgen.cli.ending import NOT_DONE, flush_output, settle_surroundings, tell_end, tell_keeping
+from splitgen.shortages import try_threads
 from splitgen.stopping import terminated_by
 
+MOST_TRIED = 16  # threads that reading files takes, about; those of trainings are tried by their number
 COMMANDS = {
     "make": make,
     "discover": discover,
@@ -48,6 +51,7 @@ class Command(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:  # of typer's own class, which has no public name
         try:
+            try_threads(min(os.cpu_count() or 1, MOST_TRIED))
             super().invoke(ctx)
             flush_output()
         except typer.Exit:
@@ -87,6 +91,7 @@ def main() -> None:
     """The console script."""
     with terminated_by(signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM), tell=tell_keeping):
         try:
+            settle_surroundings()
             app()
         except SystemExit as end:
             # typer ends with 1 for a broken pipe or closed input, too

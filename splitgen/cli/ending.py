@@ -7,20 +7,39 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import sys
 
-from splitgen.errors import SplitgenError
+from splitgen.errors import OutputError, SettingError, SplitgenError
 from splitgen.screen.console import tell_error, tell_trace
+from splitgen.shortages import MEMORY, find_shortage
 from splitgen.stopping import Terminated
 
 NOT_DONE = 3
+AGAIN = "then give the same command again"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # what the system says where it takes no more
+# What to do, by what it says of a file or a disk.
+REMEDIES = {
+    errno.ENOSPC: f"make room, {AGAIN}",
+    errno.EDQUOT: f"make room within your quota, {AGAIN}",
+    errno.EFBIG: f"raise the limit of a file's size (ulimit -f), {AGAIN}",
+    errno.EROFS: "give a path that is not mounted to be read only",
+    errno.EACCES: "give a path that you may write",
+    errno.EPERM: "give a path that you may write",
+    errno.EIO: "the disk failed: see the system's log, and give a path on another one",
+    errno.EMFILE: f"raise the limit of open files (ulimit -n), {AGAIN}",
+    errno.ENOMEM: MEMORY,
+}
 
 
 def tell_end(error: BaseException) -> int:
     """Say in one line why a command ended, and give its exit code. What nobody foresaw is shown with its trace."""
     notes = getattr(error, "__notes__", [])  # of a run: what is kept, and how to go on
+    if (shortage := find_shortage(error)) is not None:
+        tell_error("; ".join([f"splitgen: {shortage}", *notes]))
+        return NOT_DONE
     if isinstance(error, SplitgenError):
         tell_error(f"splitgen: {error}")
         return error.exit_code
@@ -28,16 +47,9 @@ def tell_end(error: BaseException) -> int:
         tell_error("; ".join(["splitgen: stopped", *notes]))
         return 128 + (error.number if isinstance(error, Terminated) else signal.SIGINT)
     if isinstance(error, OSError):
-        if isinstance(error, BrokenPipeError) or error.filename is None:
-            drop_output()
-        place = "" if error.filename is None else f": '{error.filename}'"
-        told = [f"splitgen: {error.strerror or error}{place}", *(notes or ["the result is not whole"])]
-        tell_error("; ".join(told))
+        tell_error("; ".join([f"splitgen: {describe_fault(error)}", *notes]))
     elif isinstance(error, SystemExit):
         tell_error(f"splitgen: the code of a model ended the program by exit({error.code!r}); take the call out of it")
-    elif isinstance(error, MemoryError):
-        advice = "give fewer or smaller images, or a smaller model"
-        tell_error("; ".join(["splitgen: out of memory", advice, *notes]))
     else:
         tell_trace(error)
         tell_error(f"splitgen: a fault of splitgen itself or of a model's code, {type(error).__name__} (see above)")
@@ -47,6 +59,37 @@ def tell_end(error: BaseException) -> int:
 def tell_keeping() -> None:
     """Say that a signal was heard."""
     tell_error("splitgen: stopping, once what is done is kept; a second signal stops at once")
+
+
+def describe_fault(error: OSError) -> str:
+    """What did not serve, why, and what to do. All files are named by what writes them: where nothing is, it is
+    standard output."""
+    told, place = error.strerror or str(error), error.filename2 or error.filename
+    if isinstance(error, BrokenPipeError) or (place is None and error.errno in FULL):
+        drop_output()
+        told = "closed by its reader" if isinstance(error, BrokenPipeError) else told
+        return f"standard output could not be written ({told}); the result is not whole"
+    remedy = REMEDIES.get(error.errno or 0, "the result is not whole")
+    return f"{told}; {remedy}" if place is None else f"'{place}': {told}; {remedy}"
+
+
+def settle_surroundings() -> None:
+    """Raise what would make a command's work of no use: no standard output, which shows its result, or no folder, as
+    libraries that work out paths end the program where theirs is gone. Mend what can be: a stream that is closed, whose
+    number the next file would take with all that libraries print to it, and a terminal of no columns."""
+    if sys.stdout is None:
+        raise OutputError("standard output is closed", "the result would be lost; leave it open")
+    for number in (0, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it takes the lowest number that is free
+    if os.environ.get("COLUMNS") == "0":
+        del os.environ["COLUMNS"]
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise SettingError(f"this folder is there no more ({error.strerror}); go to another one") from error
 
 
 def flush_output() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from splitgen.claims import check_unclaimed
 from splitgen.cli.options import check_repeats, choose_settings, parse_budget, pick_device
+from splitgen.cli.output import check_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,6 +66,7 @@ def open_new_run(
     if given["out"] is not None:
         check_unclaimed(given["out"])
     from splitgen.models.registry import choose_model, start_model
+    from splitgen.runs.folder import DEFAULT_PARENT
     from splitgen.runs.run import open_run
     from splitgen.screen.console import Screen, tell_unknown
     from splitgen.splits.provenance import DISCOVERED
@@ -87,6 +89,8 @@ def open_new_run(
         if config.discovery.trunk is not None:
             choose_model(config.discovery.trunk, is_named="discovery.trunk" in chosen.named, option="--trunk")
         check_more = check_discovery_first(check_more, "avoid_columns" in given)
+    if given["out"] is not None or default_out:
+        check_folder(given["out"] or DEFAULT_PARENT)
     labels = given.get("labels")
     named = given.get("tasks_from") or (None if replay is None else replay.way)
     way = choose_way(named, labels) if "tasks_from" in given else DISCOVERED

@@ -10,6 +10,7 @@ from splitgen.errors import SettingError
 from splitgen.settings.catalogue import all_settings
 from splitgen.settings.layers import build_config, drop_unknown, merge_settings, parse_duration, put_above, read_toml
 from splitgen.settings.stages import RunConfig
+from splitgen.shortages import try_threads
 
 MOST_THREADS = 4096  # of any machine; torch counts no further than 32 bits
 
@@ -79,7 +80,7 @@ def parse_budget(text: str | None, name: str = "budget") -> float | None:
 
 
 def pick_device(name: str, threads: int | None) -> str:
-    """The torch device; sets the number of threads."""
+    """The torch device; sets the number of threads. Raises `RuntimeError` where the system does not start so many."""
     import torch
 
     if name not in ("auto", "cpu", "cuda"):
@@ -88,6 +89,7 @@ def pick_device(name: str, threads: int | None) -> str:
         if not 1 <= threads <= MOST_THREADS:
             raise SettingError(f"threads must be 1 or more, up to {MOST_THREADS}, got {threads}")
         torch.set_num_threads(threads)
+    try_threads(torch.get_num_threads())
     if name == "cuda" and not torch.cuda.is_available():
         raise SettingError("device cuda was asked for, torch finds none; use --device cpu")
     if name == "auto":

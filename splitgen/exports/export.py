@@ -19,7 +19,7 @@ import pandas as pd
 from splitgen.data.listings.links import find_outside, tell_outside
 from splitgen.errors import ExportError
 from splitgen.ids import guard_id
-from splitgen.parquet import current_umask, replacing
+from splitgen.parquet import current_umask, naming, replacing
 from splitgen.splits.split import Split
 
 CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # all but tab and the ends of lines, which CSV quotes
@@ -135,18 +135,19 @@ def find_parts(split: Split) -> list[str]:
 def replacing_folder(export: Export) -> Iterator[Path]:
     """A temporary folder that becomes `export.out` once the block has ended well.
 
-    Raises `ExportError` where out is there already, unless it is an empty folder.
+    Raises `ExportError` where out is there already, unless it is an empty folder, and `OSError` that names out.
     """
     out = export.out
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ExportError(export.consumer, f"'{out}' is there already", "give another --out")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
-    try:
-        yield temporary
-        temporary.chmod(0o777 & ~current_umask())
-        if out.is_dir():
-            out.rmdir()
-        temporary.replace(out)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with naming(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+        try:
+            yield temporary
+            temporary.chmod(0o777 & ~current_umask())
+            if out.is_dir():
+                out.rmdir()
+            temporary.replace(out)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)

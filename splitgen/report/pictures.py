@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw
 from splitgen.data.arrays import PLAIN
 from splitgen.data.dataset import ImageDataset
 from splitgen.errors import SourceError
+from splitgen.parquet import replacing
 from splitgen.splits.split import Split
 
 THUMBNAIL_PIXELS = 64  # of the longer side, at most
@@ -201,7 +202,8 @@ def write_sheets(dataset: ImageDataset, split: Split, folder: Path) -> list[Path
     sheets["task.png"] = choose_side_strips(split.margins, split.labels, split.ids, names)
     drawn = [name for name, strips in sheets.items() if strips]  # a class may be in reserve as a whole
     for name in drawn:
-        draw_sheet(album, sheets[name]).save(folder / name)
+        with replacing(folder / name) as temporary:
+            draw_sheet(album, sheets[name]).save(temporary, "PNG")
     return [folder / name for name in drawn]
 
 

@@ -124,7 +124,7 @@ class Run:
         try:
             with heeding():
                 yield
-        except (KeyboardInterrupt, OSError, MemoryError) as error:
+        except BaseException as error:
             with contextlib.suppress(OSError):
                 self.keeper.flush()
             marker = read_marker(self.out)

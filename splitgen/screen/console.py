@@ -62,7 +62,7 @@ class PlainConsole(Console):
         super().__init__(highlight=False, markup=False, emoji=False, **options)
 
     def on_broken_pipe(self) -> None:
-        raise BrokenPipeError(errno.EPIPE, "standard output was closed by its reader")  # rich would exit with 1
+        raise BrokenPipeError(errno.EPIPE, "closed by its reader")  # rich would exit with 1
 
 
 class Stopwatch:

@@ -220,8 +220,8 @@ CASES = [
         "make npz:digits.npz --out run",
         "it holds another run or other files",
     ),
-    Case("an out folder that is a file", nothing, "make npz:digits.npz --out quick.toml", "it is a file"),
-    Case("an out folder below a file", nothing, "make npz:digits.npz --out quick.toml/run", "it cannot be used"),
+    Case("an out folder that is a file", nothing, "make npz:digits.npz --out quick.toml", "'quick.toml' is no folder"),
+    Case("an out folder below a file", nothing, "make npz:digits.npz --out quick.toml/run", "quick.toml' is no folder"),
     Case("a report in no folder", nothing, "report run --out no/report.html", "there is no folder"),
     Case("a report that is a folder", nothing, "report run --out pictures", "it is a folder"),
 ]

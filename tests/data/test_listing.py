@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -164,8 +165,31 @@ def test_a_worker_that_is_killed_is_told_in_one_line_and_the_rest_is_kept(
         raise workers.WorkerError(-9, range(18, 22))
 
     monkeypatch.setattr(decoding, "map_orders", die)
-    with pytest.raises(SourceError, match=r"decoded the images '0/0018.png' to '1/0021.png' ended \(signal 9\)"):
+    with pytest.raises(
+        SourceError, match=r"decoded the images '0/0018.png' to '1/0021.png' ended \(signal 9\)"
+    ) as told:
         decode_listing(listing, cached)
+    assert told.value.exit_code == 3
+
+
+@pytest.mark.parametrize("n_started", [0, 1])
+def test_where_no_more_processes_can_be_started_images_are_read_by_those_there_are(
+    write_digits, cached, many_workers, monkeypatch, n_started
+):
+    start, begun = workers.Worker.__init__, []
+
+    def start_few(worker: workers.Worker) -> None:
+        if len(begun) == n_started:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        start(worker)
+        begun.append(worker)
+
+    monkeypatch.setattr(workers.Worker, "__init__", start_few)
+    listing = write_digits()
+    few = decode_listing(listing, cached)
+    assert len(begun) == n_started
+    assert all(worker.process.poll() is not None for worker in begun)
+    assert torch.equal(few.images.pixels, decode_alone(listing, 32))
 
 
 class Unsendable(FilePictures):

@@ -15,7 +15,7 @@ from commands import Command, run_command
 from splitgen import read_tasks
 from splitgen.claims import FolderClaim
 from splitgen.errors import RunFolderError
-from splitgen.runs.run import claim_folder, claim_next
+from splitgen.runs.folder import claim_folder, claim_next
 
 QUICK = Path(__file__).parents[1] / "quick.toml"
 FAST = ["--threads", "1", "--meta-steps", "1", "--tasks", "1", "--epochs", "1", "--config", QUICK]
@@ -50,7 +50,7 @@ def test_of_two_commands_in_one_folder_the_second_is_refused(tmp_path, is_there)
 
 def test_a_folder_is_free_again_after_its_process_was_killed(tmp_path):
     code = (
-        "import sys, time; from pathlib import Path; from splitgen.runs.run import claim_folder\n"
+        "import sys, time; from pathlib import Path; from splitgen.runs.folder import claim_folder\n"
         "claim = claim_folder(Path('out')); print('claimed', flush=True); time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, text=True)

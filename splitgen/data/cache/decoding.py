@@ -40,7 +40,7 @@ from splitgen.data.cache.sizing import choose_preprocessing, has_ranges, is_cont
 from splitgen.data.cache.workers import WorkerError, count_cpus, map_orders
 from splitgen.data.pixels.decode import DecodeError, Preprocessing
 from splitgen.data.pixels.encoded import Pictures
-from splitgen.errors import CacheError, SourceError
+from splitgen.errors import CacheError, DeadWorkerError, SourceError
 from splitgen.settings.stages import DataConfig
 
 FORESEEN_BLOCKS, BLOCK_ROWS = 4, 32  # rows looked at first; in blocks, as a table gives rows that lie side by side
@@ -95,8 +95,8 @@ class Decoded:
 def decode_pictures(job: Job) -> Decoded:
     """All pictures, from the cache where they are in it.
 
-    Raises `CacheError` for a cache folder that cannot be used or is full, `SourceError` where a worker process dies and
-    for images whose values have no range in common, and what the pictures raise.
+    Raises `CacheError` for a cache folder that cannot be used or is full, `DeadWorkerError`, `SourceError` for images
+    whose values have no range in common, and what the pictures raise.
     """
     stamp = job.pictures.stamp()
     folder, is_kept, notes = choose_folder(job.config, stamp)
@@ -334,7 +334,7 @@ def write_chunk(writer: Writer, fingerprint: Fingerprint, chunk: Chunk) -> None:
 
 def carry_out(job: Job, kind: str, rows: range, preprocessing: Preprocessing | None = None) -> Generator[Chunk]:
     """Orders of one kind for rows in a row: the first here, which tells how long the others take, and these by as many
-    workers as there are processors, where that pays. Raises `SourceError` where a worker process dies."""
+    workers as there are processors, where that pays. Raises `DeadWorkerError`."""
     first, rest = rows[:BLOCK_ROWS], rows[BLOCK_ROWS:]
     if not first:
         return
@@ -354,9 +354,11 @@ def carry_out(job: Job, kind: str, rows: range, preprocessing: Preprocessing | N
         raise tell_dead(job, error) from error
 
 
-def tell_dead(job: Job, error: WorkerError) -> SourceError:
+def tell_dead(job: Job, error: WorkerError) -> DeadWorkerError:
     """The error of a worker process that has ended by itself."""
     how = f"signal {-error.exit_code}" if error.exit_code < 0 else f"exit code {error.exit_code}"
     first, last = (job.pictures.name(row) for row in (error.rows[0], error.rows[-1]))
     problem = f"a process that decoded the images '{first}' to '{last}' ended ({how})"
-    return SourceError(job.source, problem, "free memory, or take out the image that ends it; it goes on where it was")
+    return DeadWorkerError(
+        job.source, problem, "free memory, or take out the image that ends it; it goes on where it was"
+    )

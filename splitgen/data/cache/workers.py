@@ -83,13 +83,16 @@ class Worker:
 
 
 class Crew:
-    """Worker processes that have the same pictures, each idle as soon as it has loaded them."""
+    """Worker processes that have the same pictures, each idle as soon as it has loaded them; fewer than wanted, or
+    none, where the system starts no more processes or threads."""
 
     def __init__(self, pictures: bytes, n_workers: int) -> None:
-        self.workers = [Worker() for _ in range(n_workers)]
+        self.workers: list[Worker] = []
         self.idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
-        for worker in self.workers:
-            threading.Thread(target=self.prepare, args=(worker, pictures), daemon=True).start()
+        with contextlib.suppress(OSError, RuntimeError):
+            for _ in range(n_workers):
+                self.workers.append(Worker())
+                threading.Thread(target=self.prepare, args=(self.workers[-1], pictures), daemon=True).start()
 
     def prepare(self, worker: Worker, pictures: bytes) -> None:
         with contextlib.suppress(WorkerError):  # one that does not start, or cannot have the pictures, is never idle
