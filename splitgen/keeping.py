@@ -33,9 +33,9 @@ class Slot:
         """Where the work stood, or None before its beginning."""
         return None
 
-    def offer(self, make: Callable[[], State]) -> None:
-        """Say that the work can be taken up from here. make: gives the state, which is kept now and then. Raises
-        `Terminated` where the process was asked to end."""
+    def offer(self, make: Callable[[], State], now: bool = False) -> None:
+        """Say that the work can be taken up from here. make: gives the state, which is kept now and then. now: it is
+        kept whenever the last was. Raises `Terminated` where the process was asked to end."""
         check_stop()
 
     def keep(self, state: State) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -59,6 +60,8 @@ def be_command(arguments: list[str], cwd: Path, environment: Mapping[str, str], 
     os.dup2(out, 1)
     os.dup2(err, 2)
     sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which tests below nohup ignore
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.update(environment)
     os.chdir(cwd)
     sys.path.append(str(cwd))

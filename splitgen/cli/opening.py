@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from splitgen.claims import check_unclaimed
 from splitgen.cli.options import check_repeats, choose_settings, parse_budget, pick_device
 from splitgen.cli.output import check_folder
 
@@ -63,8 +62,10 @@ def open_new_run(
     dataset: that of the settings, where it is open already. files: those that the result depends on, by name, and
         more: values that it does, beside what all runs have.
     """
+    from splitgen.claims import check_unclaimed
+
     if given["out"] is not None:
-        check_unclaimed(given["out"])
+        check_unclaimed(given["out"])  # before what takes seconds to load
     from splitgen.models.registry import choose_model, start_model
     from splitgen.runs.folder import DEFAULT_PARENT
     from splitgen.runs.run import open_run

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from splitgen.claims import is_whole
 from splitgen.cli.opening import open_new_run
 from splitgen.cli.options import parse_budget
 from splitgen.errors import SettingError
@@ -60,6 +59,7 @@ def split_several(given: dict[str, Any], below: Settings, tasks: SavedTasks, tas
 
     The budgets are shared evenly. Raises what is wrong with any target before the first is worked on.
     """
+    from splitgen.claims import is_whole
     from splitgen.data.target import make_target
     from splitgen.runs import stages
     from splitgen.runs.run import close_run

@@ -104,6 +104,11 @@ class MemoryImages:
         return PixelStatistics(mean, std, float(pixels.min()), float(pixels.max()))
 
 
+def hold_features(features: torch.Tensor) -> MemoryImages:
+    """Features float32 [N, F] as images of one pixel, with as many channels."""
+    return MemoryImages(features[:, :, None, None])
+
+
 @dataclass(frozen=True)
 class MappedImages:
     """Images in a file that is mapped into memory: what is asked for is read, and the rest need not fit.

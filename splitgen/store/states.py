@@ -117,8 +117,8 @@ class FolderSlot(Slot):
     def load(self) -> State | None:
         return read_state(self.path) if self.path.exists() else None
 
-    def offer(self, make: Callable[[], State]) -> None:
-        if self.spacing.is_due or is_asked():
+    def offer(self, make: Callable[[], State], now: bool = False) -> None:
+        if now or self.spacing.is_due or is_asked():
             self.keep(make())
         check_stop()
 

@@ -176,7 +176,7 @@ def run_steps(
         slot.offer(lambda: take_tasks(tasks, elapsed + time.monotonic() - begun))
     stopped_by = stopped_by or "meta-steps"
     if n_done:
-        slot.keep(take_tasks(tasks, elapsed + time.monotonic() - begun, stopped_by))
+        slot.offer(lambda: take_tasks(tasks, elapsed + time.monotonic() - begun, stopped_by), now=True)
     return stopped_by
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from splitgen.data.images import MemoryImages, NormalizedImages
+from splitgen.data.images import NormalizedImages, hold_features
 from splitgen.models.bench import Bench
 from splitgen.models.checks import check_features
 from splitgen.models.networks import conv_trunk, mlp_trunk
@@ -82,7 +82,7 @@ def look_through(bench: Bench, model: ModelFactory, seed: int) -> NormalizedImag
         if model.weights is None:
             reestimate_batch_norm(network, bench)
     parts = [network(part).to("cpu", torch.float32) for part in bench.pixels.chunks(SCORING_CHUNK)]
-    held = MemoryImages(torch.cat(parts)[:, :, None, None])
+    held = hold_features(torch.cat(parts))
     return NormalizedImages(held, held.statistics(), bench.device)
 
 

@@ -311,6 +311,7 @@ def test_a_signal_ends_a_command_with_its_code_and_leaves_nothing_half_written(f
     (tmp_path / "slow.py").write_text(
         "import signal, sys, time\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored in what a shell runs in the background
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"  # ignored below nohup
         "from splitgen import cli\n"
         "from splitgen.exports import huggingface\n"
         "write = huggingface.find_parts\n"

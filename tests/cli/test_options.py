@@ -124,7 +124,7 @@ NEEDED = {
 NO_SETTINGS = {
     *("budget", "device", "threads", "out", "config", "quiet", "as_json", "help"),
     *("tasks_path", "split_path", "splits", "path", "others", "images", "kind"),
-    *("verify_budget", "replay", "targets", "each_task", "layout", "partition"),
+    *("verify_budget", "replay", "resume", "targets", "each_task", "layout", "partition"),
     *("tasks_from", "labels"),  # how a run comes by its tasks, which is told it beside its settings
     *("predictions", "control_predictions", "fail_under", "fail_under_class", "max_drop", "max_gap"),
     *("baseline", "warn_only", "junit"),

@@ -218,7 +218,7 @@ CASES = [
         "an out folder that holds a run",
         nothing,
         "make npz:digits.npz --out run",
-        "it holds another run or other files",
+        "it holds another run, which is whole",
     ),
     Case("an out folder that is a file", nothing, "make npz:digits.npz --out quick.toml", "'quick.toml' is no folder"),
     Case("an out folder below a file", nothing, "make npz:digits.npz --out quick.toml/run", "quick.toml' is no folder"),

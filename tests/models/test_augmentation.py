@@ -140,7 +140,9 @@ def test_mixed_precision_changes_a_training_a_little_and_predicts_in_full(colour
 def test_each_model_of_a_bench_has_its_own_learning_rate_unless_one_is_given(monkeypatch, digits):
     pixels = torch.zeros(40, 3, 16, 16)
     seen = []
-    monkeypatch.setattr("splitgen.models.training.fit", lambda *given: seen.append((given[1], given[5].learning_rate)))
+    monkeypatch.setattr(
+        "splitgen.models.training.fit", lambda *given, **_: seen.append((given[1], given[5].learning_rate))
+    )
     for recipe in (TrainingConfig(), TrainingConfig(learning_rate=0.5)):
         bench = make_bench(make_dataset("made", pixels, np.arange(40) % 2), find_model("conv"), training=recipe)
         for each in (bench, bench.with_model(find_model("mlp"))):

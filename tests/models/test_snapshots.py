@@ -22,7 +22,7 @@ class Recorder(Slot):
     def load(self):
         return None if self.begin_with is None else read_state(self.folder / f"{self.begin_with}.safetensors")
 
-    def offer(self, make):
+    def offer(self, make, now=False):
         self.n_offered += 1
         if self.begin_with is None:
             write_state(make(), self.folder / f"{self.n_offered}.safetensors")

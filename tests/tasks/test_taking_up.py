@@ -29,7 +29,7 @@ class Recorder(Slot):
     def load(self):
         return None if self.begin_with is None else read_state(self.folder / f"{self.begin_with}.safetensors")
 
-    def offer(self, make):
+    def offer(self, make, now=False):
         self.keep(make())
 
     def keep(self, state):
