@@ -112,7 +112,7 @@ def open_new_run(
         dataset=dataset,
         chosen=None if replay is None else replay.chosen,
         resume=given.get("resume", False),
-        command_line=["splitgen", *sys.argv[1:]],
+        command_line=given.get("command_line") or ["splitgen", *sys.argv[1:]],
         files=files,
         more=more,
     )

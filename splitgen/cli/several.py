@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -62,6 +63,7 @@ def split_several(given: dict[str, Any], below: Settings, tasks: SavedTasks, tas
     from splitgen.claims import is_whole
     from splitgen.data.target import make_target
     from splitgen.runs import stages
+    from splitgen.runs.folder import name_out
     from splitgen.runs.run import close_run
     from splitgen.runs.split import check_tasks
     from splitgen.screen.tables import print_several
@@ -90,6 +92,7 @@ def split_several(given: dict[str, Any], below: Settings, tasks: SavedTasks, tas
                     f"budgets of {each.name}", partial(share_budgets, given, whole, number, len(wanted))
                 )
                 of_one = {**given, **shares, "target": each.target, "task": each.task, "out": folder}
+                of_one["command_line"] = name_out(["splitgen", *sys.argv[1:]], whole.out)  # which goes on with all
                 run = open_new_run("split", of_one, below=below, dataset=whole.dataset, files=files)
                 stages.resplit(run, tasks, tasks_path)
             described.append(describe_one(each, folder))

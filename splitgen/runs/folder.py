@@ -94,13 +94,18 @@ def open_folder(out: Path, arguments: Arguments, claim: FolderClaim | None = Non
     marker = read_marker(out)
     sweep_folder(out)
     if marker is None:
-        line = [*arguments.line, *(["--out", str(out)] if arguments.line and "--out" not in arguments.line else [])]
-        write_marker(out, arguments.command, arguments.values, line)
+        write_marker(out, arguments.command, arguments.values, name_out(arguments.line, out))
     elif differences := list_differences(marker, arguments):
         told = "; ".join(differences[:TOLD_DIFFERENCES])
         problem = f"it holds an unfinished run of other arguments ({told})"
         raise RunFolderError(str(out), problem, f"{tell_way_on(marker)}, or give another --out")
     return OutFolder(out, claim, StateKeeper(out), marker is not None)
+
+
+def name_out(line: Sequence[str], out: Path) -> list[str]:
+    """A command line with the folder that it had no name for."""
+    is_named = any(word == "--out" or word.startswith("--out=") for word in line)
+    return list(line) if is_named or not line else [*line, "--out", str(out)]
 
 
 def list_differences(marker: Mapping[str, Any], arguments: Arguments) -> list[str]:

@@ -94,14 +94,19 @@ def leave_room(disk: Path, n_kib: int) -> None:
 # Disks
 
 
-def test_a_run_on_a_disk_that_is_full_tells_the_file_and_keeps_the_tasks(mount, tmp_path):
+def test_a_run_on_a_disk_that_is_full_tells_the_file_and_goes_on_when_there_is_room(mount, tmp_path):
     disk = mount("size=64k")
     done = run(tmp_path, f"{MAKE} --out disk/run")
     assert done.returncode == 3
-    encoder = "disk/run/checkpoint/encoder.safetensors"  # which has 200 kB
-    assert told(done) == f"'{encoder}': No space left on device; make room, then give the same command again"
-    assert splitgen.read_tasks(disk / "run").n_tasks == 1
+    first = "disk/run/states/discovery.safetensors"  # which has 800 kB
+    fault, kept = told(done).split("; what is done is kept in ")
+    assert fault == f"'{first}': No space left on device; make room, then give the same command again"
+    assert kept == f"'disk/run': go on with it by splitgen {MAKE} --out disk/run"
     assert list_temporaries(disk) == []
+    mount("remount,size=16m")
+    for out in ("disk/run", "whole"):
+        assert run(tmp_path, f"{MAKE} --out {out}").returncode == 0
+    assert (disk / "run/split.parquet").read_bytes() == (tmp_path / "whole/split.parquet").read_bytes()
 
 
 @pytest.mark.parametrize(
