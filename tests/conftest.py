@@ -7,6 +7,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch and scikit-learn start their threads
 
+import numpy as np
 import pytest
 import torch
 
@@ -29,6 +30,14 @@ def _own_cache(tmp_path_factory) -> None:
 @pytest.fixture(scope="session")
 def digits() -> ImageDataset:
     return open_dataset(DataConfig("digits"))
+
+
+@pytest.fixture(scope="session")
+def few_digits(digits, tmp_path_factory) -> Path:
+    """300 of them in a file, for commands whose result is not looked at for its strength."""
+    path = tmp_path_factory.mktemp("few") / "few.npz"
+    np.savez(path, x=digits.images.take(range(300))[:, 0].numpy(), y=digits.labels[:300])
+    return path
 
 
 @pytest.fixture(scope="session")

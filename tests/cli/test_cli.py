@@ -83,10 +83,10 @@ def test_an_attribute_of_the_metadata_is_exported(run_folder, tmp_path):
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
 
 
-def test_the_same_seed_gives_the_same_bytes(tmp_path):
+def test_the_same_seed_gives_the_same_bytes(tmp_path, few_digits):
     few = ["--meta-steps", "2", "--refine-steps", "1", "--seeds", "2", "--epochs", "2", "--quiet"]
     for name in ("first", "second"):
-        done = splitgen_alone("make", "--out", tmp_path / name, *QUICK, *few)
+        done = splitgen_alone("make", f"npz:{few_digits}", "--out", tmp_path / name, *QUICK, *few)
         assert done.returncode == 0, done.stderr
         assert done.stderr == ""
     first, second = (tmp_path / name / "split.parquet" for name in ("first", "second"))
@@ -170,7 +170,7 @@ def timed_run(tmp_path_factory) -> Path:
     few = ["--threads", "1", "--config", sharpens, "--seeds", "3", "--epochs", "2"]
     done = run_command("make", "--budget", "8s", "--verify-budget", "0.1s", "--out", out, *few)
     assert done.returncode == 0, done.stderr
-    assert "8 s of the budget are left" in " ".join(done.stderr.split())
+    assert re.search(r"\b[1-8] s of the budget are left", " ".join(done.stderr.split()))  # opening takes some of the 8
     assert "verification: 2 seeds" in done.stderr
     assert "over 2 seeds instead of 3, for the time that it was given" in " ".join(done.stdout.split())
     return out

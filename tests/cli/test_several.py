@@ -18,11 +18,11 @@ TARGETS = 'low = "0,1,2,3,4"\nround = "0,3,6,8,9"\n'
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory):
-    """A folder with two tasks of digits and a file of two targets."""
+def found(tmp_path_factory, few_digits):
+    """A folder with two tasks of a few digits and a file of two targets."""
     folder = tmp_path_factory.mktemp("several")
     done = run_command(
-        *("discover", "digits", "--model", "mlp", "--tasks", 2, "--meta-steps", 2, "--out", "tasks"),
+        *("discover", f"npz:{few_digits}", "--model", "mlp", "--tasks", 2, "--meta-steps", 2, "--out", "tasks"),
         *("--config", QUICK, "--quiet"),
         cwd=folder,
     )
