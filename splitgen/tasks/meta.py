@@ -90,7 +90,7 @@ class Objective(Protocol):
     """What networks are trained on, and what is made small of what they then say.
 
     turn: held while the encoder's graph is in memory. sees_twice: the encoder's pass before the trainings keeps no
-    graph, and is made again for the loss. measured: the record that `record` makes.
+    graph, and is made again for the loss. measured: the dataclass that `record` makes one of.
     """
 
     sees_twice: bool

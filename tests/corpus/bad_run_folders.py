@@ -9,6 +9,7 @@ import torch
 from bad_case import (
     DROP,
     Case,
+    Recipe,
     change_json,
     change_note,
     change_rows,
@@ -26,6 +27,16 @@ from safetensors.torch import save_file
 
 TASKS, WEIGHTS = "run/tasks.parquet", "run/checkpoint/encoder.safetensors"
 SPLIT_AGAIN = "split run --out again"
+
+
+def leave_unfinished(marker: str) -> Recipe:
+    """A folder `half` of a run that was killed. marker: what stands in its states/run.json."""
+
+    def leave(folder: Path) -> None:
+        (folder / "half/states").mkdir(parents=True)
+        (folder / "half/states/run.json").write_text(marker)
+
+    return leave
 
 
 def save_weights(change):
@@ -220,6 +231,32 @@ CASES = [
         "make npz:digits.npz --out run",
         "it holds another run, which is whole",
     ),
+    Case(
+        "an unfinished run",
+        leave_unfinished('{"command": "make", "arguments": {}, "command_line": ["splitgen", "make", "a b"]}'),
+        "show half",
+        "its run of 'make' is not finished; go on with it by splitgen make 'a b'",
+    ),
+    Case(
+        "an out folder with an unfinished run of another command",
+        leave_unfinished('{"command": "verify", "arguments": {}, "command_line": []}'),
+        "make npz:digits.npz --out half",
+        "other arguments ('verify' there, 'make' here); go on with it by the same call, or give another --out",
+    ),
+    *(
+        Case(
+            f"an out folder whose marker is {content or 'empty'}",
+            leave_unfinished(content),
+            "make npz:digits.npz --out half",
+            words,
+        )
+        for content, words in (
+            ("", "its states/run.json cannot be read"),
+            ('{"command": "make"}', "its states/run.json is not one of splitgen"),
+            ("[" * 5000, "its states/run.json cannot be read"),
+        )
+    ),
+    Case("nothing to resume", nothing, "make npz:digits.npz --resume", "it holds no unfinished run of these arguments"),
     Case("an out folder that is a file", nothing, "make npz:digits.npz --out quick.toml", "'quick.toml' is no folder"),
     Case("an out folder below a file", nothing, "make npz:digits.npz --out quick.toml/run", "quick.toml' is no folder"),
     Case("a report in no folder", nothing, "report run --out no/report.html", "there is no folder"),
