@@ -21,12 +21,16 @@ HALF_WRITTEN = re.compile(r"\..+\.(parquet|safetensors|json|html)\.[a-z0-9_]{8}"
 
 @dataclass(frozen=True)
 class OutFolder:
-    """A folder that one run has for itself. claim: keeps it. keeper: of its states. is_resumed: some were there."""
+    """A folder that one run has for itself. claim: keeps it. keeper: of its states."""
 
     path: Path
     claim: FolderClaim
     keeper: StateKeeper
-    is_resumed: bool
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether another process had begun the run."""
+        return self.keeper.n_resumed > 0
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ def open_folder(out: Path, arguments: Arguments, claim: FolderClaim | None = Non
         told = "; ".join(differences[:TOLD_DIFFERENCES])
         problem = f"it holds an unfinished run of other arguments ({told})"
         raise RunFolderError(str(out), problem, f"{tell_way_on(marker)}, or give another --out")
-    return OutFolder(out, claim, StateKeeper(out), marker is not None)
+    return OutFolder(out, claim, StateKeeper(out))
 
 
 def name_out(line: Sequence[str], out: Path) -> list[str]:
@@ -146,6 +150,6 @@ def flatten_settings(settings: Mapping[str, Any], prefix: str = "") -> dict[str,
 
 
 def digest_file(path: Path) -> str:
-    """SHA-256 of a file, or of the index or tasks file in a run folder, that a run reads."""
+    """SHA-256 of a file that a run reads."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,28 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from recording import Recorder
 from torch import nn
 
 from splitgen import TrainingConfig, find_model, make_bench
-from splitgen.keeping import Slot
 from splitgen.models.registry import BUILT_IN
 from splitgen.models.snapshots import put_module, put_optimizer, take_module, take_optimizer
-from splitgen.store.states import read_state, write_state
-
-
-class Recorder(Slot):
-    """Keeps every state that it is offered, in a file each, and gives one of them to begin with."""
-
-    def __init__(self, folder, begin_with=None):
-        self.folder, self.n_offered, self.begin_with = folder, 0, begin_with
-
-    def load(self):
-        return None if self.begin_with is None else read_state(self.folder / f"{self.begin_with}.safetensors")
-
-    def offer(self, make, now=False):
-        self.n_offered += 1
-        if self.begin_with is None:
-            write_state(make(), self.folder / f"{self.n_offered}.safetensors")
 
 
 def dropping_net(n_classes, in_channels, image_size):
@@ -49,11 +33,11 @@ def test_a_training_that_is_taken_up_ends_in_the_same_network(recipe, model, dig
     bench = make_bench(digits, find_model(model), training=recipe)
     rows, whole = torch.arange(200), Recorder(tmp_path)
     expected = bench.fit(bench.targets, rows, 10, seed=5, slot=whole)
-    assert whole.n_offered % 3 == 0  # 3 batches an epoch
-    for begin_with in range(1, whole.n_offered + 1):
+    assert whole.n_kept % 3 == 0  # 3 batches an epoch
+    for begin_with in range(1, whole.n_kept + 1):
         rest = Recorder(tmp_path, begin_with)
         found = bench.fit(bench.targets, rows, 10, seed=5, slot=rest)
-        assert rest.n_offered == whole.n_offered - begin_with
+        assert rest.n_kept == whole.n_kept - begin_with
         for name, value in expected.state_dict().items():
             assert torch.equal(found.state_dict()[name], value), (begin_with, name)
 

@@ -7,35 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from recording import Recorder
 
 from splitgen import DiscoveryConfig, RefinementConfig, discover_tasks, find_model, make_bench
 from splitgen.keeping import Keeper, Slot
 from splitgen.settings.stop import Stop
-from splitgen.store.states import read_state, write_state
 from splitgen.tasks.meta import run_steps, snapshot_margins, take_up
 from splitgen.tasks.problem import pose_problem
 from splitgen.tasks.refinement import Start, start_refinement
 
 CONFIG = DiscoveryConfig(meta_steps=4, inner_steps=4, batch_size=16, pool_size=96, held_out_size=48, n_tasks=2, dim=3)
 REFINEMENT = RefinementConfig(meta_steps=5, inner_steps=3, batch_size=16, pool_size=96, lifetime=2)
-
-
-class Recorder(Slot):
-    """Keeps what it is given, in a file for each time, and gives one of them to begin with."""
-
-    def __init__(self, folder, begin_with=None):
-        self.folder, self.begin_with, self.n_kept = folder, begin_with, 0
-
-    def load(self):
-        return None if self.begin_with is None else read_state(self.folder / f"{self.begin_with}.safetensors")
-
-    def offer(self, make, now=False):
-        self.keep(make())
-
-    def keep(self, state):
-        self.n_kept += 1
-        if self.begin_with is None:
-            write_state(state, self.folder / f"{self.n_kept}.safetensors")
 
 
 class RecordingKeeper(Keeper):
