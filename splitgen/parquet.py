@@ -21,6 +21,7 @@ from splitgen.archives import LARGE, check_memory, check_packing
 from splitgen.json_text import JsonError, parse_json
 
 METADATA_KEY = b"splitgen"
+DAMAGED = (pa.ArrowException, RuntimeError)  # what pyarrow raises for a damaged file, beside `OSError`
 BATCH = 2**16  # rows whose texts are measured at a time
 WIDTHS = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4}  # bytes of a value, of other types 8 or their own length
 PREFIXES = "DELTA_BYTE_ARRAY"  # texts as what differs from the one before, which pyarrow cannot read once for many rows
@@ -184,7 +185,7 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
     try:
         table.validate(full=True)  # pandas would find texts that are no UTF-8 where somebody looks at them
         frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
-    except (pa.ArrowException, ValueError, LookupError, TypeError) as error:  # the latter of pandas: unknown time zones
+    except (*DAMAGED, ValueError, LookupError, TypeError) as error:  # the latter of pandas: unknown time zones
         raise ValueError(f"its columns cannot be read ({' '.join(str(error).split())})") from error
     return frame
 
@@ -202,7 +203,7 @@ def load_table(path: Path, with_nested: bool = True) -> pa.Table:
         return pq.read_table(path, columns=None if len(wanted) == len(schema) else wanted)
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror or str(error).splitlines()[0]})") from error
-    except pa.ArrowException as error:
+    except DAMAGED as error:
         raise ValueError("it is not a Parquet file, or it is cut short") from error
 
 

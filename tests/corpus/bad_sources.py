@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from bad_case import (
     Case,
     Recipe,
@@ -49,6 +50,21 @@ def dump(array: np.ndarray) -> bytes:
 def save_alone(folder: Path) -> None:
     """An .npy under the name of an .npz."""
     (folder / "bad.npz").write_bytes(dump(IMAGES))
+
+
+def damage_pages(write_statistics: bool) -> Recipe:
+    """A Parquet file whose images lie in pages that are no pages. Without statistics, all are looked through for rows
+    that have none."""
+
+    def recipe(folder: Path) -> None:
+        path, images = folder / "bad.parquet", [picture() + os.urandom(400) for _ in range(40)]
+        table = pa.table({"image": images, "label": LABELS})
+        pq.write_table(table, path, compression="none", use_dictionary=False, write_statistics=write_statistics)
+        data = bytearray(path.read_bytes())
+        data[:200] = data[:4] + bytes([0x55] * 196)
+        path.write_bytes(data)
+
+    return recipe
 
 
 def damage(folder: Path) -> None:
@@ -298,6 +314,13 @@ CASES = [
         write_table("bad.parquet", image=[b"hello"] * 40, label=LABELS),
         "parquet:bad.parquet",
         "",
+    ),
+    make("parquet of broken pages", damage_pages(True), "parquet:bad.parquet", "40 of 40 images cannot be used"),
+    make(
+        "parquet of broken pages without statistics",
+        damage_pages(False),
+        "parquet:bad.parquet",
+        "'bad.parquet' cannot be read",
     ),
     make(
         "parquet with empty labels",

@@ -17,6 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
+from splitgen.parquet import DAMAGED
+
 Mutate = Callable[[bytes, Random], bytes]
 NOTE = b"splitgen"
 TOKENS = (
@@ -133,7 +135,7 @@ def change_parquet(data: bytes, chance: Random) -> bytes:
         changed = change_table(table, chance)
         file = io.BytesIO()
         pq.write_table(changed, file)
-    except (pa.ArrowException, OSError, ValueError, OverflowError):
+    except (*DAMAGED, OSError, ValueError, OverflowError):
         return change_bytes(data, chance)
     return file.getvalue()
 

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from splitgen.data.listings.arrow import BYTES, ImageColumn
 from splitgen.data.listings.pictures import stamp_files
 from splitgen.data.pixels.decode import DecodeError
+from splitgen.parquet import DAMAGED
 
 WINDOW = 32 * 2**20  # bytes of images that are held at a time, about
 LOCAL = threading.local()  # a thread's own open file; of a forked process, too
@@ -55,7 +56,7 @@ class ParquetPictures:
         try:
             group = self.find_group(row)
             item = find_window(self.files[group.file], self.image, group).read(row)
-        except (OSError, pa.ArrowException, StopIteration) as error:
+        except (OSError, *DAMAGED, StopIteration) as error:
             LOCAL.key = None  # what is left of the window is of no use
             raise DecodeError(f"cannot be read ({str(error).partition('. ')[0][:200]})") from error
         if item is None:

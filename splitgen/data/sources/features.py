@@ -24,7 +24,7 @@ from splitgen.data.listings.columns import find_label_column
 from splitgen.data.listings.labels import LabelColumn, code_labels, text_column
 from splitgen.data.listings.part_names import NO_PARTS, refuse_part
 from splitgen.errors import SourceError
-from splitgen.parquet import check_footprint
+from splitgen.parquet import DAMAGED, check_footprint
 from splitgen.settings.stages import DataConfig
 
 ID_COLUMN = "id"
@@ -94,7 +94,7 @@ def read_parquet_features(
     try:
         check_footprint(path)
         table = pq.read_table(path)
-    except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors
+    except (OSError, ValueError, *DAMAGED) as error:
         raise SourceError(source, f"it cannot be read ({' '.join(str(error).split())})", GIVE) from error
     notes = read_features(table.schema)
     fitting = [field.name for field in table.schema if is_label(field.type)]

@@ -32,6 +32,7 @@ from splitgen.data.listings.rows import NO_LABELS, OWN_TEST, RowPart, RowParts, 
 from splitgen.data.listings.table_rows import TableRows, list_table_rows
 from splitgen.data.pixels.decode import DecodeError
 from splitgen.errors import SourceError
+from splitgen.parquet import DAMAGED
 from splitgen.settings.stages import DataConfig
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class HubPictures:
         """The bytes of an image. Raises `DecodeError` where there are none."""
         try:
             item = self.dataset[row][self.column]
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, *DAMAGED) as error:
             raise DecodeError(f"cannot be read ({str(error).partition('. ')[0][:200]})") from error
         content = item.get(BYTES) if isinstance(item, dict) else item
         if not isinstance(content, bytes):

@@ -28,6 +28,7 @@ from splitgen.data.listings.row_groups import ParquetPictures, find_missing, lis
 from splitgen.data.listings.rows import NO_LABELS, OWN_TEST, RowPart, RowParts, divide_rows, list_rows
 from splitgen.data.listings.table_rows import TableRows, list_table_rows
 from splitgen.errors import SourceError
+from splitgen.parquet import DAMAGED
 from splitgen.settings.stages import DataConfig
 
 LFS_POINTER = b"version https://git-lfs"
@@ -104,9 +105,8 @@ def read_tables(source: str, part: FilePart, config: DataConfig) -> Tables:
             columns.append(find_columns(source, file.schema_arrow, config))
             footers.append(file.metadata)
             tables.append(unpack_columns(file.read(columns=columns[-1].light, use_threads=False)))
-        except (OSError, pa.ArrowException) as error:
-            reason = str(error).partition("\n")[0][:200]
-            raise SourceError(source, f"'{path.name}' cannot be read ({reason})", WRITE_AGAIN) from error
+        except (OSError, *DAMAGED) as error:
+            raise refuse_file(source, path, error) from error
         if columns[-1] != columns[0]:
             problem = f"'{path.name}' has other columns or class names than '{part.files[0].name}'"
             raise SourceError(source, problem, "give files of one dataset")
@@ -115,6 +115,12 @@ def read_tables(source: str, part: FilePart, config: DataConfig) -> Tables:
     except pa.ArrowException as error:
         raise SourceError(source, "its files have columns of different types", "give files of one dataset") from error
     return Tables(part.files, tuple(footers), columns[0], rows)
+
+
+def refuse_file(source: str, path: Path, error: Exception) -> SourceError:
+    """The error of a file whose columns cannot be read."""
+    reason = str(error).partition("\n")[0][:200]
+    return SourceError(source, f"'{path.name}' cannot be read ({reason})", WRITE_AGAIN)
 
 
 def open_parquet(source: str, path: Path) -> pq.ParquetFile:
@@ -128,7 +134,7 @@ def open_parquet(source: str, path: Path) -> pq.ParquetFile:
     except OSError as error:
         problem = f"'{path.name}' cannot be read ({error.strerror or 'it is damaged'})"
         raise SourceError(source, problem, WRITE_AGAIN) from error
-    except pa.ArrowException as error:
+    except DAMAGED as error:
         problem = f"'{path.name}' is not a Parquet file, or it is cut short"
         raise SourceError(source, problem, WRITE_AGAIN) from error
     footer = file.metadata
@@ -143,7 +149,7 @@ def open_parquet(source: str, path: Path) -> pq.ParquetFile:
 
 def list_tables(source: str, tables: Tables, config: DataConfig) -> RowPart:
     """All rows of the tables. Raises `SourceError` for files of images that are outside of the folder."""
-    columns, in_files = tables.columns, find_in_files(tables)
+    columns, in_files = tables.columns, find_in_files(source, tables)
     paths = read_paths(tables.rows, columns.image)
     rows = TableRows(
         labels=read_labels(tables.rows.column(columns.label), columns.class_names),
@@ -157,12 +163,16 @@ def list_tables(source: str, tables: Tables, config: DataConfig) -> RowPart:
     return list_table_rows(source, rows, table, config.follow_links)
 
 
-def find_in_files(tables: Tables) -> np.ndarray:
-    """Rows whose images are not in the table itself, but may be in files that it names, int64 [n]."""
+def find_in_files(source: str, tables: Tables) -> np.ndarray:
+    """Rows whose images are not in the table itself, but may be in files that it names, int64 [n]. Raises
+    `SourceError` for a file that cannot be read."""
     if not tables.columns.image.has_bytes:
         return np.arange(tables.rows.num_rows)
     found, start = [np.empty(0, np.int64)], 0
     for path, footer in zip(tables.files, tables.footers, strict=True):
-        found.append(start + find_missing(path, footer, tables.columns.image))
+        try:
+            found.append(start + find_missing(path, footer, tables.columns.image))
+        except (OSError, *DAMAGED) as error:
+            raise refuse_file(source, path, error) from error
         start += footer.num_rows
     return np.concatenate(found)
