@@ -10,7 +10,6 @@ from splitgen.models.pace import Pace
 from splitgen.search.candidates import MAX_SEARCH_TEST_ROWS, count_candidates, count_fits
 from splitgen.search.rounds import list_marks
 from splitgen.search.sharpening import shorten_recipe
-from splitgen.search.sides import MAX_CONFUSION_ROWS
 from splitgen.settings.presets import settled
 from splitgen.settings.stages import (
     RANDOM,
@@ -59,7 +58,7 @@ def foretell_agreement(
 
 def foretell_search(pace: Pace, sizes: Sizes, n_candidates: int, config: SearchConfig, recipe: TrainingConfig) -> float:
     """Seconds of the confusion, which class sides that are drawn do without, and of the rounds of the search."""
-    n_half, recipe = min(sizes.used // 2, MAX_CONFUSION_ROWS), recipe.for_trials()
+    n_half, recipe = min(sizes.used // 2, config.confusion_rows), recipe.for_trials()
     seconds = 0.0 if config.class_sides == RANDOM else pace.fits_seconds(1, n_half, recipe, n_half)
     n_test = min(sizes.test, MAX_SEARCH_TEST_ROWS)
     for n_rows, n_fits in zip(config.rows, count_fits(n_candidates, config), strict=True):

@@ -111,12 +111,19 @@ def fit_agreement(
 def fit_search(
     seconds: float | None, pace: Pace, sizes: Sizes, n_candidates: int, config: SearchConfig, recipe: TrainingConfig
 ) -> SearchConfig:
-    """A search within the time: on fewer rows."""
+    """A search within the time: on fewer rows, and the confusion before it, too."""
     if seconds is None:
         return config
-    while max(config.rows) > FEWEST_ROWS and foretell_search(pace, sizes, n_candidates, config, recipe) > seconds:
-        rows = (max(FEWEST_ROWS, int(min(n_rows, sizes.train) * SMALLER)) for n_rows in config.rows)
-        config = replace(config, rows=tuple(rows))
+
+    def shrink(n_rows: int, most: int) -> int:
+        return max(min(FEWEST_ROWS, n_rows), int(min(n_rows, most) * SMALLER))
+
+    while foretell_search(pace, sizes, n_candidates, config, recipe) > seconds:
+        rows = tuple(shrink(n_rows, sizes.train) for n_rows in config.rows)
+        smaller = replace(config, rows=rows, confusion_rows=shrink(config.confusion_rows, sizes.used // 2))
+        if smaller == config:
+            break
+        config = smaller
     return config
 
 

@@ -126,7 +126,7 @@ def run_split(run: Run, tasks: SavedTasks) -> Split:
 
 
 def bound_search(run: Run, tasks: SavedTasks) -> None:
-    """Where a budget allows no more, the search has fewer rows."""
+    """Where a budget allows no more, the search and the confusion before it have fewer rows."""
     seconds, config = run.allot("search"), run.config
     if seconds is not None:
         n_candidates = count_candidates(count_tried(run, tasks.n_tasks), config.search)
@@ -217,7 +217,7 @@ def find_cuts(run: Run) -> list[np.ndarray]:
         return [binary_sides(n_classes, run.bench.target.positive_classes)]
     if draws_sides(run):
         return [draw_sides(n_classes, config.seed)]
-    return cut_classes(measure_confusion(run.bench), config.search.n_cuts)
+    return cut_classes(measure_confusion(run.bench, config.search.confusion_rows), config.search.n_cuts)
 
 
 def find_more_cuts(run: Run) -> list[np.ndarray]:

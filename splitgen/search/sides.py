@@ -20,7 +20,6 @@ from splitgen.search.bisection import bisect
 from splitgen.strata import count_earlier
 
 EXACT_CLASSES = 20  # up to here every balanced cut is looked at
-MAX_CONFUSION_ROWS = 10_000
 SAFE_COUNT = 30  # rows of a class expected in a random half: one without any is then out of the question
 PROBS_CHUNK = 500  # rows with probabilities of many classes in memory at a time
 DENSE_CLASSES = 100  # up to here all probabilities are averaged at once; in chunks the last digit would differ
@@ -37,15 +36,15 @@ def draw_sides(n_classes: int, seed: int) -> np.ndarray:
     return np.where(order < -(-n_classes // 2), 1, -1)
 
 
-def measure_confusion(bench: Bench) -> np.ndarray:
-    """Mean predicted probability of each class [C, C] (rows: true class) on rows not trained on.
+def measure_confusion(bench: Bench, max_rows: int) -> np.ndarray:
+    """Mean predicted probability of each class [C, C] (rows: true class) on at most so many rows not trained on.
 
     Probabilities rather than counts of errors: they tell classes apart also where a model hardly errs.
     Every class of two rows or more is among those trained on and those judged; one of fewer has a row of NaN.
     """
     labels, n_classes = bench.labels, bench.n_classes
     order = torch.randperm(len(labels), generator=stream_generator(bench.seed, "confusion")).to(bench.device)
-    train, judged = halve_rows(order, labels)
+    train, judged = halve_rows(order, labels, max_rows)
     seed = stream_seed(bench.seed, "confusion", "fit")
 
     def confuse(slot: Slot) -> State:
@@ -58,12 +57,12 @@ def measure_confusion(bench: Bench) -> np.ndarray:
     return bench.recall(("confusion", train, judged, seed), confuse).tensors["confusion"].numpy()
 
 
-def halve_rows(order: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rows to train on and as many to judge, at most about `MAX_CONFUSION_ROWS` each, from rows in random order [N].
+def halve_rows(order: torch.Tensor, labels: torch.Tensor, max_rows: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows to train on and as many to judge, at most about `max_rows` each, from rows in random order [N].
 
     Where a class is so small that chance might leave it out of a half, every class is halved by itself.
     """
-    n_half = min(len(order) // 2, MAX_CONFUSION_ROWS)
+    n_half = min(len(order) // 2, max_rows)
     counts = torch.bincount(labels)
     smallest = int(counts[counts > 0].min())
     if smallest * n_half >= SAFE_COUNT * len(order):

@@ -493,6 +493,10 @@ class SearchConfig:
         "whichever makes the strongest split",
         option="--task",
     )
+    confusion_rows: int = setting(
+        10_000,
+        "rows that the target model is trained on, and as many others that it judges, to see which classes it confuses",
+    )
     n_cuts: int = setting(2, "how many of the best class cuts are tried for each task, each with both signs")
     max_trained: int = setting(16, "candidates in the first round; where there are more, a cheap predictor chooses")
     rows: tuple[int, ...] = setting(
@@ -502,7 +506,7 @@ class SearchConfig:
 
     def faults(self) -> Iterator[str]:
         yield from choice_faults(self, "class_sides", (SEARCHED, RANDOM))
-        yield from positive_faults(self, "n_cuts", "max_trained")
+        yield from positive_faults(self, "confusion_rows", "n_cuts", "max_trained")
         yield from least_faults(self, 0, "task")
         if not self.rows or min(self.rows) < 1:
             yield fault("search rows", list(self.rows), "one or more counts above 0")

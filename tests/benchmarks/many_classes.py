@@ -97,7 +97,7 @@ def has_sides(n_classes: int, seed: int) -> bool:
     images, labels = make_images(n_classes, seed)
     dataset = make_dataset("made", torch.from_numpy(images)[:, None], labels, raw=[images.tobytes()])
     training = TrainingConfig(epochs=2, batch_size=32)
-    confusion = measure_confusion(make_bench(dataset, find_model("conv"), training=training, seed=seed))
+    confusion = measure_confusion(make_bench(dataset, find_model("conv"), training=training, seed=seed), 10_000)
     if not np.isfinite(confusion).all():
         return False
     cuts = cut_classes(confusion, 2)

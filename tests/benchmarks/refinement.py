@@ -58,7 +58,7 @@ def measure_variant(bench: splitgen.Bench, refinement: dict[str, Any], discovery
     if bench.target.positive_classes is not None:
         sides = binary_sides(bench.n_classes, bench.target.positive_classes)
     else:
-        sides = cut_classes(measure_confusion(bench), 1)[0]
+        sides = cut_classes(measure_confusion(bench, splitgen.SearchConfig().confusion_rows), 1)[0]
     (task,) = splitgen.refine_tasks(
         bench,
         [splitgen.Start(None, sides)],

@@ -157,7 +157,7 @@ class Stages:
         return lambda: self.bench.fit(targets, rows, self.bench.target.n_outputs, 0)
 
     def confusion(self) -> Work:
-        return lambda: measure_confusion(self.bench)
+        return lambda: measure_confusion(self.bench, SearchConfig().confusion_rows)
 
     def search(self) -> Work:
         others = [replace(self.candidate, class_sides=tuple(np.roll(SIDES, k).tolist())) for k in range(2)]

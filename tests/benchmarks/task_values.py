@@ -66,7 +66,7 @@ def measure_seed(
     """Test accuracy of the best split by one task, for each of `SIZES`: mean of fresh trainings."""
     bench = splitgen.make_bench(dataset, splitgen.find_model("conv"), "label", seed=seed)
     found = splitgen.discover_tasks(bench, DiscoveryConfig(task_values=n_values, meta_steps=meta_steps))
-    confusion = measure_confusion(bench)
+    confusion = measure_confusion(bench, SearchConfig().confusion_rows)
     if n_values == 2:
         candidates = list_candidates(1, cut_classes(confusion, n_candidates // 2))
     else:

@@ -106,6 +106,17 @@ def test_rows_are_as_many_as_the_time_allows(seconds):
         assert foretold <= seconds or rows == FEWEST_ROWS
 
 
+def test_the_confusion_has_fewer_rows_with_the_search_and_none_gains_any():
+    """It was left at 10,000 rows, which took a large network longer than its whole search."""
+    whole = SearchConfig(rows=(300, 4_000), keep=(3,))
+    found = [fit_search(float(seconds), PACE, SIZES, 8, whole, RECIPE) for seconds in range(14, -1, -1)]
+    confused = [config.confusion_rows for config in found]
+    assert confused == sorted(confused, reverse=True)
+    assert (max(confused), min(confused)) == (whole.confusion_rows, FEWEST_ROWS)
+    assert {config.rows[0] for config in found} == {300}
+    assert found[-1].rows == (300, FEWEST_ROWS)
+
+
 def test_a_sharpening_loses_late_rounds_first_and_all_of_it_last():
     whole = SharpeningConfig(rounds=4, folds=2, networks=3, candidates=2)
 

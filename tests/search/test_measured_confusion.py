@@ -17,7 +17,7 @@ def confuse(digits, rows, labels, epochs) -> np.ndarray:
     images, ids = MemoryImages(digits.images.take(torch.from_numpy(rows))), tuple(np.array(digits.ids)[rows])
     of_two = replace(digits, images=images, labels=labels, ids=ids, class_names=("0", "1"))
     training = TrainingConfig(epochs=epochs, batch_size=32)
-    return measure_confusion(make_bench(of_two, find_model("conv"), training=training))
+    return measure_confusion(make_bench(of_two, find_model("conv"), training=training), 1_000)
 
 
 def test_labels_that_cannot_be_told_are_confused_though_their_rows_can_be_learned_by_heart(digits):

@@ -72,7 +72,7 @@ def test_classes_of_ten_rows_are_all_known_and_cut_best_at_fifty_seeds(n_classes
     for seed in range(50):
         images, labels = make_patterns(n_classes, 10, seed)
         training = TrainingConfig(epochs=2, batch_size=32)
-        confusion = measure_confusion(bench_of(images, labels, n_classes, training, seed))
+        confusion = measure_confusion(bench_of(images, labels, n_classes, training, seed), 1_000)
         assert np.isfinite(confusion).all()
         assert confusion.sum(axis=1) == pytest.approx(1)
         for sides in cut_classes(confusion, 2):
@@ -92,7 +92,7 @@ def weigh_best_cut(confusion: np.ndarray) -> float:
 def test_large_classes_are_halved_all_together_as_the_order_has_them():
     labels = torch.arange(600) % 10
     order = torch.randperm(600, generator=torch.Generator().manual_seed(0))
-    train, judged = halve_rows(order, labels)
+    train, judged = halve_rows(order, labels, 1_000)
     assert torch.equal(train, order[:300])
     assert torch.equal(judged, order[300:])
 
@@ -100,17 +100,16 @@ def test_large_classes_are_halved_all_together_as_the_order_has_them():
 def test_small_classes_are_halved_each_by_itself_and_only_a_row_without_a_partner_is_left_out():
     labels = torch.tensor([0] * 50 + [1] * 5 + [2] * 2)
     order = torch.randperm(57, generator=torch.Generator().manual_seed(0))
-    train, judged = halve_rows(order, labels)
+    train, judged = halve_rows(order, labels, 1_000)
     for c, half in ((0, 25), (1, 2), (2, 1)):
         mine = order[labels[order] == c]
         assert train[labels[train] == c].tolist() == mine[:half].tolist()
         assert judged[labels[judged] == c].tolist() == mine[half : 2 * half].tolist()
 
 
-def test_of_many_rows_each_class_gives_its_share(monkeypatch):
-    monkeypatch.setattr("splitgen.search.sides.MAX_CONFUSION_ROWS", 100)
+def test_of_many_rows_each_class_gives_its_share():
     labels = torch.tensor([0] * 400 + [1] * 80 + [2] * 3)
-    train, judged = halve_rows(torch.randperm(483, generator=torch.Generator().manual_seed(0)), labels)
+    train, judged = halve_rows(torch.randperm(483, generator=torch.Generator().manual_seed(0)), labels, 100)
     assert torch.bincount(labels[train]).tolist() == torch.bincount(labels[judged]).tolist() == [82, 16, 1]
     assert not torch.isin(train, judged).any()
 
@@ -119,9 +118,9 @@ def test_probabilities_added_up_in_chunks_are_the_mean_of_each_class(monkeypatch
     images, labels = make_patterns(101, 4, 0)
     bench = bench_of(images, labels, 101, TrainingConfig(epochs=1), 0)
     monkeypatch.setattr("splitgen.search.sides.PROBS_CHUNK", 37)
-    in_chunks = measure_confusion(bench)
+    in_chunks = measure_confusion(bench, 1_000)
     monkeypatch.setattr("splitgen.search.sides.DENSE_CLASSES", 101)
-    assert in_chunks == pytest.approx(measure_confusion(bench), rel=1e-5)
+    assert in_chunks == pytest.approx(measure_confusion(bench, 1_000), rel=1e-5)
 
 
 def test_sides_of_a_binary_target_are_its_groups():
