@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from torch import nn
 
 from splitgen.models.bench import Bench
 from splitgen.models.training import PREDICTION_CHUNK, count_epochs, steps_per_epoch
@@ -17,8 +18,9 @@ from splitgen.parallel import count_workers, map_threads
 from splitgen.random import stream_generator, stream_seed
 from splitgen.settings.stages import TrainingConfig
 
-SPELLS = 3  # of training; their median counts, as a moment may be busy with something else
-SPELL_SECONDS = 0.4
+SPELLS = 3  # of training, at least; their median counts, as a moment may be busy with something else
+SPELL_SECONDS = 0.3
+ALL_SECONDS = 2.4  # of all spells, where more than the fewest are fitted in
 MAX_STEPS = 128
 ALONE = 0.64  # of the time that a training takes beside another, what it takes with both threads (measured with two)
 
@@ -72,10 +74,15 @@ def measure_pace(bench: Bench) -> Pace:
     networks = [bench.build(bench.target.n_outputs, seed) for seed in seeds]
 
     def train(n_steps: int) -> float:
+        """Mean seconds of the trainings: each ends by itself in a long one, and none waits for the other."""
         rows = order.repeat(math.ceil(n_steps * batch_size / len(order)))[: n_steps * batch_size]
-        start = time.monotonic()
-        list(map_threads(lambda one: bench.train(one, bench.targets, rows, bench.seed, recipe), networks))
-        return time.monotonic() - start
+
+        def train_one(network: nn.Module) -> float:
+            start = time.monotonic()
+            bench.train(network, bench.targets, rows, bench.seed, recipe)
+            return time.monotonic() - start
+
+        return statistics.fmean(map_threads(train_one, networks))
 
     def predict() -> float:
         start = time.monotonic()
@@ -84,7 +91,9 @@ def measure_pace(bench: Bench) -> Pace:
 
     train(1)  # what is loaded and laid out once does not count
     n_steps = min(MAX_STEPS, math.ceil(SPELL_SECONDS / train(1)))
-    seconds = statistics.median(train(n_steps) for _ in range(SPELLS))
+    spells: list[float] = []
+    while len(spells) < SPELLS or sum(spells) < ALL_SECONDS:
+        spells.append(train(n_steps))
     row_seconds = min(predict() for _ in range(2)) / min(PREDICTION_CHUNK, len(order))
     of_finder = None if bench.finder is bench else measure_pace(bench.finder)
-    return Pace(seconds / n_steps, row_seconds, min(batch_size, len(order)), workers, of_finder)
+    return Pace(statistics.median(spells) / n_steps, row_seconds, min(batch_size, len(order)), workers, of_finder)
