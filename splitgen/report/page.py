@@ -21,6 +21,7 @@ from splitgen.report.contrasts import contrast_classes
 from splitgen.report.folder import RunFolder
 from splitgen.report.pictures import Album, choose_classes
 from splitgen.screen.console import escape_controls
+from splitgen.settings.layers import flatten_settings
 from splitgen.verification.confusion import load_confusion
 
 TEMPLATE = "report.html.jinja"
@@ -129,7 +130,8 @@ def list_settings(folder: RunFolder) -> list[tuple[str, str]]:
     """Settings, environment and timings as names and values."""
     record = folder.record
     named = {"environment": record.get("environment", {}), "seconds": record.get("seconds", {})}
-    return flatten("", {**find_settings(folder), **named})
+    flat = flatten_settings({**find_settings(folder), **named})
+    return [(name, "-" if value is None else str(value)) for name, value in flat.items()]
 
 
 def find_settings(folder: RunFolder) -> Mapping[str, Any]:
@@ -137,15 +139,4 @@ def find_settings(folder: RunFolder) -> Mapping[str, Any]:
     found: Mapping[str, Any] = folder.record.get("config") or (
         {} if folder.split is None else folder.split.metadata.get("config", {})
     )
-    return found
-
-
-def flatten(prefix: str, values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Nested settings as dotted names."""
-    found: list[tuple[str, str]] = []
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            found += flatten(f"{prefix}{name}.", value)
-        else:
-            found.append((f"{prefix}{name}", "-" if value is None else str(value)))
     return found

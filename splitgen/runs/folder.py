@@ -138,17 +138,6 @@ def find_unfinished(parent: Path, arguments: Arguments) -> Iterator[Path]:
             continue
 
 
-def flatten_settings(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings by names such as "training.epochs"; lists in place of tuples, as JSON has them."""
-    flat: dict[str, Any] = {}
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            flat.update(flatten_settings(value, f"{prefix}{name}."))
-        else:
-            flat[f"{prefix}{name}"] = list(value) if isinstance(value, tuple) else value
-    return flat
-
-
 def digest_file(path: Path) -> str:
     """SHA-256 of a file that a run reads."""
     with path.open("rb") as file:

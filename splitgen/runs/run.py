@@ -36,14 +36,13 @@ from splitgen.runs.folder import (
     claim_next,
     digest_file,
     find_unfinished,
-    flatten_settings,
     open_folder,
 )
 from splitgen.runs.forecast import Sizes, find_meta_steps
 from splitgen.runs.plan import Clock
 from splitgen.screen.console import OpeningBar, Screen
 from splitgen.screen.outlook import tell_seconds
-from splitgen.settings.layers import build_config, merge_settings
+from splitgen.settings.layers import build_config, flatten_settings, merge_settings
 from splitgen.settings.stages import RunConfig
 from splitgen.splits.grouping import check_groups_suffice
 from splitgen.splits.provenance import DISCOVERED

@@ -154,3 +154,14 @@ def parse_duration(text: str, name: str = "budget") -> float:
     if not match or not 0 < float(match[1]) <= LONGEST:
         raise SettingError(fault(name, text, "a time such as 90s, 10m or 1h"))
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def flatten_settings(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by names such as "training.epochs"; lists in place of tuples, as JSON has them."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            flat.update(flatten_settings(value, f"{prefix}{name}."))
+        else:
+            flat[f"{prefix}{name}"] = list(value) if isinstance(value, tuple) else value
+    return flat

@@ -6,7 +6,7 @@ import pytest
 
 from splitgen.claims import MARKER, check_finished, is_whole, read_marker, write_marker
 from splitgen.errors import RunFolderError
-from splitgen.runs.folder import Arguments, check_out, find_unfinished, flatten_settings, name_out, open_folder
+from splitgen.runs.folder import Arguments, check_out, find_unfinished, name_out, open_folder
 
 RUN = Arguments("make", {"seed": 0, "selection.target": "label"}, ("splitgen", "make", "digits"))
 OTHER = Arguments("make", {"seed": 1, "selection.target": "label"}, ("splitgen", "make", "digits"))
@@ -88,8 +88,3 @@ def test_a_command_line_names_its_folder_once(tmp_path):
     assert name_out(["splitgen", "make"], tmp_path) == ["splitgen", "make", "--out", str(tmp_path)]
     for line in (["splitgen", "--out", "x"], ["splitgen", "--out=x"], []):
         assert name_out(line, tmp_path) == line
-
-
-def test_settings_are_flat_and_as_json_has_them():
-    nested = {"seed": 1, "search": {"rows": (1, 2), "task": None}}
-    assert flatten_settings(nested) == {"seed": 1, "search.rows": [1, 2], "search.task": None}

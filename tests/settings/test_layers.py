@@ -8,7 +8,7 @@ import pytest
 
 from splitgen.errors import SettingError
 from splitgen.settings.faults import show_value
-from splitgen.settings.layers import build_config, merge_settings, put_above, read_toml
+from splitgen.settings.layers import build_config, flatten_settings, merge_settings, put_above, read_toml
 from splitgen.settings.stages import SelectionConfig
 
 DOTTED = ".".join(["a"] * 5_000)
@@ -118,3 +118,8 @@ def test_a_value_is_shown_short_and_on_one_line():
     assert show_value("a\nb") == "'a\\nb'"
     assert show_value([10**5_000]) == "a number too long to show"
     assert len(show_value("x" * 1_000)) == 100
+
+
+def test_settings_are_flat_and_as_json_has_them():
+    nested = {"seed": 1, "search": {"rows": (1, 2), "task": None}}
+    assert flatten_settings(nested) == {"seed": 1, "search.rows": [1, 2], "search.task": None}
