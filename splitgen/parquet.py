@@ -26,6 +26,9 @@ BATCH = 2**16  # rows whose texts are measured at a time
 WIDTHS = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4}  # bytes of a value, of other types 8 or their own length
 PREFIXES = "DELTA_BYTE_ARRAY"  # texts as what differs from the one before, which pyarrow cannot read once for many rows
 MAX_LINKS = 40  # that a path is followed through, as the kernel does
+NO_PATH = (OSError, RuntimeError, ValueError)  # of a loop of links, a name that is too long, or has a zero in it
+LONG_NAME = 240  # bytes: a temporary name has ten more, and disks take 255
+NAME_PART = 40  # characters of such a name, of at most four bytes each
 TRIED_BYTES = 4096  # a block: what a disk has no room for is found by writing alone
 LIBRARY_NUMBER = re.compile(r"\[errno (\d+)\]|\(os error (\d+)\)")  # how pyarrow and Rust tell what the system said
 
@@ -43,7 +46,7 @@ def replacing(path: Path) -> Iterator[Path]:
         return
     with naming(path):
         real = path.resolve()
-        handle, name = tempfile.mkstemp(dir=real.parent, prefix=f".{path.name}.")
+        handle, name = tempfile.mkstemp(dir=real.parent, prefix=begin_temporary(path))
         os.close(handle)
         temporary = Path(name)
         try:
@@ -78,9 +81,15 @@ def naming(path: Path) -> Iterator[None]:
     except Exception as error:
         number = find_errno(error)
         named = (error.filename2 or error.filename) if isinstance(error, OSError) else None
-        if number is None or (named is not None and f"{os.sep}.{path.name}." not in str(named)):
+        if number is None or (named is not None and f"{os.sep}{begin_temporary(path)}" not in str(named)):
             raise
         raise OSError(number, os.strerror(number), str(path)) from error
+
+
+def begin_temporary(path: Path) -> str:
+    """What the name of a temporary file for the path begins with; of a name as long as names may be, a part."""
+    is_long = len(os.fsencode(path.name)) > LONG_NAME
+    return f".{path.name[:NAME_PART] if is_long else path.name}."
 
 
 def find_errno(error: Exception) -> int | None:
@@ -118,18 +127,27 @@ def is_passage(path: Path) -> bool:
 def find_output_fault(path: Path) -> str | None:
     """Why a file cannot be written to the path, in one line; None where it can. Leaves everything as it is."""
     try:
-        folder = path.resolve().parent
-    except (OSError, RuntimeError) as error:
-        return f"'{path}' cannot be written: its links lead nowhere ({error}); give another path"
-    if path.is_dir():
-        problem = "it is a folder"
-    elif not folder.is_dir():
-        problem = f"there is no folder '{folder}'"
-    elif is_passage(path):
-        problem = "" if os.access(path, os.W_OK) else "it may not be written"
-    else:
-        problem = try_folder(folder)
+        problem = find_path_fault(path)
+    except NO_PATH as error:
+        problem = f"its name leads nowhere ({tell_reason(error)})"
     return f"'{path}' cannot be written: {problem}; give another path" if problem else None
+
+
+def tell_reason(error: Exception) -> str:
+    """What the system says of an error; what the error says, where it is not the system's."""
+    return getattr(error, "strerror", None) or str(error)
+
+
+def find_path_fault(path: Path) -> str:
+    """The same without the path; "" where there is none."""
+    folder = path.resolve().parent
+    if path.is_dir():
+        return "it is a folder"
+    if not folder.is_dir():
+        return f"there is no folder '{folder}'"
+    if is_passage(path):
+        return "" if os.access(path, os.W_OK) else "it may not be written"
+    return try_folder(folder)
 
 
 def try_folder(folder: Path) -> str:
@@ -147,9 +165,10 @@ def find_folder_fault(path: Path) -> str | None:
     """Why no folder can be made at the path, or written into, in one line; None where it can. Leaves everything as it
     is."""
     try:
+        path.resolve()
         there = next(each for each in (path, *path.absolute().parents) if each.exists())
-    except OSError as error:
-        return f"'{path}' cannot be made: {error.strerror or error}; give another path"
+    except NO_PATH as error:
+        return f"'{path}' cannot be made: {tell_reason(error)}; give another path"
     problem = try_folder(there) if there.is_dir() else f"'{there}' is no folder"
     return f"'{path}' cannot be made: {problem}; give another path" if problem else None
 

@@ -82,6 +82,13 @@ def test_what_fails_half_way_leaves_the_old_file_and_nothing_else(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_name_may_be_as_long_as_the_disk_takes(tmp_path):
+    for name in ("n" * 255, "ü" * 127):
+        assert find_output_fault(tmp_path / name) is None
+        write_text("x", tmp_path / name)
+        assert (tmp_path / name).read_text() == "x"
+
+
 def test_the_umask_decides_who_may_read(tmp_path):
     before = os.umask(0o027)
     try:
@@ -94,10 +101,19 @@ def test_the_umask_decides_who_may_read(tmp_path):
 def test_an_output_that_cannot_be_written_is_found_before(tmp_path):
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
-    for path, words in ((tmp_path, "is a folder"), (tmp_path / "no" / "x", "no folder"), (tmp_path / "a", "lead no")):
+    found = {
+        tmp_path: "is a folder",
+        tmp_path / "no" / "x": "no folder",
+        tmp_path / "a": "leads nowhere",
+        tmp_path / ("n" * 300): "leads nowhere (File name too long)",
+        tmp_path / "a\0b": "leads nowhere (embedded null byte)",
+    }
+    for path, words in found.items():
         fault = find_output_fault(path)
         assert fault is not None
         assert words in fault
+        if "leads" in words:
+            assert find_folder_fault(path) is not None
     assert find_output_fault(tmp_path / "x") is None
     assert find_output_fault(Path("/dev/stdout")) is None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]

@@ -17,7 +17,8 @@ from splitgen.screen.console import tell_error, tell_trace
 from splitgen.shortages import MEMORY, find_shortage
 from splitgen.stopping import Terminated
 
-NOT_DONE = 3
+WRONG_USAGE, NOT_DONE = 2, 3
+NO_NAMES = (errno.ENAMETOOLONG, errno.ELOOP)  # what the system says of a path that names nothing on any disk
 AGAIN = "then give the same command again"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # what the system says where it takes no more
 # What to do, by what it says of a file or a disk.
@@ -31,6 +32,7 @@ REMEDIES = {
     errno.EIO: "the disk failed: see the system's log, and give a path on another one",
     errno.EMFILE: f"raise the limit of open files (ulimit -n), {AGAIN}",
     errno.ENOMEM: MEMORY,
+    **dict.fromkeys(NO_NAMES, "give another path"),
 }
 
 
@@ -48,7 +50,8 @@ def tell_end(error: BaseException) -> int:
         return 128 + (error.number if isinstance(error, Terminated) else signal.SIGINT)
     if isinstance(error, OSError):
         tell_error("; ".join([f"splitgen: {describe_fault(error)}", *notes]))
-    elif isinstance(error, SystemExit):
+        return WRONG_USAGE if error.errno in NO_NAMES else NOT_DONE
+    if isinstance(error, SystemExit):
         tell_error(f"splitgen: the code of a model ended the program by exit({error.code!r}); take the call out of it")
     else:
         tell_trace(error)

@@ -90,4 +90,22 @@ CASES = [
         "check run --predictions right.csv --config bad.toml",
         "max_drop must be a fraction",
     ),
+    Case(
+        "a file of the gate with a name that is too long",
+        write("bad.toml", f"[tool.splitgen.check]\nmax_drop = 0.1\njunit = '{'n' * 300}'"),
+        "check run --predictions right.csv --config bad.toml",
+        "leads nowhere (File name too long)",
+    ),
+    *(
+        option(f"--{name} {'n' * 300}", "File name too long")
+        for name in ("out", "config", "metadata", "weights", "labels")
+    ),
+    *(
+        Case(each, nothing, f"{each} {'n' * 300}", "too long")
+        for each in ("show", "verify", "check", "split", "report")
+    ),
+    *(
+        Case(f"{each} of a long name", nothing, f"make {each}:{'n' * 300} --out out", "too long")
+        for each in ("npz", "idx", "folder", "parquet", "csv", "jsonl", "features", "webdataset")
+    ),
 ]
