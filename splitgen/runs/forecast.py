@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from splitgen.models.pace import Pace
-from splitgen.search.candidates import MAX_SEARCH_TEST_ROWS, count_candidates, count_fits
+from splitgen.search.candidates import MAX_SEARCH_TEST_ROWS, CutPlan, count_fits, plan_cuts
 from splitgen.search.rounds import list_marks
 from splitgen.search.sharpening import shorten_recipe
 from splitgen.settings.presets import settled
 from splitgen.settings.stages import (
-    RANDOM,
     AgreementConfig,
     RunConfig,
     SearchConfig,
@@ -56,12 +55,14 @@ def foretell_agreement(
     return seconds + 2 * sum(pace.fits_seconds(config.networks, n_train, each, n_rows) for each in longer)
 
 
-def foretell_search(pace: Pace, sizes: Sizes, n_candidates: int, config: SearchConfig, recipe: TrainingConfig) -> float:
-    """Seconds of the confusion, which class sides that are drawn do without, and of the rounds of the search."""
+def foretell_search(
+    pace: Pace, sizes: Sizes, n_tasks: int, cuts: CutPlan, config: SearchConfig, recipe: TrainingConfig
+) -> float:
+    """Seconds of the confusion, which given or drawn class sides do without, and of the rounds of the search."""
     n_half, recipe = min(sizes.used // 2, config.confusion_rows), recipe.for_trials()
-    seconds = 0.0 if config.class_sides == RANDOM else pace.fits_seconds(1, n_half, recipe, n_half)
+    seconds = pace.fits_seconds(1, n_half, recipe, n_half) if cuts.by_confusion else 0.0
     n_test = min(sizes.test, MAX_SEARCH_TEST_ROWS)
-    for n_rows, n_fits in zip(config.rows, count_fits(n_candidates, config), strict=True):
+    for n_rows, n_fits in zip(config.rows, count_fits(cuts.count_candidates(n_tasks), config), strict=True):
         seconds += pace.fits_seconds(n_fits, min(n_rows, sizes.train), recipe, n_test)
     return seconds
 
@@ -141,12 +142,12 @@ def foretell_stages(
 ) -> dict[str, float]:
     """Seconds of each of the stages, as large as they are asked for, in their order; not of those whose
     meta-steps are left open."""
-    recipe = config.training
+    recipe, cuts = config.training, plan_cuts(config.search, config.selection.target)
     steps = find_meta_steps(config)
     foretell = {
         "discover": lambda: foretell_discovery(pace, n_points, config, settled(steps["discover"])),
         "agreement": lambda: foretell_agreement(pace, n_points, n_tasks, config.agreement, recipe),
-        "search": lambda: foretell_search(pace, sizes, count_candidates(n_tasks, config.search), config.search, recipe),
+        "search": lambda: foretell_search(pace, sizes, n_tasks, cuts, config.search, recipe),
         "refine": lambda: foretell_refinement(pace, sizes, n_points, config, settled(steps["refine"])),
         "sharpen": lambda: foretell_sharpening(pace, sizes, n_points, config.sharpening, config.search, recipe),
         "agreement of the chosen": lambda: foretell_agreement(pace, n_points, -1, config.agreement, recipe),

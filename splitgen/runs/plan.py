@@ -26,7 +26,7 @@ from splitgen.runs.forecast import (
     foretell_stages,
     foretell_verification,
 )
-from splitgen.search.candidates import count_candidates
+from splitgen.search.candidates import CutPlan, plan_cuts
 from splitgen.settings.presets import settled
 from splitgen.settings.stages import (
     AgreementConfig,
@@ -109,7 +109,13 @@ def fit_agreement(
 
 
 def fit_search(
-    seconds: float | None, pace: Pace, sizes: Sizes, n_candidates: int, config: SearchConfig, recipe: TrainingConfig
+    seconds: float | None,
+    pace: Pace,
+    sizes: Sizes,
+    n_tasks: int,
+    cuts: CutPlan,
+    config: SearchConfig,
+    recipe: TrainingConfig,
 ) -> SearchConfig:
     """A search within the time: on fewer rows, and the confusion before it, too."""
     if seconds is None:
@@ -118,7 +124,7 @@ def fit_search(
     def shrink(n_rows: int, most: int) -> int:
         return max(min(FEWEST_ROWS, n_rows), int(min(n_rows, most) * SMALLER))
 
-    while foretell_search(pace, sizes, n_candidates, config, recipe) > seconds:
+    while foretell_search(pace, sizes, n_tasks, cuts, config, recipe) > seconds:
         rows = tuple(shrink(n_rows, sizes.train) for n_rows in config.rows)
         smaller = replace(config, rows=rows, confusion_rows=shrink(config.confusion_rows, sizes.used // 2))
         if smaller == config:
@@ -182,8 +188,8 @@ def choose_sizes(
     if "agreement" in shares:
         smaller["agreement"] = fit_agreement(shares["agreement"], pace, n_points, n_tasks, config.agreement, recipe)
     if "search" in shares:
-        n_candidates = count_candidates(n_tasks, search)
-        search = smaller["search"] = fit_search(shares["search"], pace, sizes, n_candidates, search, recipe)
+        cuts = plan_cuts(search, config.selection.target)
+        search = smaller["search"] = fit_search(shares["search"], pace, sizes, n_tasks, cuts, search, recipe)
     if "refine" in shares:
         steps = fit_steps(
             shares["refine"],

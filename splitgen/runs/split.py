@@ -25,16 +25,16 @@ from splitgen.search.candidates import (
     Candidate,
     SearchSpace,
     add_candidates,
-    count_candidates,
     count_fits,
     list_candidates,
+    plan_cuts,
     search_candidates,
     select_candidate,
 )
 from splitgen.search.rounds import Runner, choose_starts, refine_by_rounds
 from splitgen.search.sharpening import count_sharpening_fits, sharpen_candidates
 from splitgen.search.sides import binary_sides, cut_classes, draw_sides, measure_confusion
-from splitgen.settings.stages import EQUALITY, RANDOM, DiscoveryConfig, RunConfig, SharpeningConfig
+from splitgen.settings.stages import EQUALITY, DiscoveryConfig, RunConfig, SharpeningConfig
 from splitgen.settings.stop import Stop
 from splitgen.splits.grouping import describe_kept
 from splitgen.splits.provenance import DISCOVERED, Provenance
@@ -129,8 +129,8 @@ def bound_search(run: Run, tasks: SavedTasks) -> None:
     """Where a budget allows no more, the search and the confusion before it have fewer rows."""
     seconds, config = run.allot("search"), run.config
     if seconds is not None:
-        n_candidates = count_candidates(count_tried(run, tasks.n_tasks), config.search)
-        run.settle(search=fit_search(seconds, run.pace, run.sizes, n_candidates, config.search, config.training))
+        n_tasks, cuts = count_tried(run, tasks.n_tasks), plan_cuts(config.search, config.selection.target)
+        run.settle(search=fit_search(seconds, run.pace, run.sizes, n_tasks, cuts, config.search, config.training))
 
 
 def count_tried(run: Run, n_tasks: int) -> int:
@@ -228,13 +228,13 @@ def find_more_cuts(run: Run) -> list[np.ndarray]:
 
 def draws_sides(run: Run) -> bool:
     """Whether the class sides are drawn: those of a binary target are the target's."""
-    return run.config.search.class_sides == RANDOM and run.bench.target.positive_classes is None
+    return plan_cuts(run.config.search, run.config.selection.target).n_signs == 1
 
 
 def run_search(run: Run, space: SearchSpace, cuts: Sequence[np.ndarray]) -> list[Candidate]:
     """Every task with the class sides given, strongest first."""
     config = run.config.search
-    signs = (1,) if draws_sides(run) else (1, -1)  # as drawn: the other sign is another draw
+    signs = (1, -1)[: plan_cuts(config, run.config.selection.target).n_signs]
     candidates = list_candidates(space.margins.shape[1], cuts, signs)
     if config.task is not None:
         candidates = [candidate for candidate in candidates if candidate.task == config.task]

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from sklearn.linear_model import RidgeClassifier
 
+from splitgen.data.target import LABEL
 from splitgen.keeping import Slot, State
 from splitgen.models.bench import Bench
 from splitgen.parallel import map_threads
@@ -89,9 +90,27 @@ def list_candidates(n_tasks: int, cuts: Sequence[np.ndarray], signs: Sequence[in
     ]
 
 
-def count_candidates(n_tasks: int, config: SearchConfig) -> int:
-    """How many `list_candidates` gives for the cuts that are tried; of sides that are drawn, one for each task."""
-    return n_tasks if config.class_sides == RANDOM else 2 * config.n_cuts * n_tasks
+@dataclass(frozen=True)
+class CutPlan:
+    """How many class cuts are tried, with how many signs each. by_confusion: they are found by that of the target
+    model, which is a training of its own."""
+
+    n_cuts: int
+    n_signs: int
+    by_confusion: bool
+
+    def count_candidates(self, n_tasks: int) -> int:
+        """How many `list_candidates` gives."""
+        return n_tasks * self.n_cuts * self.n_signs
+
+
+def plan_cuts(config: SearchConfig, target: str) -> CutPlan:
+    """Both signs of the sides that a binary target has, drawn sides as they are, or the best cuts of the confusion."""
+    if target != LABEL:
+        return CutPlan(1, 2, by_confusion=False)
+    if config.class_sides == RANDOM:
+        return CutPlan(1, 1, by_confusion=False)  # the other sign is another draw
+    return CutPlan(config.n_cuts, 2, by_confusion=True)
 
 
 def count_fits(n_candidates: int, config: SearchConfig) -> list[int]:

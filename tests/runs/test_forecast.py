@@ -19,6 +19,7 @@ from splitgen.runs.forecast import (
     foretell_search,
     foretell_verification,
 )
+from splitgen.search.candidates import plan_cuts
 from splitgen.settings.layers import build_config
 from splitgen.settings.stages import AgreementConfig, SearchConfig, VerificationConfig
 
@@ -46,12 +47,15 @@ def test_an_agreement_is_foretold_with_the_second_trainings_of_target_and_random
 def test_a_search_is_foretold_as_the_confusion_and_its_rounds():
     config = SearchConfig(rows=(1_000, 8_000), keep=(3,), max_trained=8)
     confusion, first, last = 5.0 * ALONE, 4 * 1.0, 2 * 5.0  # 8 and 3 candidates, two at a time; train has 5000 rows
-    assert foretell_search(PACE, SIZES, 20, config, RECIPE) == pytest.approx(confusion + first + last)
+    cuts = plan_cuts(config, "label")
+    assert foretell_search(PACE, SIZES, 5, cuts, config, RECIPE) == pytest.approx(confusion + first + last)
 
 
-def test_a_search_over_drawn_sides_needs_no_confusion():
+def test_a_search_over_given_or_drawn_sides_needs_no_confusion():
     config = SearchConfig("random", rows=(1_000, 8_000), keep=(3,))
-    assert foretell_search(PACE, SIZES, 2, config, RECIPE) == pytest.approx(1.0 + 5.0)  # two tasks, side by side
+    drawn, given = (plan_cuts(config, target) for target in ("label", "0,1"))
+    assert foretell_search(PACE, SIZES, 2, drawn, config, RECIPE) == pytest.approx(1.0 + 5.0)  # two side by side
+    assert foretell_search(PACE, SIZES, 2, given, config, RECIPE) == pytest.approx(2 * 1.0 + 2 * 5.0)  # four, and three
 
 
 def test_refinement_is_foretold_as_its_meta_steps_and_the_judging_after_each_round():

@@ -6,7 +6,7 @@ import itertools
 from dataclasses import replace
 
 import pytest
-from known_pace import PACE, RECIPE, SIZES
+from known_pace import CUTS, PACE, RECIPE, SIZES
 
 from splitgen.runs.forecast import (
     foretell_agreement,
@@ -94,13 +94,13 @@ def test_what_a_stage_saves_or_overruns_is_shared_by_those_after_it(monkeypatch)
 def test_rows_are_as_many_as_the_time_allows(seconds):
     agreement, search = AgreementConfig(max_rows=9_000), SearchConfig(rows=(1_000, 4_000), keep=(3,))
     scored = fit_agreement(seconds, PACE, 10_000, 1, agreement, RECIPE)
-    searched = fit_search(seconds, PACE, SIZES, 8, search, RECIPE)
+    searched = fit_search(seconds, PACE, SIZES, 2, CUTS, search, RECIPE)
     if seconds is None or seconds > 1_000:
         assert (scored, searched) == (agreement, search)
         return
     for config, rows, foretold in (
         (scored, scored.max_rows, foretell_agreement(PACE, 10_000, 1, scored, RECIPE)),
-        (searched, searched.rows[-1], foretell_search(PACE, SIZES, 8, searched, RECIPE)),
+        (searched, searched.rows[-1], foretell_search(PACE, SIZES, 2, CUTS, searched, RECIPE)),
     ):
         assert config not in (agreement, search)
         assert foretold <= seconds or rows == FEWEST_ROWS
@@ -109,7 +109,7 @@ def test_rows_are_as_many_as_the_time_allows(seconds):
 def test_the_confusion_has_fewer_rows_with_the_search_and_none_gains_any():
     """It was left at 10,000 rows, which took a large network longer than its whole search."""
     whole = SearchConfig(rows=(300, 4_000), keep=(3,))
-    found = [fit_search(float(seconds), PACE, SIZES, 8, whole, RECIPE) for seconds in range(14, -1, -1)]
+    found = [fit_search(float(seconds), PACE, SIZES, 2, CUTS, whole, RECIPE) for seconds in range(14, -1, -1)]
     confused = [config.confusion_rows for config in found]
     assert confused == sorted(confused, reverse=True)
     assert (max(confused), min(confused)) == (whole.confusion_rows, FEWEST_ROWS)

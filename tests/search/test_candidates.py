@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,11 +11,12 @@ from splitgen import SelectionConfig, TrainingConfig, find_model, make_bench, ma
 from splitgen.errors import SettingError
 from splitgen.search.candidates import (
     Candidate,
+    CutPlan,
     SearchSpace,
     add_candidates,
-    count_candidates,
     count_fits,
     list_candidates,
+    plan_cuts,
     preselect,
     search_candidates,
     train_round,
@@ -65,8 +68,16 @@ def test_candidates_are_every_task_cut_and_sign():
 def test_candidates_of_drawn_sides_are_every_task_with_these():
     candidates = list_candidates(2, [np.array([1, -1])], (1,))
     assert [(c.task, c.class_sides) for c in candidates] == [(0, (1, -1)), (1, (1, -1))]
-    assert count_candidates(2, SearchConfig(class_sides="random")) == len(candidates)
-    assert count_candidates(2, SearchConfig(n_cuts=3)) == 12
+    assert plan_cuts(SearchConfig(class_sides="random"), "label").count_candidates(2) == len(candidates)
+
+
+def test_a_binary_target_has_its_own_sides_and_needs_no_confusion():
+    """A large network was foretold a training of minutes that never came, and its search made smaller for it."""
+    config = SearchConfig(n_cuts=3)
+    assert plan_cuts(config, "label") == CutPlan(3, 2, by_confusion=True)
+    assert plan_cuts(config, "label").count_candidates(2) == 12
+    for class_sides in ("searched", "random"):
+        assert plan_cuts(replace(config, class_sides=class_sides), "0,1") == CutPlan(1, 2, by_confusion=False)
 
 
 def test_a_strong_task_is_found_beside_a_random_one(digits):
