@@ -1,4 +1,4 @@
-"""How large the study is: the small one takes about an hour on two cores, the full one is for a GPU."""
+"""How large the study is: the small one takes about two hours on two cores, the full one is for a GPU."""
 
 from __future__ import annotations
 
