@@ -101,8 +101,8 @@ CASES = [
         for name in ("out", "config", "metadata", "weights", "labels")
     ),
     *(
-        Case(each, nothing, f"{each} {'n' * 300}", "too long")
-        for each in ("show", "verify", "check", "split", "report")
+        Case(f"{each} of a long name", nothing, f"{each} {'n' * 300}", "too long")
+        for each in ("show", "verify", "check --max-drop 0.1", "split", "report")
     ),
     *(
         Case(f"{each} of a long name", nothing, f"make {each}:{'n' * 300} --out out", "too long")
