@@ -162,8 +162,11 @@ def hash_rows(split: Split) -> str:
 
 
 def find_index_file(path: Path) -> Path:
-    """The index file of a run folder, or the path itself."""
-    return path / "split.parquet" if path.is_dir() else path
+    """The index file of a run folder, or the path itself. Raises `SplitFileError` for a path that names nothing."""
+    try:
+        return path / "split.parquet" if path.is_dir() else path
+    except OSError as error:  # as of a name that is too long
+        raise SplitFileError(str(path), f"cannot be read ({error.strerror})", "give another path") from error
 
 
 def check_length(split: Split, path: str, n_points: int) -> None:

@@ -87,8 +87,11 @@ def write_tasks(tasks: SavedTasks, path: Path | str) -> None:
 
 
 def find_tasks_file(path: Path) -> Path:
-    """The tasks file of a run folder, or the path itself."""
-    return path / "tasks.parquet" if path.is_dir() else path
+    """The tasks file of a run folder, or the path itself. Raises `TasksFileError` for a path that names nothing."""
+    try:
+        return path / "tasks.parquet" if path.is_dir() else path
+    except OSError as error:  # as of a name that is too long
+        raise TasksFileError(str(path), f"cannot be read ({error.strerror})", "give another path") from error
 
 
 def read_tasks(path: Path | str) -> SavedTasks:

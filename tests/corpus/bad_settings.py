@@ -102,8 +102,9 @@ CASES = [
     ),
     *(
         Case(f"{each} of a long name", nothing, f"{each} {'n' * 300}", "too long")
-        for each in ("show", "verify", "check --max-drop 0.1", "split", "report")
+        for each in ("show", "verify", "split", "report", "agreement digits --tasks")
     ),
+    Case("check of a long name", nothing, f"check --max-drop 0.1 {'n' * 300}", "too long", code=3),
     *(
         Case(f"{each} of a long name", nothing, f"make {each}:{'n' * 300} --out out", "too long")
         for each in ("npz", "idx", "folder", "parquet", "csv", "jsonl", "features", "webdataset")
