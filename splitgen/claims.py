@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from splitgen.errors import RunFolderError
+from splitgen.errors import RunFolderError, SplitgenError
 from splitgen.json_text import JsonError, parse_json
 from splitgen.parquet import write_json
 
@@ -88,6 +88,15 @@ def tell_way_on(marker: Mapping[str, Any]) -> str:
 def is_whole(folder: Path) -> bool:
     """Whether a folder holds a run that is finished. Raises `RunFolderError`."""
     return (folder / "run.json").exists() and read_marker(folder) is None
+
+
+def find_in_folder(path: Path, name: str, refuse: Callable[[str, str, str], SplitgenError]) -> Path:
+    """The file of that name in a run folder, or the path itself. refuse: the error, of path, problem and remedy, for a
+    path that names nothing on any disk, as a name that is too long."""
+    try:
+        return path / name if path.is_dir() else path
+    except OSError as error:
+        raise refuse(str(path), f"cannot be read ({error.strerror})", "give another path") from error
 
 
 def check_finished(folder: Path) -> None:

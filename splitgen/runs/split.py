@@ -234,7 +234,7 @@ def draws_sides(run: Run) -> bool:
 def run_search(run: Run, space: SearchSpace, cuts: Sequence[np.ndarray]) -> list[Candidate]:
     """Every task with the class sides given, strongest first."""
     config = run.config.search
-    signs = (1, -1)[: plan_cuts(config, run.config.selection.target).n_signs]
+    signs = (1,) if draws_sides(run) else (1, -1)  # as drawn: the other sign is another draw
     candidates = list_candidates(space.margins.shape[1], cuts, signs)
     if config.task is not None:
         candidates = [candidate for candidate in candidates if candidate.task == config.task]

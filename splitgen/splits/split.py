@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from splitgen.claims import check_finished
+from splitgen.claims import check_finished, find_in_folder
 from splitgen.data.row_names import Names, list_namings, sample_labels
 from splitgen.errors import FingerprintError, RowsError, SchemaVersionError, SplitFileError
 from splitgen.ids import find_other_name
@@ -163,10 +163,7 @@ def hash_rows(split: Split) -> str:
 
 def find_index_file(path: Path) -> Path:
     """The index file of a run folder, or the path itself. Raises `SplitFileError` for a path that names nothing."""
-    try:
-        return path / "split.parquet" if path.is_dir() else path
-    except OSError as error:  # as of a name that is too long
-        raise SplitFileError(str(path), f"cannot be read ({error.strerror})", "give another path") from error
+    return find_in_folder(path, "split.parquet", SplitFileError)
 
 
 def check_length(split: Split, path: str, n_points: int) -> None:

@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from splitgen.claims import check_finished
+from splitgen.claims import check_finished, find_in_folder
 from splitgen.data.dataset import ImageDataset
 from splitgen.errors import TasksFileError
 from splitgen.parquet import read_parquet, replacing, write_parquet
@@ -88,10 +88,7 @@ def write_tasks(tasks: SavedTasks, path: Path | str) -> None:
 
 def find_tasks_file(path: Path) -> Path:
     """The tasks file of a run folder, or the path itself. Raises `TasksFileError` for a path that names nothing."""
-    try:
-        return path / "tasks.parquet" if path.is_dir() else path
-    except OSError as error:  # as of a name that is too long
-        raise TasksFileError(str(path), f"cannot be read ({error.strerror})", "give another path") from error
+    return find_in_folder(path, "tasks.parquet", TasksFileError)
 
 
 def read_tasks(path: Path | str) -> SavedTasks:
