@@ -14,17 +14,12 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from splitgen.archives import LARGE, check_memory, check_packing
+from splitgen.footers import DAMAGED, check_footprint
 from splitgen.json_text import JsonError, parse_json
 
 METADATA_KEY = b"splitgen"
-DAMAGED = (pa.ArrowException, RuntimeError)  # what pyarrow raises for a damaged file, beside `OSError`
-BATCH = 2**16  # rows whose texts are measured at a time
-WIDTHS = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4}  # bytes of a value, of other types 8 or their own length
-PREFIXES = "DELTA_BYTE_ARRAY"  # texts as what differs from the one before, which pyarrow cannot read once for many rows
 MAX_LINKS = 40  # that a path is followed through, as the kernel does
 NO_PATH = (OSError, RuntimeError, ValueError)  # of a loop of links, a name that is too long, or has a zero in it
 LONG_NAME = 240  # bytes: a temporary name has ten more, and disks take 255
@@ -231,45 +226,6 @@ def check_names(names: Sequence[str]) -> None:
     if len(set(names)) < len(names):
         doubled = next(name for position, name in enumerate(names) if name in names[:position])
         raise ValueError(f"two columns are named '{doubled}'; rename one")
-
-
-def check_footprint(path: Path, columns: Sequence[str] | None = None) -> None:
-    """Raise `ValueError` for columns, by default all, that do not fit into memory, or are far larger there than in the
-    file: runs of one value take next to nothing in it, and one text can stand in thousands of rows."""
-    footer, size = pq.read_metadata(path), path.stat().st_size
-    groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
-    check_packing("the table", size, sum(group.total_byte_size for group in groups))
-    check_memory("a table", (footer.num_rows, footer.num_columns), 8)
-    leaves = [footer.schema.column(number) for number in range(footer.num_columns)]
-    total = 0
-    for field in footer.schema.to_arrow_schema():
-        if columns is not None and field.name not in columns:
-            continue
-        mine = [leaf for leaf in leaves if f"{leaf.path}.".startswith(f"{field.name}.")]
-        chunks = [group.column(leaves.index(leaf)) for group in groups for leaf in mine]
-        width = max((max(leaf.length, WIDTHS.get(leaf.physical_type, 8)) for leaf in mine), default=0)
-        total += width * sum(chunk.num_values for chunk in chunks)
-        check_packing("the table", size, total)
-        if not pa.types.is_primitive(field.type):
-            for n_bytes in unpack_column(path, field, footer.num_rows, chunks):
-                total += n_bytes
-                check_packing("the table", size, total)
-
-
-def unpack_column(path: Path, field: pa.Field, n_rows: int, chunks: Sequence[pq.ColumnChunkMetaData]) -> Iterator[int]:
-    """The bytes that a column of texts has in memory, some rows at a time; none where they cannot be many. A text that
-    stands in many rows is read once. chunks: all of the column."""
-    most = max((chunk.total_uncompressed_size for chunk in chunks), default=0)  # no value is longer than its chunk
-    if n_rows * most <= LARGE:
-        return
-    is_text = pa.types.is_string(field.type) or pa.types.is_binary(field.type)
-    if is_text and not any(PREFIXES in chunk.encodings for chunk in chunks):
-        for batch in pq.ParquetFile(path, read_dictionary=[field.name]).iter_batches(BATCH, columns=[field.name]):
-            held = batch.column(0)
-            yield pc.sum(pc.take(pc.binary_length(held.dictionary), held.indices)).as_py() or 0
-    else:
-        for batch in pq.ParquetFile(path).iter_batches(max(1, min(BATCH, LARGE // most)), columns=[field.name]):
-            yield batch.nbytes
 
 
 def parse_metadata(text: bytes) -> dict[str, Any]:

@@ -31,8 +31,9 @@ def read_values(column: pd.Series, decimal: str | None) -> pd.Series:
         return column
     texts = [(cell.strip() or None) if isinstance(cell, str) else cell for cell in column]
     found = None if decimal is None else parse_texts(texts, decimal)
-    values = np.array(texts, dtype=object) if found is None else found
-    return pd.Series(values, index=column.index, name=column.name, dtype=values.dtype)
+    if found is None:
+        return pd.Series(texts, index=column.index, name=column.name, dtype=object)  # of lists, each is a cell
+    return pd.Series(found, index=column.index, name=column.name, dtype=found.dtype)
 
 
 def parse_texts(texts: list[str | None], decimal: str) -> np.ndarray | None:

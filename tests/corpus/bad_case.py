@@ -6,6 +6,8 @@ A recipe spoils one thing in a folder that holds a dataset (digits.npz), its run
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -73,6 +75,29 @@ def delete(*names: str) -> Recipe:
 
 def both(*recipes: Recipe) -> Recipe:
     return lambda folder: [recipe(folder) for recipe in recipes]
+
+
+def spoil(good: Recipe, spoilt: Recipe) -> Recipe:
+    """One recipe after the other."""
+    return lambda folder: (good(folder), spoilt(folder))
+
+
+def contradict(name: str) -> Recipe:
+    """A bit of the footer of a Parquet file is another: the sizes that it has of a column are no longer those of it."""
+
+    def change(data: bytes) -> bytes:
+        start = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+        for place in range(start, len(data) - 8):
+            changed = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+            with contextlib.suppress(pa.ArrowException, UnicodeDecodeError):
+                try:
+                    next(pq.ParquetFile(io.BytesIO(changed)).iter_batches(1))
+                except OSError as error:
+                    if "histogram" in str(error):
+                        return changed
+        raise AssertionError("no bit does it")
+
+    return change_bytes(name, change)
 
 
 def change_rows(change: Callable[[pd.DataFrame], pd.DataFrame], name: str = "run/split.parquet") -> Recipe:

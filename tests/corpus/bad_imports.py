@@ -111,6 +111,7 @@ CASES = [
     jsonl("records that are nothing", "no JSON Lines file", None),
     jsonl("deep records", "no JSON Lines file", nest(100_000)),
     jsonl("deep values", "no JSON Lines file", '{"index": ' + nest(900) + ', "split": "train"}'),
+    jsonl("an index that is a list", "column 'index' has [-1]", {"index": [-1], "id": "0", "split": "test"}),
     jsonl("no JSON", "no JSON Lines file", "train: 1"),
     jsonl("no part", "no column for the part", {"index": 0}),
     jsonl("no rows", "no column for the part"),

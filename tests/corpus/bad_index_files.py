@@ -17,6 +17,7 @@ from bad_case import (
     change_bytes,
     change_note,
     change_rows,
+    contradict,
     cut,
     delete,
     fill,
@@ -199,6 +200,7 @@ CASES = [
     Case(
         "a damaged middle", change_bytes("run/split.parquet", lambda d: d[:40] + b"\xff" * 60 + d[100:]), "show run", ""
     ),
+    Case("a footer that contradicts itself", contradict("run/split.parquet"), "show run", "cannot be read (Definition"),
     Case("another Parquet file", write_table("run/split.parquet", a=[1]), "show run", "no splitgen metadata"),
     Case(
         "a tasks file",

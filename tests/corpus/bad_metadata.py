@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 
 import pyarrow as pa
-from bad_case import Case, Recipe, nothing, write, write_lines, write_table
+from bad_case import Case, Recipe, contradict, nothing, spoil, write, write_lines, write_table
 
 IDS = [str(row) for row in range(240)]
 MAKE = "make npz:digits.npz --config quick.toml --out out"
@@ -66,6 +66,12 @@ CASES = [
         write("bad.parquet", "hello"),
         f"{MAKE} --metadata bad.parquet --group-column a",
         "not a Parquet file",
+    ),
+    Case(
+        "parquet whose footer contradicts itself",
+        spoil(write_table("bad.parquet", id=IDS, a=IDS), contradict("bad.parquet")),
+        f"{MAKE} --metadata bad.parquet --group-column a",
+        "cannot be read (Definition",
     ),
     Case(
         "ids that are lists",

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from bad_case import Case, nothing, write, write_lines, write_table
+from bad_case import Case, contradict, nothing, spoil, write, write_lines, write_table
 
 ROWS = list(range(240))
 CHECK = "check run --predictions {} --fail-under 0.5"
@@ -33,6 +33,13 @@ CASES = [
     Case("a folder", nothing, CHECK.format("pictures"), "cannot be read", 3),
     Case("an npz", nothing, CHECK.format("digits.npz"), "zip archive", 3),
     Case("parquet that is text", write("bad.parquet", "hello"), CHECK.format("bad.parquet"), "not a Parquet file", 3),
+    Case(
+        "parquet whose footer contradicts itself",
+        spoil(write_table("bad.parquet", index=ROWS, prediction=ROWS), contradict("bad.parquet")),
+        CHECK.format("bad.parquet"),
+        "cannot be read (Definition",
+        3,
+    ),
     Case("text without columns", write("bad.csv", "hello"), CHECK.format("bad.csv"), "its columns are hello", 3),
     csv("nothing", "it is empty"),
     csv("no rows", "it has no rows", "index,prediction"),

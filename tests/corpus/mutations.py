@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from splitgen.parquet import DAMAGED
+from splitgen.footers import DAMAGED
 
 Mutate = Callable[[bytes, Random], bytes]
 NOTE = b"splitgen"

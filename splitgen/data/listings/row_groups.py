@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from splitgen.data.listings.arrow import BYTES, ImageColumn
 from splitgen.data.listings.pictures import stamp_files
 from splitgen.data.pixels.decode import DecodeError
-from splitgen.parquet import DAMAGED
+from splitgen.footers import DAMAGED
 
 WINDOW = 32 * 2**20  # bytes of images that are held at a time, about
 LOCAL = threading.local()  # a thread's own open file; of a forked process, too

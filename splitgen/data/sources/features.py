@@ -24,7 +24,7 @@ from splitgen.data.listings.columns import find_label_column
 from splitgen.data.listings.labels import LabelColumn, code_labels, text_column
 from splitgen.data.listings.part_names import NO_PARTS, refuse_part
 from splitgen.errors import SourceError
-from splitgen.parquet import DAMAGED, check_footprint
+from splitgen.footers import DAMAGED, check_footprint
 from splitgen.settings.stages import DataConfig
 
 ID_COLUMN = "id"

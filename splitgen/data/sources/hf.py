@@ -32,7 +32,7 @@ from splitgen.data.listings.rows import NO_LABELS, OWN_TEST, RowPart, RowParts, 
 from splitgen.data.listings.table_rows import TableRows, list_table_rows
 from splitgen.data.pixels.decode import DecodeError
 from splitgen.errors import SourceError
-from splitgen.parquet import DAMAGED
+from splitgen.footers import DAMAGED
 from splitgen.settings.stages import DataConfig
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from splitgen.data.listings.row_groups import ParquetPictures, find_missing, lis
 from splitgen.data.listings.rows import NO_LABELS, OWN_TEST, RowPart, RowParts, divide_rows, list_rows
 from splitgen.data.listings.table_rows import TableRows, list_table_rows
 from splitgen.errors import SourceError
-from splitgen.parquet import DAMAGED
+from splitgen.footers import DAMAGED, read_footer
 from splitgen.settings.stages import DataConfig
 
 LFS_POINTER = b"version https://git-lfs"
@@ -130,6 +130,7 @@ def open_parquet(source: str, path: Path) -> pq.ParquetFile:
             if start.read(len(LFS_POINTER)) == LFS_POINTER:
                 problem = f"'{path.name}' is a pointer of Git LFS, not the file itself"
                 raise SourceError(source, problem, "fetch it with git lfs pull")
+        read_footer(path)
         file = pq.ParquetFile(path)
     except OSError as error:
         problem = f"'{path.name}' cannot be read ({error.strerror or 'it is damaged'})"
