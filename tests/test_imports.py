@@ -16,6 +16,7 @@ ROOT = Path(splitgen.__file__).parent
 # and of its own floor itself alone.
 FLOORS = (
     {"_version", "errors", "archives", "json_text", "whole", "strata", "random", "stopping", "parallel", "plugins"},
+    {"footers"},
     {"settings", "parquet", "ids", "shortages"},
     {"tables", "shapes", "claims", "keeping"},
     {"data"},
@@ -38,7 +39,7 @@ WORKERS_LOAD = (
     "listings.shards",
     "sources.hf",
 )
-WITHOUT_TORCH = ("splits", "shapes", "screen", "settings", "parquet", "tables", "cli")
+WITHOUT_TORCH = ("splits", "shapes", "screen", "settings", "footers", "parquet", "tables", "cli")
 
 
 def name_part(path: Path) -> str:
