@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from splitgen.models.pace import Pace
-from splitgen.search.candidates import MAX_SEARCH_TEST_ROWS, CutPlan, count_fits, plan_cuts
+from splitgen.search.candidates import CutPlan, count_fits, plan_cuts
 from splitgen.search.rounds import list_marks
 from splitgen.search.sharpening import shorten_recipe
 from splitgen.settings.presets import settled
@@ -61,7 +61,7 @@ def foretell_search(
     """Seconds of the confusion, which given or drawn class sides do without, and of the rounds of the search."""
     n_half, recipe = min(sizes.used // 2, config.confusion_rows), recipe.for_trials()
     seconds = pace.fits_seconds(1, n_half, recipe, n_half) if cuts.by_confusion else 0.0
-    n_test = min(sizes.test, MAX_SEARCH_TEST_ROWS)
+    n_test = min(sizes.test, config.test_rows)
     for n_rows, n_fits in zip(config.rows, count_fits(cuts.count_candidates(n_tasks), config), strict=True):
         seconds += pace.fits_seconds(n_fits, min(n_rows, sizes.train), recipe, n_test)
     return seconds
@@ -71,7 +71,7 @@ def foretell_judging(
     pace: Pace, sizes: Sizes, n_candidates: int, config: SearchConfig, recipe: TrainingConfig
 ) -> float:
     """Seconds to judge so many candidates as the last round of a search does."""
-    n_test = min(sizes.test, MAX_SEARCH_TEST_ROWS)
+    n_test = min(sizes.test, config.test_rows)
     return pace.fits_seconds(n_candidates, min(config.rows[-1], sizes.train), recipe.for_trials(), n_test)
 
 

@@ -7,6 +7,7 @@ without a budget.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from splitgen.runs.forecast import (
     Sizes,
     foretell_agreement,
     foretell_discovery,
+    foretell_judging,
     foretell_refinement,
     foretell_search,
     foretell_sharpening,
@@ -30,6 +32,7 @@ from splitgen.search.candidates import CutPlan, plan_cuts
 from splitgen.settings.presets import settled
 from splitgen.settings.stages import (
     AgreementConfig,
+    RefinementConfig,
     RunConfig,
     SearchConfig,
     SharpeningConfig,
@@ -45,6 +48,8 @@ FIXED_SECONDS = 10.0  # of these, for what is no stage: loading libraries, expla
 PATIENCE = 1.25  # times as long, stages are left as large as they are: else noise would decide what a run makes
 STEPS = (4, 6, 8, 12, 16, 20, 24, 32, 40, 48, 56)  # of meta-steps, those that are chosen where there is less time
 FEWEST_ROWS = 500
+FEWEST_TEST_ROWS = 1_000  # an accuracy on so many is known to 1.6 points; trainings on few rows differ by more
+MOST_JUDGED = 0.5  # of the time of a refinement, what the first of its judgings may take
 SLACK = 1.2  # of what a stage is foretold, the most that it is given
 SMALLER = 0.8  # of the rows, in one step of making a stage smaller
 # Of the seeds and rows asked for, what a verification may be made of, the most telling first.
@@ -64,14 +69,21 @@ def share_out(config: RunConfig, stages: Sequence[str]) -> dict[str, float]:
     return {stage: shares[stage] for stage in stages if stage not in left_out}
 
 
-def share_seconds(seconds: float, shares: Mapping[str, float], most: Mapping[str, float]) -> dict[str, float]:
-    """The seconds of a budget by stage: in proportion to the shares, but to none more than the most that it can use;
-    what that saves is the others'."""
+def share_seconds(
+    seconds: float, shares: Mapping[str, float], most: Mapping[str, float], least: Mapping[str, float]
+) -> dict[str, float]:
+    """The seconds of a budget by stage: in proportion to the shares, but to none more than the most that it can use,
+    nor less than the least that it takes; what that saves is the others', and what it costs is theirs to pay."""
     found: dict[str, float] = {}
     while free := {stage: share for stage, share in shares.items() if stage not in found}:
         unit = max(0.0, seconds - sum(found.values())) / sum(free.values())
-        full = {stage: most[stage] for stage, share in free.items() if stage in most and unit * share > most[stage]}
-        found.update(full or {stage: unit * share for stage, share in free.items()})
+        wanted = {stage: unit * share for stage, share in free.items()}
+        bounded = {
+            stage: max(least.get(stage, 0.0), min(most.get(stage, math.inf), each)) for stage, each in wanted.items()
+        }
+        gain = sum(bounded.values()) - seconds + sum(found.values())
+        ends = {stage: each for stage, each in bounded.items() if (each - wanted[stage]) * gain > 0}
+        found.update(ends or bounded)  # first the bounds on the side that there is more of: those may free the others
     return {stage: found[stage] for stage in shares}
 
 
@@ -117,20 +129,54 @@ def fit_search(
     config: SearchConfig,
     recipe: TrainingConfig,
 ) -> SearchConfig:
-    """A search within the time: on fewer rows, and the confusion before it, too."""
+    """A search within the time, and the confusion before it, too; the shortest where there is less."""
     if seconds is None:
         return config
 
-    def shrink(n_rows: int, most: int) -> int:
-        return max(min(FEWEST_ROWS, n_rows), int(min(n_rows, most) * SMALLER))
+    def foretell(smaller: SearchConfig) -> float:
+        return foretell_search(pace, sizes, n_tasks, cuts, smaller, recipe)
 
-    while foretell_search(pace, sizes, n_tasks, cuts, config, recipe) > seconds:
-        rows = tuple(shrink(n_rows, sizes.train) for n_rows in config.rows)
-        smaller = replace(config, rows=rows, confusion_rows=shrink(config.confusion_rows, sizes.used // 2))
-        if smaller == config:
+    tried = list(list_searches(config, sizes))
+    return next((each for each in tried if foretell(each) <= seconds), None) or min(tried, key=foretell)
+
+
+def list_searches(config: SearchConfig, sizes: Sizes) -> Iterator[SearchConfig]:
+    """Smaller and smaller: of fewer rows; and of the last round alone, of as many rows as still fit into the time."""
+
+    def shrink(n_rows: int, most: int, fewest: int = FEWEST_ROWS) -> int:
+        return max(min(fewest, n_rows), int(min(n_rows, most) * SMALLER))
+
+    def shrink_all(before: SearchConfig) -> SearchConfig:
+        return replace(
+            before,
+            rows=tuple(shrink(n_rows, sizes.train) for n_rows in before.rows),
+            confusion_rows=shrink(before.confusion_rows, sizes.used // 2),
+            test_rows=shrink(before.test_rows, sizes.test, FEWEST_TEST_ROWS),
+        )
+
+    found = [config]
+    while (smaller := shrink_all(found[-1])) != found[-1]:
+        found.append(smaller)
+    yield from found
+    if len(config.rows) > 1:
+        yield from (replace(each, rows=each.rows[-1:], keep=()) for each in found)
+
+
+def fit_new_tasks(
+    seconds: float | None,
+    pace: Pace,
+    sizes: Sizes,
+    config: RefinementConfig,
+    search: SearchConfig,
+    recipe: TrainingConfig,
+) -> RefinementConfig:
+    """A refinement of which the judging leaves time to refine anything: of fewer new tasks."""
+    n_tasks = settled(config.new_tasks)
+    while seconds is not None and n_tasks > 0 and config.candidates + n_tasks > 1:
+        if foretell_judging(pace, sizes, config.candidates + n_tasks, search, recipe) <= MOST_JUDGED * seconds:
             break
-        config = smaller
-    return config
+        n_tasks -= 1
+    return replace(config, new_tasks=n_tasks)
 
 
 def list_sharpenings(config: SharpeningConfig) -> Iterator[SharpeningConfig]:
@@ -173,40 +219,56 @@ def choose_sizes(
     seconds: float, pace: Pace, sizes: Sizes, n_points: int, config: RunConfig, stages: Sequence[str], n_tasks: int
 ) -> dict[str, Any]:
     """Smaller settings of the stages that take part, by their names in `RunConfig`, so that they are foretold to take
-    so long in all, or as long as the fewest meta-steps of `STEPS` take."""
+    so long in all, or as long as the smallest take."""
     shares = share_out(config, stages)
-    shares = share_seconds(seconds, shares, foretell_stages(pace, sizes, n_points, config, list(shares), n_tasks))
+    most = foretell_stages(pace, sizes, n_points, config, list(shares), n_tasks)
+    least = foretell_least(pace, sizes, n_points, config, list(shares), n_tasks)
+    return fit_stages(share_seconds(seconds, shares, most, least), pace, sizes, n_points, config, n_tasks)
+
+
+def foretell_least(
+    pace: Pace, sizes: Sizes, n_points: int, config: RunConfig, stages: Sequence[str], n_tasks: int
+) -> dict[str, float]:
+    """Seconds of each of the stages, as small as a budget makes them."""
+    nothing = dict.fromkeys(stages, 0.0)
+    smallest = replace(config, **fit_stages(nothing, pace, sizes, n_points, config, n_tasks))
+    return foretell_stages(pace, sizes, n_points, smallest, stages, n_tasks)
+
+
+def fit_stages(
+    seconds: Mapping[str, float], pace: Pace, sizes: Sizes, n_points: int, config: RunConfig, n_tasks: int
+) -> dict[str, Any]:
+    """Settings of the stages, by their names in `RunConfig`, that fit into the seconds of each, or the smallest."""
     search, recipe = config.search, config.training
-    smaller: dict[str, Any] = {}
-    if "discover" in shares:
+    found: dict[str, Any] = {}
+    if "discover" in seconds:
         steps = fit_steps(
-            shares["discover"],
-            settled(config.discovery.meta_steps),
-            partial(foretell_discovery, pace, n_points, config),
+            seconds["discover"], config.discovery.meta_steps, partial(foretell_discovery, pace, n_points, config)
         )
-        smaller["discovery"] = replace(config.discovery, meta_steps=steps)
-    if "agreement" in shares:
-        smaller["agreement"] = fit_agreement(shares["agreement"], pace, n_points, n_tasks, config.agreement, recipe)
-    if "search" in shares:
+        found["discovery"] = replace(config.discovery, meta_steps=steps)
+    if "agreement" in seconds:
+        found["agreement"] = fit_agreement(seconds["agreement"], pace, n_points, n_tasks, config.agreement, recipe)
+    if "search" in seconds:
         cuts = plan_cuts(search, config.selection.target)
-        search = smaller["search"] = fit_search(shares["search"], pace, sizes, n_tasks, cuts, search, recipe)
-    if "refine" in shares:
-        steps = fit_steps(
-            shares["refine"],
-            settled(config.refinement.meta_steps),
-            partial(foretell_refinement, pace, sizes, n_points, replace(config, search=search)),
+        search = found["search"] = fit_search(seconds["search"], pace, sizes, n_tasks, cuts, search, recipe)
+    if "refine" in seconds:
+        refinement = fit_new_tasks(seconds["refine"], pace, sizes, config.refinement, search, recipe)
+        within = replace(config, search=search, refinement=refinement)
+        foretell = partial(foretell_refinement, pace, sizes, n_points, within)
+        found["refinement"] = replace(
+            refinement, meta_steps=fit_steps(seconds["refine"], refinement.meta_steps, foretell)
         )
-        smaller["refinement"] = replace(config.refinement, meta_steps=steps)
-    if "sharpen" in shares:
-        smaller["sharpening"] = fit_sharpening(
-            shares["sharpen"], pace, sizes, n_points, config.sharpening, search, recipe
+    if "sharpen" in seconds:
+        found["sharpening"] = fit_sharpening(
+            seconds["sharpen"], pace, sizes, n_points, config.sharpening, search, recipe
         )
-    return smaller
+    return found
 
 
-def fit_steps(seconds: float, most: int, foretell: Callable[[int], float]) -> int:
+def fit_steps(seconds: float, most: int | None, foretell: Callable[[int], float]) -> int:
     """The most meta-steps of `STEPS`, and at most as many as given, that are foretold to take no longer; the fewest
     where none does."""
+    most = STEPS[-1] if most is None else most
     fitting = [steps for steps in (*STEPS, most) if steps <= most and foretell(steps) <= seconds]
     return max(fitting, default=min(STEPS[0], most))
 

@@ -18,7 +18,7 @@ from splitgen.errors import SettingError, TasksFileError
 from splitgen.models.bench import Bench
 from splitgen.models.weights import tell_digest
 from splitgen.runs.forecast import foretell_judging
-from splitgen.runs.plan import fit_search, fit_sharpening
+from splitgen.runs.plan import fit_new_tasks, fit_search, fit_sharpening
 from splitgen.runs.run import Run, describe_settings, tell_chosen
 from splitgen.runs.tasks import score_tasks
 from splitgen.search.candidates import (
@@ -256,6 +256,8 @@ def run_refinement(
         return [], 0
     stop = Stop(config.refinement.meta_steps, run.allot("refine"))
     start, is_timed = time.monotonic(), stop.seconds is not None
+    if is_timed:
+        config = bound_refinement(run, stop.seconds)
     problem = pose_problem(run.bench, config.discovery, config.refinement, config.selection, is_timed=is_timed)
     runners = [
         Runner(candidate, start_refinement(problem, candidate_start(candidate), state, name=str(number)))
@@ -288,6 +290,14 @@ def run_refinement(
     return found, n_steps
 
 
+def bound_refinement(run: Run, seconds: float | None) -> RunConfig:
+    """The settings of the run; where a budget allows no more, fewer new tasks begin."""
+    config = run.config
+    smaller = fit_new_tasks(seconds, run.pace, run.sizes, config.refinement, config.search, config.training)
+    run.settle(refinement=smaller)
+    return run.config
+
+
 def candidate_start(candidate: Candidate) -> Start:
     """Where the refinement of a candidate starts."""
     return Start(candidate.task, np.array(candidate.class_sides), candidate.draw)
@@ -301,9 +311,7 @@ def run_sharpening(run: Run, space: SearchSpace, ranked: list[Candidate]) -> lis
         return []
     best = ranked[: config.candidates]
     with run.screen.progress("sharpen", count_sharpening_fits(len(best), config)) as progress:
-        found = sharpen_candidates(
-            space, best, config, search.rows[-1], len(search.rows) - 1, progress.advance, seconds
-        )
+        found = sharpen_candidates(space, best, config, search, progress.advance, seconds)
     run.settle(sharpening=dataclasses.replace(config, rounds=max(candidate.sharpened for candidate in found)))
     run.timed("sharpen", start)
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from splitgen.models.registry import ModelFactory
@@ -13,6 +13,7 @@ from splitgen.runs.plan import (
     SLACK,
     choose_sizes,
     default_seconds,
+    foretell_least,
     share_out,
     share_seconds,
 )
@@ -48,8 +49,7 @@ def begin(run: Run, stages: Sequence[str], n_tasks: int, *, verifies: bool = Tru
     if left is not None or not run.screen.is_quiet:  # else nobody is told, and nothing is measured
         planned = foretell(run, stages, n_tasks)
     if left is not None:
-        most = {stage: SLACK * seconds for stage, seconds in planned.items()}
-        run.clock.shares = planned = share_seconds(left, share_out(run.config, stages), most)
+        run.clock.shares = planned = share_budget(run, left, stages, planned, n_tasks)
         until = time.monotonic() + left
     if planned:
         parts = ", ".join(f"{stage} {tell_seconds(seconds)}" for stage, seconds in planned.items())
@@ -60,6 +60,19 @@ def begin(run: Run, stages: Sequence[str], n_tasks: int, *, verifies: bool = Tru
     if verifies and (seconds := settle_verification(run, run.sizes)) is not None:
         planned = {**planned, "verify": seconds}
     run.screen.outlook = Outlook(planned, bounded, until, start=run.clock.start) if planned else None
+
+
+def share_budget(
+    run: Run, left: float, stages: Sequence[str], foretold: Mapping[str, float], n_tasks: int
+) -> dict[str, float]:
+    """What is left of a budget by stage; a note where it is less than the least that the stages take. foretold: of
+    those whose meta-steps are given, as large as they are."""
+    shares, most = share_out(run.config, stages), {stage: SLACK * seconds for stage, seconds in foretold.items()}
+    least = foretell_least(run.pace, run.sizes, run.dataset.n_points, run.config, list(shares), n_tasks)
+    if sum(least.values()) > left:
+        whole, budget = tell_seconds(sum(least.values())), tell_seconds(run.clock.seconds or 0.0)
+        run.screen.note(f"the budget of {budget} is short: the smallest stages of this model take about {whole}")
+    return share_seconds(left, shares, most, least)
 
 
 def choose_by_default(run: Run, stages: Sequence[str], n_tasks: int, verifies: bool) -> None:

@@ -26,7 +26,6 @@ from splitgen.settings.stages import RANDOM, SearchConfig, SelectionConfig
 from splitgen.splits.scores import score_datapoints
 from splitgen.splits.selection import EmptyPartError, Selection, select_split
 
-MAX_SEARCH_TEST_ROWS = 6_000
 MAX_PREDICTOR_ROWS = 2_000
 RIDGE = 100.0
 NO_SPLIT = 2.0  # in place of a test accuracy, and worse than any
@@ -129,12 +128,12 @@ def search_candidates(
 ) -> list[Candidate]:
     """All candidates, strongest first; those of the last round come before those that fell out earlier."""
     running, fallen = preselect(space, candidates, config.max_trained)
-    for round_, n_rows in enumerate(config.rows):
+    for round_ in range(len(config.rows)):
         if round_ > 0:
             keep = config.keep[round_ - 1]
             running, out = running[:keep], running[keep:]
             fallen = out + fallen
-        scored = train_round(space, running, n_rows, round_, on_fit)
+        scored = train_round(space, running, config, round_, on_fit)
         running = sorted(scored, key=lambda candidate: candidate.test_accuracies[-1])
     return running + fallen
 
@@ -174,16 +173,26 @@ def predict_test_accuracy(space: SearchSpace, candidate: Candidate) -> float:
 def train_round(
     space: SearchSpace,
     candidates: Sequence[Candidate],
-    n_rows: int,
+    config: SearchConfig,
     round_: int,
-    on_fit: Callable[[], None] | None,
+    on_fit: Callable[[], None] | None = None,
 ) -> list[Candidate]:
     """The candidates, each with the test accuracy of one more round, side by side."""
-    accuracies = map_threads(partial(try_candidate, space, n_rows=n_rows, round_=round_), candidates, on_fit)
+    accuracies = map_threads(partial(try_candidate, space, config=config, round_=round_), candidates, on_fit)
     return [
         replace(candidate, test_accuracies=(*candidate.test_accuracies, accuracy))
         for candidate, accuracy in zip(candidates, accuracies, strict=True)
     ]
+
+
+def judge_candidates(
+    space: SearchSpace,
+    candidates: Sequence[Candidate],
+    config: SearchConfig,
+    on_fit: Callable[[], None] | None = None,
+) -> list[Candidate]:
+    """The candidates, each with one more test accuracy, as the last round of a search has it."""
+    return train_round(space, candidates, config, len(config.rows) - 1, on_fit)
 
 
 def add_candidates(ranked: Sequence[Candidate], others: Sequence[Candidate], config: SearchConfig) -> list[Candidate]:
@@ -212,17 +221,17 @@ def select_candidate(space: SearchSpace, candidate: Candidate) -> tuple[np.ndarr
     )
 
 
-def try_candidate(space: SearchSpace, candidate: Candidate, *, n_rows: int, round_: int) -> float:
-    """Test accuracy of the target model trained on at most n_rows of the candidate's train rows; `NO_SPLIT` of a
-    candidate that gives none."""
+def try_candidate(space: SearchSpace, candidate: Candidate, *, config: SearchConfig, round_: int) -> float:
+    """Test accuracy of the target model trained on some of the candidate's train rows; `NO_SPLIT` of a candidate that
+    gives none."""
     try:
         _, selection = select_candidate(space, candidate)
     except EmptyPartError:
         return NO_SPLIT
     bench = space.bench
     generator = stream_generator(bench.seed, "search", round_)
-    train = draw_some(np.flatnonzero(selection.parts == "train"), n_rows, generator).to(bench.device)
-    test = draw_some(np.flatnonzero(selection.parts == "test"), MAX_SEARCH_TEST_ROWS, generator).to(bench.device)
+    train = draw_some(np.flatnonzero(selection.parts == "train"), config.rows[round_], generator).to(bench.device)
+    test = draw_some(np.flatnonzero(selection.parts == "test"), config.test_rows, generator).to(bench.device)
     seed = stream_seed(bench.seed, "search", "fit", round_)
 
     def judge(slot: Slot) -> State:

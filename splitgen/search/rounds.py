@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from splitgen.keeping import State
-from splitgen.search.candidates import Candidate, SearchSpace, train_round
+from splitgen.search.candidates import Candidate, SearchSpace, judge_candidates
 from splitgen.settings.presets import settled
 from splitgen.settings.stages import RefinementConfig, SearchConfig
 from splitgen.settings.stop import Stop
@@ -98,7 +98,7 @@ def refine_by_rounds(
             kept = take_round(problem, runners, refine(mark))
             of_round.keep(kept)
         states = [read_candidate(runner, kept) for runner in runners]
-        judged = train_round(space, states, search_config.rows[-1], len(search_config.rows) - 1, None)
+        judged = judge_candidates(space, states, search_config)
         found += judged
         order = sorted(range(len(runners)), key=lambda which: judged[which].test_accuracies[-1])
         for which in order[config.keep :]:  # of one that was taken up, the last state may be of an earlier meta-step

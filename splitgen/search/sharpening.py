@@ -25,9 +25,9 @@ from splitgen.models.snapshots import put_module, take_module
 from splitgen.models.training import count_epochs
 from splitgen.parallel import map_threads
 from splitgen.random import stream_generator, stream_seed
-from splitgen.search.candidates import Candidate, SearchSpace, train_round
+from splitgen.search.candidates import Candidate, SearchSpace, judge_candidates
 from splitgen.settings.presets import settled
-from splitgen.settings.stages import EQUALITY, SharpeningConfig, TrainingConfig
+from splitgen.settings.stages import EQUALITY, SearchConfig, SharpeningConfig, TrainingConfig
 from splitgen.tasks.agreement import read_task_labels
 
 
@@ -35,12 +35,11 @@ def sharpen_candidates(
     space: SearchSpace,
     candidates: Sequence[Candidate],
     config: SharpeningConfig,
-    n_rows: int,
-    round_: int,
+    search: SearchConfig,
     on_fit: Callable[[], None] | None = None,
     seconds: float | None = None,
 ) -> list[Candidate]:
-    """The candidates after each round, trained as in a round of search on n_rows rows.
+    """The candidates after each round, judged as in the last round of a search.
 
     From the second round on, the best of the first goes on alone. seconds: no round begins, after the first, that would
     end later than this.
@@ -58,7 +57,7 @@ def sharpen_candidates(
             )
             for candidate, sharpener in running
         ]
-        judged = train_round(space, sharpened, n_rows, round_, on_fit)
+        judged = judge_candidates(space, sharpened, search, on_fit)
         now, n_sharpened = time.monotonic(), len(running)
         best = min(range(n_sharpened), key=lambda which: judged[which].test_accuracies[-1])
         running = [(judged[best], running[best][1])]

@@ -166,7 +166,7 @@ class Stages:
     def sharpening(self) -> Work:
         """All rounds, as if there were as many rows as have them."""
         config = replace(SharpeningConfig(), rounds=settled(SharpeningConfig().for_points(FEW_POINTS).rounds))
-        return lambda: sharpen_candidates(self.space, [self.candidate] * config.candidates, config, 12_000, 1)
+        return lambda: sharpen_candidates(self.space, [self.candidate] * config.candidates, config, SearchConfig())
 
     def agreement(self) -> Work:
         return lambda: score_agreement(self.bench, (self.margins[:, 0] > 0).astype(np.int64))

@@ -6,32 +6,41 @@ import itertools
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from known_pace import CUTS, PACE, RECIPE, SIZES
 
 from splitgen.runs.forecast import (
     foretell_agreement,
+    foretell_refinement,
     foretell_search,
     foretell_sharpening,
     foretell_stages,
 )
 from splitgen.runs.plan import (
     FEWEST_ROWS,
+    FEWEST_TEST_ROWS,
     FIXED_SECONDS,
+    SMALLER,
     STEPS,
     Clock,
     choose_sizes,
     default_seconds,
     fit_agreement,
+    fit_new_tasks,
     fit_search,
     fit_sharpening,
     fit_steps,
     fit_verification,
+    foretell_least,
     share_out,
     share_seconds,
 )
 from splitgen.settings.layers import build_config
+from splitgen.settings.presets import settled
 from splitgen.settings.stages import (
     AgreementConfig,
+    RefinementConfig,
     SearchConfig,
     SharpeningConfig,
     VerificationConfig,
@@ -59,19 +68,55 @@ def test_stages_that_are_left_out_have_no_share():
 
 
 @pytest.mark.parametrize(
-    ("most", "expected"),
+    ("most", "least", "expected"),
     [
-        ({}, {"a": 10, "b": 20, "c": 30}),
-        ({"b": 5}, {"a": 13.75, "b": 5, "c": 41.25}),
-        ({"b": 5, "c": 40}, {"a": 15, "b": 5, "c": 40}),
-        ({"a": 1, "b": 1, "c": 1}, {"a": 1, "b": 1, "c": 1}),
-        ({"a": 100}, {"a": 10, "b": 20, "c": 30}),
+        ({}, {}, {"a": 10, "b": 20, "c": 30}),
+        ({"b": 5}, {}, {"a": 13.75, "b": 5, "c": 41.25}),
+        ({"b": 5, "c": 40}, {}, {"a": 15, "b": 5, "c": 40}),
+        ({"a": 1, "b": 1, "c": 1}, {}, {"a": 1, "b": 1, "c": 1}),
+        ({"a": 100}, {}, {"a": 10, "b": 20, "c": 30}),
+        ({}, {"a": 35}, {"a": 35, "b": 10, "c": 15}),
+        ({}, {"a": 35, "b": 15}, {"a": 35, "b": 15, "c": 10}),
+        ({"c": 20}, {"a": 35}, {"a": 35, "b": 10, "c": 15}),  # what the first costs brings the last below its most
+        ({"c": 10}, {"a": 25}, {"a": 25, "b": 25, "c": 10}),
+        ({"c": 5}, {"a": 15}, {"a": 18 + 1 / 3, "b": 36 + 2 / 3, "c": 5}),  # and what the last saves feeds the first
+        ({}, {"a": 50, "b": 50, "c": 0}, {"a": 50, "b": 50, "c": 0}),
     ],
 )
-def test_no_stage_is_given_more_than_it_can_use_and_the_others_have_the_rest(most, expected):
-    found = share_seconds(60.0, {"a": 1, "b": 2, "c": 3}, most)
+def test_no_stage_is_given_more_than_it_can_use_nor_less_than_it_takes_and_the_others_have_the_rest(
+    most, least, expected
+):
+    found = share_seconds(60.0, {"a": 1, "b": 2, "c": 3}, most, least)
     assert list(found) == list(expected)
     assert found == pytest.approx(expected)
+
+
+def share_by_bisection(seconds, shares, most, least):
+    """Twin: the unit of time at which the bounded parts add up."""
+    low, high = 0.0, 1e6
+    for _ in range(100):
+        unit = (low + high) / 2
+        parts = {name: max(least[name], min(most[name], unit * share)) for name, share in shares.items()}
+        low, high = (unit, high) if sum(parts.values()) < seconds else (low, unit)
+    return parts
+
+
+@given(
+    bounds=st.lists(
+        st.tuples(st.floats(0.1, 10), st.floats(0, 100), st.floats(0, 100)).map(
+            lambda each: (each[0], *sorted(each[1:]))
+        ),
+        min_size=1,
+        max_size=6,
+    ),
+    where=st.floats(0.0, 1.0),
+)
+def test_shares_with_bounds_are_those_of_one_unit_of_time(bounds, where):
+    shares, least, most = ({number: each[k] for number, each in enumerate(bounds)} for k in range(3))
+    seconds = sum(least.values()) + where * (sum(most.values()) - sum(least.values()))
+    found = share_seconds(seconds, shares, most, least)
+    assert sum(found.values()) == pytest.approx(seconds, abs=1e-6)
+    assert found == pytest.approx(share_by_bisection(seconds, shares, most, least), abs=1e-4)
 
 
 def test_what_a_stage_saves_or_overruns_is_shared_by_those_after_it(monkeypatch):
@@ -112,9 +157,50 @@ def test_the_confusion_has_fewer_rows_with_the_search_and_none_gains_any():
     found = [fit_search(float(seconds), PACE, SIZES, 2, CUTS, whole, RECIPE) for seconds in range(14, -1, -1)]
     confused = [config.confusion_rows for config in found]
     assert confused == sorted(confused, reverse=True)
-    assert (max(confused), min(confused)) == (whole.confusion_rows, FEWEST_ROWS)
-    assert {config.rows[0] for config in found} == {300}
-    assert found[-1].rows == (300, FEWEST_ROWS)
+    assert max(confused) == whole.confusion_rows
+    assert min(confused) < FEWEST_ROWS / SMALLER  # of those of as many full batches, the most
+    assert {config.rows[0] for config in found if len(config.rows) == 2} == {300}
+
+
+def test_a_search_of_too_little_time_for_two_rounds_has_one_of_as_many_rows_as_fit():
+    """Two rounds on the same 500 rows judged a candidate twice by the same measure."""
+    whole = SearchConfig(rows=(1_000, 4_000), keep=(3,))
+    found = [fit_search(seconds / 10, PACE, SIZES, 1, CUTS, whole, RECIPE) for seconds in range(100, -1, -1)]
+    rounds = [len(config.rows) for config in found]
+    assert rounds == sorted(rounds, reverse=True)
+    assert set(rounds) == {1, 2}
+    alone = [config.rows for config in found if len(config.rows) == 1]
+    assert alone[0] > (FEWEST_ROWS,)
+    assert (found[-1].rows, found[-1].keep, found[-1].test_rows) == ((FEWEST_ROWS,), (), FEWEST_TEST_ROWS)
+
+
+@pytest.mark.parametrize(("seconds", "new_tasks"), [(None, 3), (1e6, 3), (21.0, 3), (19.0, 1), (11.0, 1), (9.0, 0)])
+def test_a_refinement_begins_as_many_new_tasks_as_its_judging_leaves_time_for(seconds, new_tasks):
+    """Judged two at a time, for five seconds each; half of the time is to be left."""
+    refinement, search = RefinementConfig(candidates=1, new_tasks=3), SearchConfig(rows=(5_000,), keep=())
+    found = fit_new_tasks(seconds, PACE, SIZES, refinement, search, RECIPE)
+    assert found == replace(refinement, new_tasks=new_tasks)
+    alone = fit_new_tasks(seconds, PACE, SIZES, replace(refinement, candidates=0), search, RECIPE)
+    assert settled(alone.new_tasks) == max(1, alone.new_tasks)
+
+
+def test_the_least_that_stages_take_is_that_of_the_smallest():
+    config = build_config({"refinement": {"new_tasks": 3, "inner_steps": 80, "first_round": 35, "pool_size": 1024}})
+    config = replace(
+        config,
+        training=replace(config.training, steps=1_000),
+        discovery=replace(config.discovery, inner_steps=80, batch_size=50),
+        sharpening=replace(config.sharpening, rounds=4),
+    )
+    least = foretell_least(PACE, SIZES, 10_000, config, list(share_out(config, STAGES)), 1)
+    smallest = replace(config.search, rows=(500,), keep=(), confusion_rows=500, test_rows=1_000)
+    assert least["search"] == foretell_search(PACE, SIZES, 1, CUTS, smallest, config.training)
+    assert least["agreement"] == foretell_agreement(
+        PACE, 10_000, 1, replace(config.agreement, max_rows=500), config.training
+    )
+    assert least["sharpen"] == 0
+    alone = replace(config, search=smallest, refinement=replace(config.refinement, new_tasks=0))
+    assert least["refine"] == foretell_refinement(PACE, SIZES, 10_000, alone, STEPS[0])
 
 
 def test_a_sharpening_loses_late_rounds_first_and_all_of_it_last():

@@ -15,11 +15,11 @@ from splitgen.search.candidates import (
     SearchSpace,
     add_candidates,
     count_fits,
+    judge_candidates,
     list_candidates,
     plan_cuts,
     preselect,
     search_candidates,
-    train_round,
 )
 from splitgen.settings.stages import SearchConfig
 
@@ -95,7 +95,7 @@ def test_a_strong_task_is_found_beside_a_random_one(digits):
     assert ranked[0].test_accuracies[-1] < 0.9
 
     worse, same = (Candidate(1, ranked[0].class_sides, own_margins=margins[:, k].astype(np.float32)) for k in (0, 1))
-    refined = train_round(space, [worse, same], config.rows[-1], len(config.rows) - 1, None)
+    refined = judge_candidates(space, [worse, same], config)
     after = add_candidates(ranked, refined, config)
     assert [candidate.own_margins is None for candidate in after[:2]] == [False, True]
     assert after[0].own_margins is same.own_margins

@@ -19,8 +19,9 @@ from splitgen.search.sharpening import (
     sharpen_candidates,
     shorten_recipe,
 )
-from splitgen.settings.stages import SelectionConfig, SharpeningConfig
+from splitgen.settings.stages import SearchConfig, SelectionConfig, SharpeningConfig
 
+SEARCH = SearchConfig(rows=(400,), keep=())
 SIDES = tuple(1 if c < 5 else -1 for c in range(10))
 
 
@@ -112,21 +113,21 @@ def test_folds_are_of_the_same_size_and_do_not_tear_groups_apart():
 def test_every_round_is_judged_the_best_of_the_first_goes_on_and_names_say_it(space):
     candidates = [Candidate(0, SIDES), Candidate(None, SIDES, own_margins=space.margins[:, 0], meta_steps=7)]
     config, calls = SharpeningConfig(rounds=3, networks=1), []
-    found = sharpen_candidates(space, candidates, config, 400, 0, lambda: calls.append(1))
+    found = sharpen_candidates(space, candidates, config, SEARCH, lambda: calls.append(1))
     assert [each.name for each in found[:2]] == ["task 0 sharpened", "new task 0 sharpened"]
     best = min(found[:2], key=lambda each: each.test_accuracies[-1])
     assert [each.name for each in found[2:]] == [best.name] * 2
     assert [each.sharpened for each in found] == [1, 1, 2, 3]
     assert all(len(each.test_accuracies) == 1 for each in found)
     assert len(calls) == count_sharpening_fits(2, config)
-    again = sharpen_candidates(space, candidates[:1], dataclasses.replace(config, rounds=1), 400, 0)
+    again = sharpen_candidates(space, candidates[:1], dataclasses.replace(config, rounds=1), SEARCH)
     assert np.array_equal(again[0].own_margins, found[0].own_margins)
 
 
 def test_no_round_begins_that_would_end_too_late(space):
     candidates, config = [Candidate(0, SIDES)], SharpeningConfig(rounds=3, networks=1)
-    alone = sharpen_candidates(space, candidates, config, 400, 0, seconds=0.0)
+    alone = sharpen_candidates(space, candidates, config, SEARCH, seconds=0.0)
     assert [each.sharpened for each in alone] == [1]
-    whole = sharpen_candidates(space, candidates, config, 400, 0, seconds=1e6)
+    whole = sharpen_candidates(space, candidates, config, SEARCH, seconds=1e6)
     assert [each.sharpened for each in whole] == [1, 2, 3]
     assert np.array_equal(alone[0].own_margins, whole[0].own_margins)

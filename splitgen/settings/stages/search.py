@@ -37,11 +37,12 @@ class SearchConfig:
     rows: tuple[int, ...] = setting(
         (4_000, 12_000), "train rows of the target model in each round of successive halving"
     )
+    test_rows: int = setting(6_000, "test rows that each of these trainings is judged on, at most")
     keep: tuple[int, ...] = setting((3,), "candidates that go on to each next round")
 
     def faults(self) -> Iterator[str]:
         yield from choice_faults(self, "class_sides", (SEARCHED, RANDOM))
-        yield from positive_faults(self, "confusion_rows", "n_cuts", "max_trained")
+        yield from positive_faults(self, "confusion_rows", "test_rows", "n_cuts", "max_trained")
         yield from least_faults(self, 0, "task")
         if not self.rows or min(self.rows) < 1:
             yield fault("search rows", list(self.rows), "one or more counts above 0")
