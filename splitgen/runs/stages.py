@@ -50,11 +50,12 @@ def begin(run: Run, stages: Sequence[str], n_tasks: int, *, verifies: bool = Tru
         planned = foretell(run, stages, n_tasks)
     if left is not None:
         run.clock.shares = planned = share_budget(run, left, stages, planned, n_tasks)
-        until = time.monotonic() + left
+        until = time.monotonic() + max(left, sum(planned.values()))
     if planned:
         parts = ", ".join(f"{stage} {tell_seconds(seconds)}" for stage, seconds in planned.items())
         whole = tell_seconds(sum(planned.values()))
-        run.screen.note(f"plan: {parts}; {f'{whole} of the budget are left' if until else f'about {whole} in all'}")
+        is_within = left is not None and sum(planned.values()) <= left + 1
+        run.screen.note(f"plan: {parts}; {f'{whole} of the budget are left' if is_within else f'about {whole} in all'}")
         run.record.setdefault("foretold_seconds", {}).update(planned)
     bounded = frozenset(planned if until is not None else ())
     if verifies and (seconds := settle_verification(run, run.sizes)) is not None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 
 import pytest
 
 from splitgen.models.pace import Pace
 from splitgen.models.registry import find_model
+from splitgen.runs.plan import foretell_least
 from splitgen.runs.run import list_changes, open_run
 from splitgen.runs.stages import MAKE, begin
 from splitgen.screen.console import Screen
+from splitgen.screen.outlook import tell_seconds
 from splitgen.settings.layers import build_config
 from splitgen.settings.stages import RunConfig
 from splitgen.settings.stop import Stop
@@ -59,6 +62,39 @@ def test_a_budget_is_shared_by_its_own_stages_and_the_verification_comes_after_i
     assert run.screen.outlook is not None
     assert list(run.screen.outlook.planned) == [*run.clock.shares, "verify"]
     assert run.screen.outlook.bounded == set(run.clock.shares)
+
+
+def plan_with(pace, budget):
+    run = open_run(RunConfig(), find_model("conv"), Screen(), "cpu", None, "make", budget_seconds=budget)
+    run.__dict__["pace"] = pace
+    begin(run, MAKE, 2)
+    return run
+
+
+def test_a_budget_below_the_least_that_its_stages_take_is_said_to_be_short(capsys):
+    run = plan_with(SLOW, 100.0)
+    told = " ".join(capsys.readouterr().err.split())
+    least = foretell_least(SLOW, run.sizes, run.dataset.n_points, run.config, list(run.clock.shares), 2)
+    assert run.clock.shares == pytest.approx(least)
+    assert f"the budget of 2 min is short: the smallest stages of this model take about {tell(least)}" in told
+    assert f"about {tell(least)} in all" in told
+    assert run.screen.outlook.until - time.monotonic() == pytest.approx(sum(least.values()), abs=5)
+
+
+def test_every_stage_of_a_budget_is_given_the_least_that_it_takes(capsys):
+    """A search that takes a half of the time had a tenth of it."""
+    run = plan_with(SLOW, 1_500.0)
+    told = " ".join(capsys.readouterr().err.split())
+    least = foretell_least(SLOW, run.sizes, run.dataset.n_points, run.config, list(run.clock.shares), 2)
+    assert "short" not in told
+    assert "25 min of the budget are left" in told
+    assert sum(run.clock.shares.values()) == pytest.approx(1_500, abs=5)
+    assert all(run.clock.shares[stage] >= 0.999 * least[stage] for stage in least)
+    assert run.clock.shares["agreement"] == pytest.approx(least["agreement"])
+
+
+def tell(seconds):
+    return tell_seconds(sum(seconds.values()))
 
 
 SLOW = Pace(step_seconds=1.0, row_seconds=0.0, batch_size=128, workers=2)
