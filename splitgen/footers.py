@@ -7,7 +7,6 @@ asked for its first row before anything else, and nothing but the footer is read
 
 from __future__ import annotations
 
-import contextlib
 import io
 import itertools
 from collections.abc import Iterator, Sequence
@@ -25,18 +24,15 @@ WIDTHS = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4}  # bytes of a value, of other ty
 PREFIXES = "DELTA_BYTE_ARRAY"  # texts as what differs from the one before, which pyarrow cannot read once for many rows
 
 
-class PagesError(Exception):
-    """Something after the footer was to be read: the footer is well so far."""
-
-
 class FooterFile(io.FileIO):
-    """A file that gives nothing any more once it `is_over`."""
+    """A file that gives nothing any more once it `is_over`, and remembers that it `was_asked` then."""
 
-    is_over = False
+    is_over = was_asked = False
 
     def read(self, size: int | None = -1) -> bytes:
         if self.is_over:
-            raise PagesError
+            self.was_asked = True
+            return b""
         return super().read(-1 if size is None else size) or b""
 
 
@@ -48,16 +44,21 @@ def read_footer(path: Path) -> pq.FileMetaData:
     with FooterFile(path) as source:
         file = pq.ParquetFile(source)
         source.is_over = True
-        check_chunks(file)
+        check_chunks(file, source)
         return file.metadata
 
 
-def check_chunks(file: pq.ParquetFile) -> None:
-    """Raise what pyarrow does for a column chunk that it cannot read, or one of `DAMAGED`. file: its footer alone."""
+def check_chunks(file: pq.ParquetFile, source: FooterFile) -> None:
+    """Raise what pyarrow does for a column chunk that it cannot read, or one of `DAMAGED`. source: of the file, which
+    is over; a chunk whose pages are asked for there is well."""
     footer = file.metadata
     for group, column in itertools.product(range(footer.num_row_groups), range(footer.num_columns)):
-        with contextlib.suppress(PagesError):
+        source.was_asked = False
+        try:
             next(file.reader.iter_batches(1, row_groups=[group], column_indices=[column], use_threads=False), None)
+        except (OSError, *DAMAGED):
+            if not source.was_asked:
+                raise
         found, leaf = footer.row_group(group).column(column), footer.schema.column(column)
         if found.physical_type != leaf.physical_type:
             problem = f"column '{leaf.path}' has {found.physical_type}, and {leaf.physical_type} in its schema"

@@ -48,6 +48,16 @@ def test_a_good_footer_is_read_and_nothing_else_of_the_file(tmp_path):
     assert read_footer(tmp_path / "no pages").equals(pq.read_metadata(io.BytesIO(good)))
 
 
+def test_nothing_of_a_footer_stays_in_memory(tmp_path):
+    """An error of Python's that went through pyarrow was never freed, with all that it held."""
+    (tmp_path / "good").write_bytes(write_table())
+    read_footer(tmp_path / "good")
+    before = pa.total_allocated_bytes()
+    for _ in range(20):
+        read_footer(tmp_path / "good")
+    assert pa.total_allocated_bytes() <= before
+
+
 @pytest.mark.parametrize("bit", [0, 1, 4])
 def test_no_changed_bit_of_a_footer_ends_the_process(tmp_path, bit):
     """By an exception of C++ that nobody catches; the first such file was found by a fuzz."""

@@ -15,8 +15,20 @@ ROOT = Path(splitgen.__file__).parent
 # The house from the ground up: folders and files that stand alone, in floors. A part may import of the floors below,
 # and of its own floor itself alone.
 FLOORS = (
-    {"_version", "errors", "archives", "json_text", "whole", "strata", "random", "stopping", "parallel", "plugins"},
-    {"footers"},
+    {
+        "_version",
+        "errors",
+        "archives",
+        "json_text",
+        "whole",
+        "strata",
+        "random",
+        "stopping",
+        "parallel",
+        "plugins",
+        "heap",
+    },
+    {"footers", "heap"},
     {"settings", "parquet", "ids", "shortages"},
     {"tables", "shapes", "claims", "keeping"},
     {"data"},

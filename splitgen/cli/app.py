@@ -24,6 +24,7 @@ from splitgen.cli.commands.show import show
 from splitgen.cli.commands.split import split
 from splitgen.cli.commands.verify import verify
 from splitgen.cli.ending import NOT_DONE, flush_output, settle_surroundings, tell_end, tell_keeping
+from splitgen.heap import keep_freed_memory
 from splitgen.shortages import try_threads
 from splitgen.stopping import terminated_by
 
@@ -92,6 +93,7 @@ def main() -> None:
     with terminated_by(signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM), tell=tell_keeping):
         try:
             settle_surroundings()
+            keep_freed_memory()
             app()
         except SystemExit as end:
             # typer ends with 1 for a broken pipe or closed input, too

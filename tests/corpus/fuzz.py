@@ -4,7 +4,8 @@
     python tests/corpus/fuzz.py --reader "index file" --seconds 60 --atheris
 
 Prints a Markdown row for each reader: files tried, files a second, how many were taken and how many refused in one
-line, and how many different faults came up (tracebacks, or more than 10 seconds), each with the file that made it.
+line, and how many different faults came up (tracebacks, more than 10 seconds, or a GiB of memory for one file), each
+with the file that made it. What ends the process leaves its file, too.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import resource
 import signal
 import sys
 import tempfile
@@ -25,11 +27,17 @@ from random import Random
 from typing import Any
 
 LIMIT = 10  # seconds of CPU for one file
+MOST = 1024  # MiB that one file may add to the peak of the process
 LONG = 120  # seconds by the clock: a machine that is busy with something else is no hang
 
 
 class HangError(BaseException):
     """A file takes too long; no reader takes it for a fault of the file."""
+
+
+def read_peak() -> int:
+    """The most memory of the process so far, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 @dataclass
@@ -41,6 +49,7 @@ class Tally:
     start: float = field(default_factory=time.monotonic)
     taken: int = 0
     refused: int = 0
+    peak: int = field(default_factory=read_peak)
     faults: dict[str, int] = field(default_factory=dict)
 
     def try_one(self, reader: Any, try_to_read: Callable[[Any, bytes], bool], data: bytes) -> None:
@@ -52,6 +61,9 @@ class Tally:
                     self.refused += 1
         except (Exception, HangError) as error:  # whatever comes is what is looked for
             self.keep(error, data)
+        before, self.peak = self.peak, read_peak()
+        if self.peak > before + MOST:
+            self.keep(MemoryError(f"{self.peak - before} MiB for {len(data)} bytes"), data)
 
     def keep(self, error: BaseException, data: bytes) -> None:
         """A fault and its file, the first of its kind."""
@@ -124,8 +136,16 @@ def fuzz_by_coverage(readers: Any, reader: Any, tally: Tally, seconds: float, se
     with tempfile.TemporaryDirectory() as corpus:
         for number, data in enumerate(readers.list_seeds(reader)):
             (Path(corpus) / str(number)).write_bytes(data)
+        flags = [
+            "-timeout=0",
+            "-rss_limit_mb=8192",
+            "-max_len=200000",
+            "-verbosity=0",
+            f"-seed={seed + 1}",
         flags = ["-timeout=0", "-rss_limit_mb=8192", "-max_len=200000", "-verbosity=0", f"-seed={seed + 1}"]
-        atheris.Setup([sys.argv[0], *flags, corpus], run, custom_mutator=change)
+        flags += [f"-artifact_prefix={tally.finds}/", corpus]
+        ]
+        atheris.Setup([sys.argv[0], *flags], run, custom_mutator=change)
         atheris.Fuzz()
 
 
