@@ -136,15 +136,8 @@ def fuzz_by_coverage(readers: Any, reader: Any, tally: Tally, seconds: float, se
     with tempfile.TemporaryDirectory() as corpus:
         for number, data in enumerate(readers.list_seeds(reader)):
             (Path(corpus) / str(number)).write_bytes(data)
-        flags = [
-            "-timeout=0",
-            "-rss_limit_mb=8192",
-            "-max_len=200000",
-            "-verbosity=0",
-            f"-seed={seed + 1}",
         flags = ["-timeout=0", "-rss_limit_mb=8192", "-max_len=200000", "-verbosity=0", f"-seed={seed + 1}"]
         flags += [f"-artifact_prefix={tally.finds}/", corpus]
-        ]
         atheris.Setup([sys.argv[0], *flags], run, custom_mutator=change)
         atheris.Fuzz()
 
