@@ -3,11 +3,12 @@
     python tests/benchmarks/paper_step.py [--threads 2] [--repeats 5] [--held-out 64]
 
 ResNet-18 of width 0.25, T = 5, B = 64, 32x32 grey (Fashion-MNIST, padded), with the same encoder, pool and penalties,
-in three processes: splitgen's `take_step` with its default reverse pass; one that keeps the graph of all steps and goes
-back through them by one `backward`; and double backward with a checkpoint at every step, which is computed again on the
-way back, as the paper's engine does (`take_step` with `meta_gradient = "exact"`). They take turns, so that the ratios
-hold on a noisy machine. Memory: the most that is resident, less what is before the first meta-step. Also told: the
-cosine of splitgen's gradient for the encoder with those of the others, at the same weights and rows.
+in three processes: splitgen's `take_step` with its default reverse pass, in a process that keeps freed memory, as that
+of the command does; one that keeps the graph of all steps and goes back through them by one `backward`; and double
+backward with a checkpoint at every step, which is computed again on the way back, as the paper's engine does
+(`take_step` with `meta_gradient = "exact"`). They take turns, so that the ratios hold on a noisy machine. Memory: the
+most that is resident, less what is before the first meta-step. Also told: the cosine of splitgen's gradient for the
+encoder with those of the others, at the same weights and rows.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from torch.func import functional_call
 
 from splitgen import Bench, DataConfig, make_bench, open_dataset
 from splitgen.data.dataset import make_dataset
+from splitgen.heap import keep_freed_memory
 from splitgen.models.networks import resnet18
 from splitgen.models.registry import ModelFactory
 from splitgen.settings.stages import DiscoveryConfig
@@ -98,6 +100,8 @@ ENGINES: dict[str, Callable[[Bench, LoopSettings, float, MetaTask], object]] = {
 
 def serve(engine: str, held_out: int) -> None:
     """A meta-step for each line of stdin: its seconds, and the peak of resident memory since the start in MiB."""
+    if engine == "splitgen":
+        keep_freed_memory()
     bench = make_paper_bench()
     task, settings = make_task(bench, engine, held_out)
     gc.collect()
