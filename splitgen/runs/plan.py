@@ -41,7 +41,8 @@ from splitgen.settings.stages import (
 )
 
 META = 0.55  # of a budget, what discovery and refinement share by `RefinementConfig.budget_share`
-SHARES = {"agreement": 0.08, "search": 0.10, "sharpen": 0.23, "agreement of the chosen": 0.04}
+CHOSEN = "agreement of the chosen"  # a stage; where no other scores agreement, as large as its share allows
+SHARES = {"agreement": 0.08, "search": 0.10, "sharpen": 0.23, CHOSEN: 0.04}
 # Pixels of all images, and the seconds that a run takes by default: digits, a thousand small pictures, fifty thousand.
 DEFAULT_SECONDS = ((1.2e5, 60.0), (1e6, 180.0), (5e7, 600.0))
 FIXED_SECONDS = 10.0  # of these, for what is no stage: loading libraries, explanation, report
@@ -248,6 +249,8 @@ def fit_stages(
         found["discovery"] = replace(config.discovery, meta_steps=steps)
     if "agreement" in seconds:
         found["agreement"] = fit_agreement(seconds["agreement"], pace, n_points, n_tasks, config.agreement, recipe)
+    elif CHOSEN in seconds:
+        found["agreement"] = fit_agreement(seconds[CHOSEN], pace, n_points, -1, config.agreement, recipe)
     if "search" in seconds:
         cuts = plan_cuts(search, config.selection.target)
         search = found["search"] = fit_search(seconds["search"], pace, sizes, n_tasks, cuts, search, recipe)

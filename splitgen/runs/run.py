@@ -355,8 +355,13 @@ def list_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[st
 
 
 def tell_chosen(run: Run, *stages: str) -> dict[str, Any]:
-    """What a file tells of the settings chosen within a budget, of the stages that it depends on; {} of none."""
-    chosen = {stage: changes for stage, changes in run.record.get("chosen", {}).items() if stage in stages}
+    """What a file tells of the settings chosen within a budget, of the stages that it depends on; {} of none. The
+    meta-steps done are recorded by themselves."""
+    chosen = {
+        stage: {name: value for name, value in changes.items() if name != "meta_steps"}
+        for stage, changes in run.record.get("chosen", {}).items()
+        if stage in stages and changes.keys() != {"meta_steps"}
+    }
     return {"chosen": chosen} if chosen else {}
 
 

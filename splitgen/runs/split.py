@@ -18,7 +18,7 @@ from splitgen.errors import SettingError, TasksFileError
 from splitgen.models.bench import Bench
 from splitgen.models.weights import tell_digest
 from splitgen.runs.forecast import foretell_judging
-from splitgen.runs.plan import fit_new_tasks, fit_search, fit_sharpening
+from splitgen.runs.plan import CHOSEN, fit_agreement, fit_new_tasks, fit_search, fit_sharpening
 from splitgen.runs.run import Run, describe_settings, tell_chosen
 from splitgen.runs.tasks import score_tasks
 from splitgen.search.candidates import (
@@ -151,8 +151,18 @@ def find_best(run: Run, space: SearchSpace, tasks: SavedTasks, cuts: Sequence[np
 def score_chosen(run: Run, best: Candidate) -> dict[str, Any]:
     """Agreement score of a task that was changed since its discovery: is it still one that networks generalise on?"""
     assert best.own_margins is not None
+    bound_agreement(run)
     labels = {best.name: read_task_labels(best.own_margins)}
-    return dataclasses.asdict(score_tasks(run, labels, "agreement of the chosen")[0])
+    return dataclasses.asdict(score_tasks(run, labels, CHOSEN)[0])
+
+
+def bound_agreement(run: Run) -> None:
+    """Where a budget allows no more, the chosen task is scored on fewer rows; on those of the others, where they were
+    scored in this run."""
+    if "agreement" in run.clock.shares or (seconds := run.allot(CHOSEN)) is None:
+        return
+    config, n_points = run.config, run.dataset.n_points
+    run.settle(agreement=fit_agreement(seconds, run.pace, n_points, -1, config.agreement, config.training))
 
 
 def build_split(run: Run, space: SearchSpace, outcome: SearchOutcome, found: Found) -> Split:
@@ -181,7 +191,7 @@ def build_split(run: Run, space: SearchSpace, outcome: SearchOutcome, found: Fou
         "dataset": describe_dataset(dataset),
         "target": run.bench.target.spec,
         "config": describe_settings(run.asked),
-        **tell_chosen(run, "agreement", "search", "sharpening"),
+        **tell_chosen(run, "agreement", "refinement", "search", "sharpening"),
         "groups": describe_groups(run, selection),
         "verification": None,
         **provenance.describe(),

@@ -9,6 +9,7 @@ from pathlib import Path
 from splitgen.models.registry import ModelFactory
 from splitgen.runs.forecast import find_meta_steps, foretell_stages, foretell_verification
 from splitgen.runs.plan import (
+    CHOSEN,
     PATIENCE,
     SLACK,
     choose_sizes,
@@ -28,7 +29,7 @@ from splitgen.splits.split import Split
 from splitgen.tasks.tasks_file import SavedTasks
 
 DISCOVER = ("discover", "agreement")
-SPLIT = ("search", "refine", "sharpen", "agreement of the chosen")
+SPLIT = ("search", "refine", "sharpen", CHOSEN)
 MAKE, MAKE_OTHERWISE = (*DISCOVER, *SPLIT), ("agreement", "search")
 
 

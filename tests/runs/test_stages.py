@@ -9,9 +9,11 @@ import pytest
 
 from splitgen.models.pace import Pace
 from splitgen.models.registry import find_model
+from splitgen.runs.forecast import foretell_agreement
 from splitgen.runs.plan import foretell_least
-from splitgen.runs.run import list_changes, open_run
-from splitgen.runs.stages import MAKE, begin
+from splitgen.runs.run import list_changes, open_run, tell_chosen
+from splitgen.runs.split import bound_agreement
+from splitgen.runs.stages import MAKE, SPLIT, begin
 from splitgen.screen.console import Screen
 from splitgen.screen.outlook import tell_seconds
 from splitgen.settings.layers import build_config
@@ -45,6 +47,17 @@ def test_settings_that_were_chosen_are_told_apart_from_those_asked_for():
     assert run.record["chosen"] == {"search": {"rows": (9, 8)}}
     assert (run.asked.search.rows, run.config.search.rows) == ((4_000, 12_000), (9, 8))
     assert run.record["config"]["search"]["rows"] == (4_000, 12_000)
+
+
+def test_a_file_tells_what_was_chosen_of_the_stages_that_it_depends_on_but_for_steps_which_it_tells_by_themselves():
+    run = open_digits(100.0)
+    assert tell_chosen(run, "refinement", "search") == {}
+    run.settle(refinement=dataclasses.replace(run.config.refinement, meta_steps=5))
+    run.settle(search=dataclasses.replace(run.config.search, test_rows=7))
+    assert tell_chosen(run, "refinement", "search") == {"chosen": {"search": {"test_rows": 7}}}
+    assert tell_chosen(run, "agreement") == {}
+    run.settle(refinement=dataclasses.replace(run.config.refinement, new_tasks=0))
+    assert tell_chosen(run, "refinement") == {"chosen": {"refinement": {"new_tasks": 0}}}
 
 
 def test_changes_are_nested_and_none_is_a_value():
@@ -91,6 +104,18 @@ def test_every_stage_of_a_budget_is_given_the_least_that_it_takes(capsys):
     assert sum(run.clock.shares.values()) == pytest.approx(1_500, abs=5)
     assert all(run.clock.shares[stage] >= 0.999 * least[stage] for stage in least)
     assert run.clock.shares["agreement"] == pytest.approx(least["agreement"])
+
+
+@pytest.mark.parametrize(("stages", "is_smaller"), [(SPLIT, True), (MAKE, False)])
+def test_the_chosen_task_is_scored_on_fewer_rows_where_its_own_time_is_short_and_no_others_were(stages, is_smaller):
+    """`splitgen split --budget 1m` scored it on all rows, however long a large model took."""
+    run = open_run(RunConfig(), find_model("conv"), Screen(quiet=True), "cpu", None, "split", budget_seconds=100.0)
+    run.__dict__["pace"] = SLOW
+    begin(run, stages, 2)
+    bound_agreement(run)
+    config, found = run.config.agreement, foretell_agreement(SLOW, 1_797, -1, run.config.agreement, run.config.training)
+    assert (config.max_rows < 1_797) == is_smaller
+    assert (found <= 100) == is_smaller
 
 
 def tell(seconds):
