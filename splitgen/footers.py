@@ -2,7 +2,8 @@
 
 What pyarrow does not expect in a footer ends the process, where it is asked for a column chunk (26.0: sizes or a type
 that are not those of the column). The same footer is refused by an error where rows are to be read; so every chunk is
-asked for its first row before anything else, and nothing but the footer is read.
+asked for its first row before anything else, and nothing but the footer is read. What is left is said by several
+numbers, and believed where they agree.
 """
 
 from __future__ import annotations
@@ -49,9 +50,10 @@ def read_footer(path: Path) -> pq.FileMetaData:
 
 
 def check_chunks(file: pq.ParquetFile, source: FooterFile) -> None:
-    """Raise what pyarrow does for a column chunk that it cannot read, or one of `DAMAGED`. source: of the file, which
-    is over; a chunk whose pages are asked for there is well."""
+    """Raise what pyarrow does for a column chunk that it cannot read. source: of the file, which is over; a chunk whose
+    pages are asked for there is well."""
     footer = file.metadata
+    check_counts(footer)
     for group, column in itertools.product(range(footer.num_row_groups), range(footer.num_columns)):
         source.was_asked = False
         try:
@@ -59,10 +61,25 @@ def check_chunks(file: pq.ParquetFile, source: FooterFile) -> None:
         except (OSError, *DAMAGED):
             if not source.was_asked:
                 raise
-        found, leaf = footer.row_group(group).column(column), footer.schema.column(column)
-        if found.physical_type != leaf.physical_type:
-            problem = f"column '{leaf.path}' has {found.physical_type}, and {leaf.physical_type} in its schema"
-            raise pa.ArrowInvalid(problem)
+        check_chunk(footer.row_group(group), column, footer.schema.column(column))
+
+
+def check_counts(footer: pq.FileMetaData) -> None:
+    """Raise `OSError` where the rows of the groups are not those of the file: pyarrow takes memory for as many as a
+    group says that it has."""
+    counts = [footer.row_group(group).num_rows for group in range(footer.num_row_groups)]
+    if min(counts, default=0) < 0 or sum(counts) != footer.num_rows:
+        raise OSError(f"it has {footer.num_rows} rows, and {sum(counts)} in its parts")
+
+
+def check_chunk(group: pq.RowGroupMetaData, column: int, leaf: pq.ColumnSchema) -> None:
+    """Raise `OSError` for a chunk of another type than its column's, or of other rows than its group's."""
+    chunk = group.column(column)
+    if chunk.physical_type != leaf.physical_type:
+        raise OSError(f"column '{leaf.path}' has {chunk.physical_type}, and {leaf.physical_type} in its schema")
+    is_list = leaf.max_repetition_level > 0  # of any number of values in a row, and of one where it is empty
+    if chunk.num_values < group.num_rows or (chunk.num_values > group.num_rows and not is_list):
+        raise OSError(f"column '{leaf.path}' has {chunk.num_values} values in {group.num_rows} rows")
 
 
 def check_footprint(path: Path, columns: Sequence[str] | None = None) -> None:

@@ -17,6 +17,7 @@ TABLE = pa.table(
         "image.path": pa.array([0.5] * 6, pa.float32()),  # a column named as a part of another
         "label": [0, 1] * 3,
         "name": ["a", None] * 3,
+        "words": [["a", "b", "c"], [], None, ["d"], [], []],
     }
 )
 
@@ -43,7 +44,7 @@ def test_a_good_footer_is_read_and_nothing_else_of_the_file(tmp_path):
     good = write_table()
     (tmp_path / "good").write_bytes(good)
     n_footer = int.from_bytes(good[-8:-4], "little") + 8
-    assert look_through(tmp_path / "good") == 3
+    assert look_through(tmp_path / "good") == 3 + 4  # names, and words where there are none
     (tmp_path / "no pages").write_bytes(good[:4] + b"\xff" * (len(good) - n_footer - 4) + good[-n_footer:])
     assert read_footer(tmp_path / "no pages").equals(pq.read_metadata(io.BytesIO(good)))
 
@@ -73,6 +74,8 @@ def test_no_changed_bit_of_a_footer_ends_the_process(tmp_path, bit):
             refused.append(str(error))
     assert n_footer / 8 < len(refused) < n_footer
     assert any("in its schema" in problem for problem in refused)
+    assert any("in its parts" in problem for problem in refused)
+    assert any("values in" in problem for problem in refused)
     assert any("histogram size mismatch" in problem for problem in refused)
 
 

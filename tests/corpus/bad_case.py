@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -82,22 +83,42 @@ def spoil(good: Recipe, spoilt: Recipe) -> Recipe:
     return lambda folder: (good(folder), spoilt(folder))
 
 
-def contradict(name: str) -> Recipe:
-    """A bit of the footer of a Parquet file is another: the sizes that it has of a column are no longer those of it."""
+def change_footer(name: str, is_wanted: Callable[[bytes], bool]) -> Recipe:
+    """The first bit of the footer of a Parquet file that makes it what is wanted is another."""
 
     def change(data: bytes) -> bytes:
         start = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
-        for place in range(start, len(data) - 8):
-            changed = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
-            with contextlib.suppress(pa.ArrowException, UnicodeDecodeError):
-                try:
-                    next(pq.ParquetFile(io.BytesIO(changed)).iter_batches(1))
-                except OSError as error:
-                    if "histogram" in str(error):
-                        return changed
+        for place, bit in itertools.product(range(start, len(data) - 8), (1, 64)):
+            changed = data[:place] + bytes([data[place] ^ bit]) + data[place + 1 :]
+            with contextlib.suppress(pa.ArrowException, OSError, UnicodeDecodeError):
+                if is_wanted(changed):
+                    return changed
         raise AssertionError("no bit does it")
 
     return change_bytes(name, change)
+
+
+def contradict(name: str) -> Recipe:
+    """The sizes that the footer has of a column are not those of it."""
+
+    def is_wanted(data: bytes) -> bool:
+        try:
+            next(pq.ParquetFile(io.BytesIO(data)).iter_batches(1))
+        except OSError as error:
+            return "histogram" in str(error)
+        return False
+
+    return change_footer(name, is_wanted)
+
+
+def claim_rows(name: str) -> Recipe:
+    """A part of the file has more rows in the footer than all of it."""
+
+    def is_wanted(data: bytes) -> bool:
+        footer = pq.read_metadata(io.BytesIO(data))
+        return footer.num_row_groups == 1 and footer.row_group(0).num_rows > footer.num_rows
+
+    return change_footer(name, is_wanted)
 
 
 def change_rows(change: Callable[[pd.DataFrame], pd.DataFrame], name: str = "run/split.parquet") -> Recipe:

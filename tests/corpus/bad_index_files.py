@@ -17,6 +17,7 @@ from bad_case import (
     change_bytes,
     change_note,
     change_rows,
+    claim_rows,
     contradict,
     cut,
     delete,
@@ -201,6 +202,7 @@ CASES = [
         "a damaged middle", change_bytes("run/split.parquet", lambda d: d[:40] + b"\xff" * 60 + d[100:]), "show run", ""
     ),
     Case("a footer that contradicts itself", contradict("run/split.parquet"), "show run", "cannot be read (Definition"),
+    Case("more rows in a part than in all", claim_rows("run/split.parquet"), "show run", "in its parts"),
     Case("another Parquet file", write_table("run/split.parquet", a=[1]), "show run", "no splitgen metadata"),
     Case(
         "a tasks file",
