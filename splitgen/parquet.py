@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -223,9 +224,13 @@ def load_table(path: Path, with_nested: bool = True) -> pa.Table:
 
 def check_names(names: Sequence[str]) -> None:
     """Raise `ValueError` for a column name that stands twice."""
-    if len(set(names)) < len(names):
-        doubled = next(name for position, name in enumerate(names) if name in names[:position])
+    if (doubled := find_doubled(names)) is not None:
         raise ValueError(f"two columns are named '{doubled}'; rename one")
+
+
+def find_doubled(names: Sequence[str]) -> str | None:
+    """The first name that stands twice."""
+    return next((name for name, count in Counter(names).items() if count > 1), None)
 
 
 def parse_metadata(text: bytes) -> dict[str, Any]:

@@ -69,6 +69,12 @@ def damage_pages(write_statistics: bool) -> Recipe:
     return recipe
 
 
+def name_twice(name: str, values: list[float]) -> Recipe:
+    """A Parquet file of images in which a column stands beside another of its name."""
+    table = pa.table({"image": [picture()] * 40, "label": LABELS})
+    return lambda folder: pq.write_table(table.append_column(name, pa.array(values)), folder / "bad.parquet")
+
+
 def damage(folder: Path) -> None:
     """A member's CRC is not that of its bytes."""
     np.savez(folder / "bad.npz", x=IMAGES, y=LABELS)
@@ -314,6 +320,18 @@ CASES = [
         spoil(write_table("bad.parquet", x=[0.5] * 40, label=LABELS), contradict("bad.parquet")),
         "features:bad.parquet --model mlp",
         "it cannot be read (Definition",
+    ),
+    make(
+        "parquet with two columns of labels",
+        name_twice("label", LABELS),
+        "parquet:bad.parquet",
+        "two columns named 'label'",
+    ),
+    make(
+        "features with two columns of labels",
+        name_twice("label", [0.5] * 40),
+        "features:bad.parquet --model mlp",
+        "two columns are named 'label'",
     ),
     make("parquet without labels", write_table("bad.parquet", image=[picture()] * 40), "parquet:bad.parquet", "label"),
     make("parquet without images", write_table("bad.parquet", label=LABELS), "parquet:bad.parquet", "image"),

@@ -14,6 +14,8 @@ from typing import Any
 
 import mutations
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 
 import splitgen
@@ -21,10 +23,12 @@ from splitgen.check.baseline import check_regression, read_baseline
 from splitgen.check.judgement import judge_predictions, read_predictions
 from splitgen.check.settings import choose_gate_settings
 from splitgen.data.metadata import read_metadata
+from splitgen.data.pixels.opening import DecodeError
 from splitgen.data.sources.csv import list_csv
 from splitgen.data.sources.features import load_features
 from splitgen.data.sources.jsonl import list_jsonl
 from splitgen.data.sources.npz import load_npz
+from splitgen.data.sources.parquet import list_parquet
 from splitgen.errors import SplitgenError
 from splitgen.exports.reading import read_foreign_split
 from splitgen.models.bench import Bench
@@ -135,6 +139,14 @@ def use_archive(path: Path) -> None:
     )
 
 
+def use_pictures(path: Path) -> None:
+    """All that is known of the rows before an image is decoded, and the bytes of the first and the last."""
+    listing = list_parquet(str(path), DataConfig())
+    for row in {0, len(listing.labels) - 1}:
+        with contextlib.suppress(DecodeError):  # told with all others that cannot be read
+            listing.pictures.read(row)
+
+
 def use_predictions(path: Path) -> None:
     split = read_good_split()
     judge_predictions(split, read_predictions(path, split), "model")
@@ -196,8 +208,14 @@ def write_settings() -> list[bytes]:
     return [b"[tool.splitgen.check]\nsplits = ['a']\nfail_under = 0.5\nmax_drop = 0.1\nseeds = 3\njunit = 'x.xml'\n"]
 
 
-def pack_predictions() -> list[bytes]:
-    return [Path("predictions.parquet").read_bytes()]
+def write_pictures() -> list[bytes]:
+    images = [Path(f"pictures/{row % 2}/{row // 2}.png").read_bytes() for row in range(24)]
+    found = []
+    for column in (images, [{"bytes": image, "path": None} for image in images]):
+        file = io.BytesIO()
+        pq.write_table(pa.table({"image": column, "label": [row % 2 for row in range(24)]}), file, row_group_size=12)
+        found.append(file.getvalue())
+    return found
 
 
 READERS = {
@@ -213,6 +231,7 @@ READERS = {
     ),
     "predictions in CSV": Reader("right.csv", mutations.change_cells, use_predictions),
     "predictions in Parquet": Reader("predictions.parquet", mutations.change_parquet, use_predictions),
+    "images in Parquet": Reader("pictures.parquet", mutations.change_parquet, use_pictures, write_pictures),
     "baseline": Reader("earlier.json", mutations.change_json, use_baseline, write_baseline),
     "safetensors": Reader("run/checkpoint/encoder.safetensors", mutations.change_weights, use_weights),
 }

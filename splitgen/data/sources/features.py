@@ -25,6 +25,7 @@ from splitgen.data.listings.labels import LabelColumn, code_labels, text_column
 from splitgen.data.listings.part_names import NO_PARTS, refuse_part
 from splitgen.errors import SourceError
 from splitgen.footers import DAMAGED, check_footprint
+from splitgen.parquet import check_names
 from splitgen.settings.stages import DataConfig
 
 ID_COLUMN = "id"
@@ -93,6 +94,7 @@ def read_parquet_features(
     """Features [N, D], labels [N], and ids where the table has them."""
     try:
         check_footprint(path)
+        check_names(pq.read_schema(path).names)
         table = pq.read_table(path)
     except (OSError, ValueError, *DAMAGED) as error:
         raise SourceError(source, f"it cannot be read ({' '.join(str(error).split())})", GIVE) from error

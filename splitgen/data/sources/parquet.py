@@ -29,6 +29,7 @@ from splitgen.data.listings.rows import NO_LABELS, OWN_TEST, RowPart, RowParts, 
 from splitgen.data.listings.table_rows import TableRows, list_table_rows
 from splitgen.errors import SourceError
 from splitgen.footers import DAMAGED, read_footer
+from splitgen.parquet import find_doubled
 from splitgen.settings.stages import DataConfig
 
 LFS_POINTER = b"version https://git-lfs"
@@ -145,6 +146,8 @@ def open_parquet(source: str, path: Path) -> pq.ParquetFile:
         check_memory(f"'{path.name}'", (footer.num_rows,), 64)
     except ArchiveError as error:
         raise SourceError(source, error.problem, error.remedy) from error
+    if (doubled := find_doubled(file.schema_arrow.names)) is not None:
+        raise SourceError(source, f"'{path.name}' has two columns named '{doubled}'", "rename one")
     return file
 
 
