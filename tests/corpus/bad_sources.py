@@ -333,6 +333,18 @@ CASES = [
         "features:bad.parquet --model mlp",
         "two columns are named 'label'",
     ),
+    make(
+        "features whose ids are dates",
+        write_table("bad.parquet", x=[0.5] * 40, label=LABELS, id=pa.array([2**62] * 40, pa.timestamp("us"))),
+        "features:bad.parquet --model mlp",
+        "column 'id' holds timestamp",
+    ),
+    make(
+        "features beyond float32",
+        write_table("bad.parquet", x=[1e300] * 40, label=LABELS),
+        "features:bad.parquet --model mlp",
+        "40 images have NaN or infinite pixels (first: row 0)",
+    ),
     make("parquet without labels", write_table("bad.parquet", image=[picture()] * 40), "parquet:bad.parquet", "label"),
     make("parquet without images", write_table("bad.parquet", label=LABELS), "parquet:bad.parquet", "image"),
     make(

@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ import splitgen
 from splitgen.check.baseline import check_regression, read_baseline
 from splitgen.check.judgement import judge_predictions, read_predictions
 from splitgen.check.settings import choose_gate_settings
-from splitgen.data.metadata import read_metadata
+from splitgen.data.metadata import code_column, read_metadata
 from splitgen.data.pixels.opening import DecodeError
 from splitgen.data.sources.csv import list_csv
 from splitgen.data.sources.features import load_features
@@ -30,6 +30,7 @@ from splitgen.data.sources.jsonl import list_jsonl
 from splitgen.data.sources.npz import load_npz
 from splitgen.data.sources.parquet import list_parquet
 from splitgen.errors import SplitgenError
+from splitgen.explain.attributes import list_metadata
 from splitgen.exports.reading import read_foreign_split
 from splitgen.models.bench import Bench
 from splitgen.report.folder import read_run_folder
@@ -42,6 +43,7 @@ from splitgen.settings.layers import build_config, drop_unknown, read_toml
 from splitgen.settings.stages import DataConfig, DiscoveryConfig
 from splitgen.store.recall import recall_settings
 from splitgen.store.replay import recall_replay
+from splitgen.tasks.labellings import read_labellings
 from splitgen.tasks.refinement import check_encoder
 from splitgen.tasks.tasks_file import check_tasks_belong, read_encoder, read_tasks
 
@@ -147,6 +149,35 @@ def use_pictures(path: Path) -> None:
             listing.pictures.read(row)
 
 
+def use_table(path: Path) -> None:
+    """As metadata, whose columns are groups and are looked at for what a task is like, and as labellings."""
+    ids = open_digits().ids
+
+    def use_metadata() -> None:
+        frame = read_metadata(path, ids)
+        list_metadata(frame)
+        if len(frame.columns):
+            in_turn(*(partial(code_column, frame, path, column) for column in frame.columns))
+
+    in_turn(use_metadata, lambda: read_labellings(path, ids))
+
+
+def write_table() -> list[bytes]:
+    table = {"id": list(map(str, range(240))), "a": [row % 2 for row in range(240)], "b": ["x", "y", "z"] * 80}
+    file = io.BytesIO()
+    pq.write_table(pa.table(table), file)
+    return [file.getvalue()]
+
+
+def write_features() -> list[bytes]:
+    found = []
+    for columns in ({"v": [[0.5, 1.0, row] for row in range(24)]}, {"x": [0.5] * 24, "y": list(range(24))}):
+        file = io.BytesIO()
+        pq.write_table(pa.table({**columns, "label": [row % 2 for row in range(24)]}), file)
+        found.append(file.getvalue())
+    return found
+
+
 def use_predictions(path: Path) -> None:
     split = read_good_split()
     judge_predictions(split, read_predictions(path, split), "model")
@@ -232,6 +263,13 @@ READERS = {
     "predictions in CSV": Reader("right.csv", mutations.change_cells, use_predictions),
     "predictions in Parquet": Reader("predictions.parquet", mutations.change_parquet, use_predictions),
     "images in Parquet": Reader("pictures.parquet", mutations.change_parquet, use_pictures, write_pictures),
+    "table in Parquet": Reader("table.parquet", mutations.change_parquet, use_table, write_table),
+    "features in Parquet": Reader(
+        "features.parquet",
+        mutations.change_parquet,
+        lambda path: load_features(str(path), DataConfig()),
+        write_features,
+    ),
     "baseline": Reader("earlier.json", mutations.change_json, use_baseline, write_baseline),
     "safetensors": Reader("run/checkpoint/encoder.safetensors", mutations.change_weights, use_weights),
 }

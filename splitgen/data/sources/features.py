@@ -54,7 +54,8 @@ def load_features(argument: str, config: DataConfig) -> ImageDataset:
     if len(x) == 0:
         raise SourceError(source, "it has no rows", "give a dataset with at least two classes")
     labels, names = code_labels(source, column)
-    features = torch.from_numpy(np.array(x, dtype=np.float32, order="C"))[:, :, None, None]
+    with np.errstate(over="ignore"):  # what float32 does not hold becomes infinite, and is refused as that
+        features = torch.from_numpy(np.array(x, dtype=np.float32, order="C"))[:, :, None, None]
     return make_dataset(source, features, labels, raw=[x.tobytes()], ids=ids, class_names=names)
 
 
@@ -108,10 +109,17 @@ def read_parquet_features(
         raise SourceError(source, f"column '{label}' is empty in {n_empty} rows", "give every row its label")
     ids = None
     if ID_COLUMN in table.column_names and label != ID_COLUMN:
-        ids = tuple(map(str, table.column(ID_COLUMN).to_pylist()))
+        ids = read_ids(source, table.column(ID_COLUMN))
         check_distinct(source, ids)
     others = {label, ID_COLUMN, *list_index_columns(table.schema)}
     return read_columns(source, table, others, config.image_column), labels, ids
+
+
+def read_ids(source: str, column: pa.ChunkedArray) -> tuple[str, ...]:
+    """The ids of N rows as text. Raises `SourceError` for a column of anything but text and numbers."""
+    if not is_label(column.type):
+        raise SourceError(source, f"column '{ID_COLUMN}' holds {column.type}", "give ids of text or whole numbers")
+    return tuple(map(str, column.to_pylist()))
 
 
 def list_index_columns(schema: pa.Schema) -> list[str]:
