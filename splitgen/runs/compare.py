@@ -26,7 +26,7 @@ from splitgen.data.target import LABEL
 from splitgen.errors import SettingError
 from splitgen.models.bench import Bench
 from splitgen.parquet import write_parquet
-from splitgen.runs.plan import Clock, share_out
+from splitgen.runs.budget import Clock, share_out
 from splitgen.runs.run import Run, close_run, describe_settings
 from splitgen.runs.split import (
     Found,

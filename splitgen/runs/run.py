@@ -28,6 +28,7 @@ from splitgen.models.bench import Bench, make_bench
 from splitgen.models.pace import Pace, measure_pace, read_pace
 from splitgen.models.registry import ModelFactory
 from splitgen.models.weights import DIGEST, read_weights, tell_digest
+from splitgen.runs.budget import Clock
 from splitgen.runs.folder import (
     DEFAULT_PARENT,
     Arguments,
@@ -39,7 +40,6 @@ from splitgen.runs.folder import (
     open_folder,
 )
 from splitgen.runs.forecast import Sizes, find_meta_steps
-from splitgen.runs.plan import Clock
 from splitgen.screen.console import OpeningBar, Screen
 from splitgen.screen.outlook import tell_seconds
 from splitgen.settings.layers import build_config, flatten_settings, merge_settings

@@ -17,8 +17,9 @@ from splitgen.data.dataset import describe_dataset
 from splitgen.errors import SettingError, TasksFileError
 from splitgen.models.bench import Bench
 from splitgen.models.weights import tell_digest
+from splitgen.runs.budget import CHOSEN
+from splitgen.runs.fitting import fit_agreement, fit_new_tasks, fit_search, fit_sharpening
 from splitgen.runs.forecast import foretell_judging
-from splitgen.runs.plan import CHOSEN, fit_agreement, fit_new_tasks, fit_search, fit_sharpening
 from splitgen.runs.run import Run, describe_settings, tell_chosen
 from splitgen.runs.tasks import score_tasks
 from splitgen.search.candidates import (

@@ -7,17 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from splitgen.models.registry import ModelFactory
+from splitgen.runs.budget import CHOSEN, PATIENCE, SLACK, default_seconds, share_out, share_seconds
+from splitgen.runs.fitting import choose_sizes, foretell_least
 from splitgen.runs.forecast import find_meta_steps, foretell_stages, foretell_verification
-from splitgen.runs.plan import (
-    CHOSEN,
-    PATIENCE,
-    SLACK,
-    choose_sizes,
-    default_seconds,
-    foretell_least,
-    share_out,
-    share_seconds,
-)
 from splitgen.runs.report import run_explanation, run_report
 from splitgen.runs.run import Run, close_run
 from splitgen.runs.split import count_tried, run_split

@@ -13,7 +13,7 @@ from splitgen._version import __version__
 from splitgen.data.dataset import describe_dataset
 from splitgen.keeping import Slot, State
 from splitgen.random import stream_generator
-from splitgen.runs.plan import fit_agreement
+from splitgen.runs.fitting import fit_agreement
 from splitgen.runs.run import Run, describe_settings, tell_chosen
 from splitgen.screen.tables import print_agreement
 from splitgen.settings.stop import Stop

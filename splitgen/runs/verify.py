@@ -12,8 +12,8 @@ import numpy as np
 
 from splitgen.models.bench import Bench
 from splitgen.models.registry import ModelFactory
+from splitgen.runs.fitting import fit_verification
 from splitgen.runs.forecast import Sizes, foretell_verification
-from splitgen.runs.plan import fit_verification
 from splitgen.runs.run import Run, count_own_test
 from splitgen.screen.outlook import tell_seconds
 from splitgen.screen.tables import print_transfer, print_verification

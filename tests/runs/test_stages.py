@@ -9,8 +9,8 @@ import pytest
 
 from splitgen.models.pace import Pace
 from splitgen.models.registry import find_model
+from splitgen.runs.fitting import foretell_least
 from splitgen.runs.forecast import foretell_agreement
-from splitgen.runs.plan import foretell_least
 from splitgen.runs.run import list_changes, open_run, tell_chosen
 from splitgen.runs.split import bound_agreement
 from splitgen.runs.stages import MAKE, SPLIT, begin

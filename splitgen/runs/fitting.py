@@ -1,4 +1,4 @@
-"""How a budget of time is shared among the stages, and what fits into the share of each.
+"""Stages that fit into a time: what each of them is made of where it would take longer.
 
 A stage that is one training after the other is made smaller before it begins, by the pace that was measured: fewer
 rows, networks or rounds. What was chosen stands in the settings of the run, so that the same bytes can be had again
@@ -7,16 +7,13 @@ without a budget.
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from splitgen.models.pace import Pace
+from splitgen.runs.budget import CHOSEN, share_out, share_seconds
 from splitgen.runs.forecast import (
     Sizes,
     foretell_agreement,
@@ -40,74 +37,13 @@ from splitgen.settings.stages import (
     VerificationConfig,
 )
 
-META = 0.55  # of a budget, what discovery and refinement share by `RefinementConfig.budget_share`
-CHOSEN = "agreement of the chosen"  # a stage; where no other scores agreement, as large as its share allows
-SHARES = {"agreement": 0.08, "search": 0.10, "sharpen": 0.23, CHOSEN: 0.04}
-# Pixels of all images, and the seconds that a run takes by default: digits, a thousand small pictures, fifty thousand.
-DEFAULT_SECONDS = ((1.2e5, 60.0), (1e6, 180.0), (5e7, 600.0))
-FIXED_SECONDS = 10.0  # of these, for what is no stage: loading libraries, explanation, report
-PATIENCE = 1.25  # times as long, stages are left as large as they are: else noise would decide what a run makes
 STEPS = (4, 6, 8, 12, 16, 20, 24, 32, 40, 48, 56)  # of meta-steps, those that are chosen where there is less time
 FEWEST_ROWS = 500
 FEWEST_TEST_ROWS = 1_000  # an accuracy on so many is known to 1.6 points; trainings on few rows differ by more
 MOST_JUDGED = 0.5  # of the time of a refinement, what the first of its judgings may take
-SLACK = 1.2  # of what a stage is foretold, the most that it is given
 SMALLER = 0.8  # of the rows, in one step of making a stage smaller
 # Of the seeds and rows asked for, what a verification may be made of, the most telling first.
 VERIFICATION_SIZES = ((3, 1.0), (2, 1.0), (3, 0.5), (2, 0.5), (3, 0.25), (2, 0.25), (2, 0.12), (2, 0.06))
-
-
-def share_out(config: RunConfig, stages: Sequence[str]) -> dict[str, float]:
-    """Shares of a budget by stage, of those that take part, in their order."""
-    refinement = config.refinement
-    meta = {"discover": META * (1 - refinement.budget_share), "refine": META * refinement.budget_share}
-    shares = {**SHARES, **meta}
-    left_out = set()
-    if refinement.meta_steps == 0:
-        left_out.add("refine")
-    if config.sharpening.rounds == 0:
-        left_out.add("sharpen")
-    return {stage: shares[stage] for stage in stages if stage not in left_out}
-
-
-def share_seconds(
-    seconds: float, shares: Mapping[str, float], most: Mapping[str, float], least: Mapping[str, float]
-) -> dict[str, float]:
-    """The seconds of a budget by stage: in proportion to the shares, but to none more than the most that it can use,
-    nor less than the least that it takes; what that saves is the others', and what it costs is theirs to pay."""
-    found: dict[str, float] = {}
-    while free := {stage: share for stage, share in shares.items() if stage not in found}:
-        unit = max(0.0, seconds - sum(found.values())) / sum(free.values())
-        wanted = {stage: unit * share for stage, share in free.items()}
-        bounded = {
-            stage: max(least.get(stage, 0.0), min(most.get(stage, math.inf), each)) for stage, each in wanted.items()
-        }
-        gain = sum(bounded.values()) - seconds + sum(found.values())
-        ends = {stage: each for stage, each in bounded.items() if (each - wanted[stage]) * gain > 0}
-        found.update(ends or bounded)  # first the bounds on the side that there is more of: those may free the others
-    return {stage: found[stage] for stage in shares}
-
-
-@dataclass
-class Clock:
-    """A budget of seconds that runs since `start`, for stages with shares of it, in order. None: no bound."""
-
-    seconds: float | None
-    shares: dict[str, float] = field(default_factory=dict)
-    start: float = field(default_factory=time.monotonic)
-
-    @property
-    def left(self) -> float | None:
-        return None if self.seconds is None else max(0.0, self.seconds - (time.monotonic() - self.start))
-
-    def allot(self, stage: str) -> float | None:
-        """Seconds for a stage that begins now: its part of what is left for it and for those after it, so that what
-        one stage saves or overruns is shared by the rest. None: no bound, as of a stage without a share."""
-        if self.left is None or stage not in self.shares:
-            return None
-        names = list(self.shares)
-        rest = sum(self.shares[name] for name in names[names.index(stage) :])
-        return self.left * self.shares[stage] / rest if rest else 0.0
 
 
 def fit_agreement(
@@ -207,13 +143,6 @@ def fit_sharpening(
         if foretell_sharpening(pace, sizes, n_points, smaller, search, recipe) <= seconds:
             return smaller
     return replace(config, rounds=0)
-
-
-def default_seconds(n_pixels: int) -> float:
-    """Seconds of all stages, verification included, where nobody gives a budget or steps, by the pixels of all
-    images: between those of `DEFAULT_SECONDS` in proportion, by logarithms."""
-    pixels, seconds = np.log(np.array(DEFAULT_SECONDS)).T
-    return float(np.exp(np.interp(np.log(n_pixels), pixels, seconds))) - FIXED_SECONDS
 
 
 def choose_sizes(
