@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from reprlib import repr as shorten
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from splitgen.check.thresholds import Outcome
 from splitgen.errors import CheckError
 from splitgen.json_text import parse_json
 
+MOST_ROWS = 2**63  # no dataset has more
 Z = 1.96  # of a two-sided 95 % interval
 
 
@@ -76,11 +78,11 @@ def read_case(case: Any) -> Earlier:
     values, n_test = case["figures"]["test_accuracy"], case["n_test"]
     for name in ("model", "rows_hash"):
         if not isinstance(case[name], str):
-            raise ValueError(f"its {name} is no text: {case[name]!r}")
+            raise ValueError(f"its {name} is no text: {shorten(case[name])}")
     if not isinstance(values, list) or not values or not all(is_accuracy(value) for value in values):
-        raise ValueError(f"its test_accuracy is no list of fractions: {values!r}")
-    if not isinstance(n_test, int) or isinstance(n_test, bool) or n_test < 1:
-        raise ValueError(f"its n_test is no count of rows: {n_test!r}")
+        raise ValueError(f"its test_accuracy is no list of fractions: {shorten(values)}")
+    if not isinstance(n_test, int) or isinstance(n_test, bool) or not 1 <= n_test < MOST_ROWS:
+        raise ValueError(f"its n_test is no count of rows: {shorten(n_test)}")
     return Earlier(case["model"], case["rows_hash"], tuple(map(float, values)), n_test)
 
 

@@ -55,6 +55,7 @@ CASES = [
     result("NaN", "holds no earlier result", figures={"test_accuracy": [float("nan")]}),
     result("infinity", "holds no earlier result", figures={"test_accuracy": [float("inf")]}),
     result("no test rows", "no count of rows", n_test=0),
+    result("more test rows than a float holds", "no count of rows: 99999999", n_test=10**400 - 1),
     result("test rows below 0", "no count of rows", n_test=-5),
     result("test rows in words", "no count of rows", n_test="120"),
     result("a fraction of test rows", "no count of rows", n_test=1.5),
