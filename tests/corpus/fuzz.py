@@ -133,10 +133,12 @@ def fuzz_by_coverage(readers: Any, reader: Any, tally: Tally, seconds: float, se
             print(tally.tell(), flush=True)
             os._exit(0)
 
+    seeds = readers.list_seeds(reader)
+    most = max(200_000, 2 * max(map(len, seeds)))  # bytes: what is longer is cut, and a good file would be none
     with tempfile.TemporaryDirectory() as corpus:
-        for number, data in enumerate(readers.list_seeds(reader)):
+        for number, data in enumerate(seeds):
             (Path(corpus) / str(number)).write_bytes(data)
-        flags = ["-timeout=0", "-rss_limit_mb=8192", "-max_len=200000", "-verbosity=0", f"-seed={seed + 1}"]
+        flags = ["-timeout=0", "-rss_limit_mb=8192", f"-max_len={most}", "-verbosity=0", f"-seed={seed + 1}"]
         flags += [f"-artifact_prefix={tally.finds}/", corpus]
         atheris.Setup([sys.argv[0], *flags], run, custom_mutator=change)
         atheris.Fuzz()
