@@ -73,11 +73,11 @@ def fit_search(
     def foretell(smaller: SearchConfig) -> float:
         return foretell_search(pace, sizes, n_tasks, cuts, smaller, recipe)
 
-    tried = list(list_searches(config, sizes))
+    tried = list_searches(config, sizes)
     return next((each for each in tried if foretell(each) <= seconds), None) or min(tried, key=foretell)
 
 
-def list_searches(config: SearchConfig, sizes: Sizes) -> Iterator[SearchConfig]:
+def list_searches(config: SearchConfig, sizes: Sizes) -> list[SearchConfig]:
     """Smaller and smaller: of fewer rows; and of the last round alone, of as many rows as still fit into the time."""
 
     def shrink(n_rows: int, most: int, fewest: int = FEWEST_ROWS) -> int:
@@ -94,9 +94,7 @@ def list_searches(config: SearchConfig, sizes: Sizes) -> Iterator[SearchConfig]:
     found = [config]
     while (smaller := shrink_all(found[-1])) != found[-1]:
         found.append(smaller)
-    yield from found
-    if len(config.rows) > 1:
-        yield from (replace(each, rows=each.rows[-1:], keep=()) for each in found)
+    return found + [replace(each, rows=each.rows[-1:], keep=()) for each in found if len(each.rows) > 1]
 
 
 def fit_new_tasks(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from splitgen.models.pace import Pace
+from splitgen.runs.budget import CHOSEN
 from splitgen.search.candidates import CutPlan, count_fits, plan_cuts
 from splitgen.search.rounds import list_marks
 from splitgen.search.sharpening import shorten_recipe
@@ -150,7 +151,7 @@ def foretell_stages(
         "search": lambda: foretell_search(pace, sizes, n_tasks, cuts, config.search, recipe),
         "refine": lambda: foretell_refinement(pace, sizes, n_points, config, settled(steps["refine"])),
         "sharpen": lambda: foretell_sharpening(pace, sizes, n_points, config.sharpening, config.search, recipe),
-        "agreement of the chosen": lambda: foretell_agreement(pace, n_points, -1, config.agreement, recipe),
+        CHOSEN: lambda: foretell_agreement(pace, n_points, -1, config.agreement, recipe),
     }
     return {stage: foretell[stage]() for stage in stages if steps.get(stage, 0) is not None}
 

@@ -162,20 +162,21 @@ def use_table(path: Path) -> None:
     in_turn(use_metadata, lambda: read_labellings(path, ids))
 
 
-def write_table() -> list[bytes]:
-    table = {"id": list(map(str, range(240))), "a": [row % 2 for row in range(240)], "b": ["x", "y", "z"] * 80}
+def pack(columns: dict[str, list[Any]], **options: Any) -> bytes:
+    """A Parquet file."""
     file = io.BytesIO()
-    pq.write_table(pa.table(table), file)
-    return [file.getvalue()]
+    pq.write_table(pa.table(columns), file, **options)
+    return file.getvalue()
+
+
+def write_table() -> list[bytes]:
+    return [pack({"id": list(map(str, range(240))), "a": [row % 2 for row in range(240)], "b": ["x", "y", "z"] * 80})]
 
 
 def write_features() -> list[bytes]:
-    found = []
-    for columns in ({"v": [[0.5, 1.0, row] for row in range(24)]}, {"x": [0.5] * 24, "y": list(range(24))}):
-        file = io.BytesIO()
-        pq.write_table(pa.table({**columns, "label": [row % 2 for row in range(24)]}), file)
-        found.append(file.getvalue())
-    return found
+    labels = [row % 2 for row in range(24)]
+    vectors, numbers = {"v": [[0.5, 1.0, row] for row in range(24)]}, {"x": [0.5] * 24, "y": list(range(24))}
+    return [pack({**columns, "label": labels}) for columns in (vectors, numbers)]
 
 
 def use_predictions(path: Path) -> None:
@@ -241,12 +242,8 @@ def write_settings() -> list[bytes]:
 
 def write_pictures() -> list[bytes]:
     images = [Path(f"pictures/{row % 2}/{row // 2}.png").read_bytes() for row in range(24)]
-    found = []
-    for column in (images, [{"bytes": image, "path": None} for image in images]):
-        file = io.BytesIO()
-        pq.write_table(pa.table({"image": column, "label": [row % 2 for row in range(24)]}), file, row_group_size=12)
-        found.append(file.getvalue())
-    return found
+    labels, nested = [row % 2 for row in range(24)], [{"bytes": image, "path": None} for image in images]
+    return [pack({"image": column, "label": labels}, row_group_size=12) for column in (images, nested)]
 
 
 READERS = {

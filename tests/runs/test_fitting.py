@@ -12,7 +12,6 @@ from splitgen.runs.budget import share_out
 from splitgen.runs.fitting import (
     FEWEST_ROWS,
     FEWEST_TEST_ROWS,
-    SMALLER,
     STEPS,
     choose_sizes,
     fit_agreement,
@@ -66,8 +65,9 @@ def test_the_confusion_has_fewer_rows_with_the_search_and_none_gains_any():
     confused = [config.confusion_rows for config in found]
     assert confused == sorted(confused, reverse=True)
     assert max(confused) == whole.confusion_rows
-    assert min(confused) < FEWEST_ROWS / SMALLER  # of those of as many full batches, the most
+    assert min(confused) == 536  # five full batches, as 500 rows are
     assert {config.rows[0] for config in found if len(config.rows) == 2} == {300}
+    assert found[-1].rows == (FEWEST_ROWS,)
 
 
 def test_a_search_of_too_little_time_for_two_rounds_has_one_of_as_many_rows_as_fit():

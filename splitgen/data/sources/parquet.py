@@ -131,8 +131,7 @@ def open_parquet(source: str, path: Path) -> pq.ParquetFile:
             if start.read(len(LFS_POINTER)) == LFS_POINTER:
                 problem = f"'{path.name}' is a pointer of Git LFS, not the file itself"
                 raise SourceError(source, problem, "fetch it with git lfs pull")
-        read_footer(path)
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(path, metadata=read_footer(path))
     except OSError as error:
         problem = f"'{path.name}' cannot be read ({error.strerror or 'it is damaged'})"
         raise SourceError(source, problem, WRITE_AGAIN) from error
