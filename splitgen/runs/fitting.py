@@ -17,6 +17,7 @@ from splitgen.runs.budget import CHOSEN, share_out, share_seconds
 from splitgen.runs.forecast import (
     Sizes,
     foretell_agreement,
+    foretell_chosen_agreement,
     foretell_discovery,
     foretell_judging,
     foretell_refinement,
@@ -47,12 +48,12 @@ VERIFICATION_SIZES = ((3, 1.0), (2, 1.0), (3, 0.5), (2, 0.5), (3, 0.25), (2, 0.2
 
 
 def fit_agreement(
-    seconds: float | None, pace: Pace, n_points: int, n_tasks: int, config: AgreementConfig, recipe: TrainingConfig
+    seconds: float | None, n_points: int, config: AgreementConfig, foretell: Callable[[AgreementConfig], float]
 ) -> AgreementConfig:
-    """Agreement scores of so many tasks within the time: of fewer rows."""
+    """Agreement scores within the time: of fewer rows."""
     if seconds is None:
         return config
-    while config.max_rows > FEWEST_ROWS and foretell_agreement(pace, n_points, n_tasks, config, recipe) > seconds:
+    while config.max_rows > FEWEST_ROWS and foretell(config) > seconds:
         config = replace(config, max_rows=max(FEWEST_ROWS, int(min(config.max_rows, n_points) * SMALLER)))
     return config
 
@@ -175,9 +176,11 @@ def fit_stages(
         )
         found["discovery"] = replace(config.discovery, meta_steps=steps)
     if "agreement" in seconds:
-        found["agreement"] = fit_agreement(seconds["agreement"], pace, n_points, n_tasks, config.agreement, recipe)
+        foretell_scores = partial(foretell_agreement, pace, n_points, n_tasks, recipe=recipe)
+        found["agreement"] = fit_agreement(seconds["agreement"], n_points, config.agreement, foretell_scores)
     elif CHOSEN in seconds:
-        found["agreement"] = fit_agreement(seconds[CHOSEN], pace, n_points, -1, config.agreement, recipe)
+        foretell_score = partial(foretell_chosen_agreement, pace, n_points, recipe=recipe)
+        found["agreement"] = fit_agreement(seconds[CHOSEN], n_points, config.agreement, foretell_score)
     if "search" in seconds:
         cuts = plan_cuts(search, config.selection.target)
         search = found["search"] = fit_search(seconds["search"], pace, sizes, n_tasks, cuts, search, recipe)

@@ -44,16 +44,24 @@ class Sizes:
 def foretell_agreement(
     pace: Pace, n_points: int, n_tasks: int, config: AgreementConfig, recipe: TrainingConfig
 ) -> float:
-    """Seconds to score so many tasks, and the target and a random task beside them, which may not be fitted at once;
-    n_tasks -1: of the one task that was chosen, alone."""
+    """Seconds to score so many tasks, and the target and a random task beside them, which may not be fitted at once."""
+    first, *longer = foretell_task_fits(pace, n_points, config, recipe)
+    return (n_tasks + 2) * first + 2 * sum(longer)
+
+
+def foretell_chosen_agreement(pace: Pace, n_points: int, config: AgreementConfig, recipe: TrainingConfig) -> float:
+    """Seconds to score the one task that was chosen, alone."""
+    return foretell_task_fits(pace, n_points, config, recipe)[0]
+
+
+def foretell_task_fits(pace: Pace, n_points: int, config: AgreementConfig, recipe: TrainingConfig) -> list[float]:
+    """Seconds of all networks of one task, of as many epochs as they take at first, and of each longer try."""
     n_rows = min(config.max_rows, n_points)
     n_train = round(n_rows * config.train_fraction)
-    epochs = count_epochs_to_converge(n_train, config, recipe)
-    first, *longer = (replace(recipe.for_tasks(), epochs=each) for each in epochs)
-    seconds = (n_tasks + 2) * pace.fits_seconds(config.networks, n_train, first, n_rows)
-    if n_tasks < 0:
-        return seconds
-    return seconds + 2 * sum(pace.fits_seconds(config.networks, n_train, each, n_rows) for each in longer)
+    recipes = (
+        replace(recipe.for_tasks(), epochs=epochs) for epochs in count_epochs_to_converge(n_train, config, recipe)
+    )
+    return [pace.fits_seconds(config.networks, n_train, each, n_rows) for each in recipes]
 
 
 def foretell_search(
@@ -151,7 +159,7 @@ def foretell_stages(
         "search": lambda: foretell_search(pace, sizes, n_tasks, cuts, config.search, recipe),
         "refine": lambda: foretell_refinement(pace, sizes, n_points, config, settled(steps["refine"])),
         "sharpen": lambda: foretell_sharpening(pace, sizes, n_points, config.sharpening, config.search, recipe),
-        CHOSEN: lambda: foretell_agreement(pace, n_points, -1, config.agreement, recipe),
+        CHOSEN: lambda: foretell_chosen_agreement(pace, n_points, config.agreement, recipe),
     }
     return {stage: foretell[stage]() for stage in stages if steps.get(stage, 0) is not None}
 

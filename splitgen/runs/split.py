@@ -6,6 +6,7 @@ import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from splitgen.models.bench import Bench
 from splitgen.models.weights import tell_digest
 from splitgen.runs.budget import CHOSEN
 from splitgen.runs.fitting import fit_agreement, fit_new_tasks, fit_search, fit_sharpening
-from splitgen.runs.forecast import foretell_judging
+from splitgen.runs.forecast import foretell_chosen_agreement, foretell_judging
 from splitgen.runs.run import Run, describe_settings, tell_chosen
 from splitgen.runs.tasks import score_tasks
 from splitgen.search.candidates import (
@@ -162,8 +163,9 @@ def bound_agreement(run: Run) -> None:
     scored in this run."""
     if "agreement" in run.clock.shares or (seconds := run.allot(CHOSEN)) is None:
         return
-    config, n_points = run.config, run.dataset.n_points
-    run.settle(agreement=fit_agreement(seconds, run.pace, n_points, -1, config.agreement, config.training))
+    n_points, config = run.dataset.n_points, run.config
+    foretell = partial(foretell_chosen_agreement, run.pace, n_points, recipe=config.training)
+    run.settle(agreement=fit_agreement(seconds, n_points, config.agreement, foretell))
 
 
 def build_split(run: Run, space: SearchSpace, outcome: SearchOutcome, found: Found) -> Split:

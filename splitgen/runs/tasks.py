@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from splitgen.data.dataset import describe_dataset
 from splitgen.keeping import Slot, State
 from splitgen.random import stream_generator
 from splitgen.runs.fitting import fit_agreement
+from splitgen.runs.forecast import foretell_agreement
 from splitgen.runs.run import Run, describe_settings, tell_chosen
 from splitgen.screen.tables import print_agreement
 from splitgen.settings.stop import Stop
@@ -104,10 +106,9 @@ def run_agreement(run: Run, margins: np.ndarray) -> list[AgreementScore]:
     labels["target"] = run.bench.target.values
     labels["random"] = draw_random_labels(run.dataset.n_points, run.config.seed, count_values(margins))
     if (seconds := run.allot("agreement")) is not None:
-        config, n_points = run.config, run.dataset.n_points
-        run.settle(
-            agreement=fit_agreement(seconds, run.pace, n_points, margins.shape[1], config.agreement, config.training)
-        )
+        n_points, config = run.dataset.n_points, run.config
+        foretell = partial(foretell_agreement, run.pace, n_points, margins.shape[1], recipe=config.training)
+        run.settle(agreement=fit_agreement(seconds, n_points, config.agreement, foretell))
     return score_tasks(run, labels, "agreement")
 
 

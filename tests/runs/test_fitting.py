@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from known_pace import CUTS, PACE, RECIPE, SIZES
@@ -45,7 +46,7 @@ STAGES = ("discover", "agreement", "search", "refine", "sharpen", "agreement of 
 @pytest.mark.parametrize("seconds", [0.0, 3.0, 9.0, 12.0, 1e6, None])
 def test_rows_are_as_many_as_the_time_allows(seconds):
     agreement, search = AgreementConfig(max_rows=9_000), SearchConfig(rows=(1_000, 4_000), keep=(3,))
-    scored = fit_agreement(seconds, PACE, 10_000, 1, agreement, RECIPE)
+    scored = fit_agreement(seconds, 10_000, agreement, partial(foretell_agreement, PACE, 10_000, 1, recipe=RECIPE))
     searched = fit_search(seconds, PACE, SIZES, 2, CUTS, search, RECIPE)
     if seconds is None or seconds > 1_000:
         assert (scored, searched) == (agreement, search)

@@ -13,6 +13,7 @@ from splitgen.runs.forecast import (
     REVERSAL,
     Sizes,
     foretell_agreement,
+    foretell_chosen_agreement,
     foretell_discovery,
     foretell_judging,
     foretell_refinement,
@@ -40,6 +41,7 @@ def test_an_agreement_is_foretold_with_the_second_trainings_of_target_and_random
     config = AgreementConfig(networks=2, max_rows=4_000, epochs=10)
     epoch = 30 * 0.01  # 3000 rows, two networks side by side
     assert foretell_agreement(PACE, 9_999, 1, config, RECIPE) == pytest.approx((1 + 2) * 10 * epoch)
+    assert foretell_chosen_agreement(PACE, 9_999, config, RECIPE) == pytest.approx(10 * epoch)
     by_size = replace(config, epochs=None)  # 20 by the recipe, and 34, which are 1000 steps, to converge
     assert foretell_agreement(PACE, 9_999, 1, by_size, RECIPE) == pytest.approx((3 * 20 + 2 * 34) * epoch)
 

@@ -10,7 +10,7 @@ import pytest
 from splitgen.models.pace import Pace
 from splitgen.models.registry import find_model
 from splitgen.runs.fitting import foretell_least
-from splitgen.runs.forecast import foretell_agreement
+from splitgen.runs.forecast import foretell_chosen_agreement
 from splitgen.runs.run import list_changes, open_run, tell_chosen
 from splitgen.runs.split import bound_agreement
 from splitgen.runs.stages import MAKE, SPLIT, begin
@@ -113,7 +113,8 @@ def test_the_chosen_task_is_scored_on_fewer_rows_where_its_own_time_is_short_and
     run.__dict__["pace"] = SLOW
     begin(run, stages, 2)
     bound_agreement(run)
-    config, found = run.config.agreement, foretell_agreement(SLOW, 1_797, -1, run.config.agreement, run.config.training)
+    config = run.config.agreement
+    found = foretell_chosen_agreement(SLOW, 1_797, config, run.config.training)
     assert (config.max_rows < 1_797) == is_smaller
     assert (found <= 100) == is_smaller
 
