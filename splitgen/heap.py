@@ -1,7 +1,8 @@
 """Memory that a step of a training frees is kept for the next one.
 
 glibc gives what is free at the end of its heap back to the system, and a step takes it anew, page by page: up to a
-fifth of the CPU of a training (tests/benchmarks/heap.py). What is kept is no more than the process had at its peak.
+fifth of the time of a training (tests/benchmarks/heap.py). What is kept is no more than the process had at its peak.
+Each thread keeps its own arena: two trainings that took turns at one would wait for each other at every tensor.
 """
 
 from __future__ import annotations
@@ -11,9 +12,8 @@ import os
 import sys
 
 LARGE = 32 << 20  # bytes: what is larger, such as all images, is mapped by itself and given back as before
-TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8  # names of malloc.h
-# One arena: those of threads are made of parts of 64 MiB, and each part that is free is given back.
-OPTIONS = ((ARENA_MAX, 1), (MMAP_THRESHOLD, LARGE), (TRIM_THRESHOLD, 2**31 - 1))
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # names of malloc.h
+OPTIONS = ((MMAP_THRESHOLD, LARGE), (TRIM_THRESHOLD, 2**31 - 1))
 
 
 def keep_freed_memory() -> bool:
