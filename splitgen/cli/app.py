@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperCommand
@@ -23,7 +23,7 @@ from splitgen.cli.commands.settings import print_settings
 from splitgen.cli.commands.show import show
 from splitgen.cli.commands.split import split
 from splitgen.cli.commands.verify import verify
-from splitgen.cli.ending import NOT_DONE, flush_output, settle_surroundings, tell_end, tell_keeping
+from splitgen.cli.ending import NOT_DONE, flush_output, leave, settle_surroundings, tell_end, tell_keeping
 from splitgen.heap import keep_freed_memory
 from splitgen.shortages import try_threads
 from splitgen.stopping import terminated_by
@@ -89,7 +89,7 @@ for name, command in COMMANDS.items():
 
 
 def main() -> None:
-    """The console script."""
+    """A command of the command line; it always ends by `SystemExit`."""
     with terminated_by(signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM), tell=tell_keeping):
         try:
             settle_surroundings()
@@ -101,3 +101,12 @@ def main() -> None:
             sys.exit(end.code if known else NOT_DONE)
         except BaseException as error:  # before or behind a command: in help and wrong usage, which are printed too
             sys.exit(tell_end(error))
+
+
+def run() -> NoReturn:
+    """The console script: `main` in a process of its own."""
+    try:
+        main()
+    except SystemExit as end:
+        leave(end.code)
+    leave(0)

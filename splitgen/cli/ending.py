@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import errno
 import os
 import signal
 import sys
+from typing import NoReturn
 
 from splitgen.errors import OutputError, SettingError, SplitgenError
 from splitgen.screen.console import tell_error, tell_trace
@@ -105,3 +107,16 @@ def drop_output() -> None:
     """Send what is still to be printed nowhere: Python would try again at its end, and give an exit code of its own."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def leave(code: object) -> NoReturn:
+    """End the process with an exit code, once all is written out and what was registered for its end is done. The rest
+    of Python's own end takes objects and libraries apart that the system takes back at once: two seconds of a command.
+    """
+    if isinstance(code, int | None):
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # then Python's own end tells what it tells
+            atexit._run_exitfuncs()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code or 0)
+    sys.exit(code)  # type: ignore[arg-type]

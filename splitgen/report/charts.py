@@ -156,10 +156,9 @@ def draw_histograms(histograms: Sequence[Histogram]) -> Chart:
 def draw_histogram(axes: Axes, histogram: Histogram) -> None:
     bottom = np.zeros(len(histogram.edges) - 1)
     for part in ("test", "reserve", "train"):
-        counts = histogram.counts[part]
-        widths = np.diff(histogram.edges)
-        axes.bar(histogram.edges[:-1], counts, widths, bottom=bottom, align="edge", color=COLOURS[part], linewidth=0)
-        bottom += counts
+        top = bottom + histogram.counts[part]
+        axes.stairs(top, histogram.edges, baseline=bottom, fill=True, color=COLOURS[part], linewidth=0)
+        bottom = top
     for threshold in {histogram.train_threshold, histogram.test_threshold} - {None}:
         assert threshold is not None
         axes.axvline(threshold, color=COLOURS["ink"], linewidth=1, linestyle="--")

@@ -332,3 +332,21 @@ def test_a_signal_ends_a_command_with_its_code_and_leaves_nothing_half_written(f
     assert process.returncode == code
     assert said == "splitgen: stopped\n"
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["--version"], 0), (["show", "nowhere"], 2)])
+def test_the_process_ends_when_all_is_told_and_takes_nothing_apart_that_the_system_takes_back(arguments, code):
+    script = (
+        "import atexit, sys\n"
+        "class Part:\n"
+        "    def __del__(self): print('taken apart')\n"
+        "part = Part()\n"
+        "atexit.register(print, 'registered for the end')\n"
+        f"sys.argv = ['splitgen', *{arguments!r}]\n"
+        "from splitgen.cli import run\n"
+        "run()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert done.stdout.splitlines()[-1] == "registered for the end"
+    assert len(done.stdout.splitlines() + done.stderr.splitlines()) == 2

@@ -89,7 +89,7 @@ def test_the_page_reads_well(browser, report, width, scheme):
         assert page.evaluate(LINES) == [1] * 11
     assert page.evaluate(OUTSIDE_CHART) == []
     contrast = page.evaluate(CHART_CONTRAST)
-    assert min(contrast["counted"]) > 50
+    assert min(contrast["counted"]) >= 50  # a part of a histogram is one mark
     assert contrast["texts"] >= 4.5, contrast
     assert contrast["marks"] >= 3, contrast
     found = axe_library.Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa"]})
