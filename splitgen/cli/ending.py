@@ -116,7 +116,7 @@ def leave(code: object) -> NoReturn:
     if isinstance(code, int | None):
         with contextlib.suppress(OSError, ValueError, AttributeError):  # then Python's own end tells what it tells
             atexit._run_exitfuncs()
-            sys.stdout.flush()
+            flush_output()
             sys.stderr.flush()
             os._exit(code or 0)
     sys.exit(code)  # type: ignore[arg-type]
