@@ -17,7 +17,7 @@ from splitgen.settings.stages import RunConfig
 from splitgen.splits.grouping import check_groups_known
 from splitgen.splits.split import Split, check_belongs
 from splitgen.store.recall import recall_settings
-from splitgen.verification.verification import count_verification_fits, verify_split
+from splitgen.verification.verification import count_trials, verify_split
 
 
 class Trainer:
@@ -44,9 +44,7 @@ class Trainer:
         factory = start_model(choose_model(config.model, is_named=model is not None), config.weights, config.freeze)
         bench = make_bench(dataset, factory, "label", config.training, seed=config.seed, device=self.device)
         bench.check_model(int(split.targets.max()) + 1)
-        counts = split.counts()
-        n_used = counts["train"] + counts["validation"] + counts["test"]
-        n_fits = count_verification_fits(n_used, counts["test"], config.verification)
+        n_fits = count_trials(bench, split, config.verification)
         with self.screen.progress(f"check {factory.title}", n_fits) as progress:
             result = verify_split(bench, split, config.verification, progress.advance)
         return judge_by_verification(result, dataset.class_names)

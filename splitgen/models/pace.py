@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 import time
@@ -13,6 +14,7 @@ import torch
 from torch import nn
 
 from splitgen.models.bench import Bench
+from splitgen.models.linearization import measure_ridge
 from splitgen.models.training import PREDICTION_CHUNK, count_epochs, steps_per_epoch
 from splitgen.parallel import count_workers, map_threads
 from splitgen.random import stream_generator, stream_seed
@@ -29,14 +31,15 @@ ALONE = 0.64  # of the time that a training takes beside another, what it takes 
 class Pace:
     """Seconds of a training step and of a row's prediction while every worker is busy with one of its own.
 
-    batch_size: of the step. workers: trainings side by side. of_finder: the pace of the model that finds tasks; None:
-    the target model does.
+    batch_size: of the step. workers: trainings side by side. ridge_seconds: of a ridge regression of `MEASURED_ROWS`
+    rows and its gradient. of_finder: the pace of the model that finds tasks; None: the target model does.
     """
 
     step_seconds: float
     row_seconds: float
     batch_size: int
     workers: int
+    ridge_seconds: float = 0.0
     of_finder: Pace | None = None
 
     @property
@@ -95,5 +98,9 @@ def measure_pace(bench: Bench) -> Pace:
     while len(spells) < SPELLS or sum(spells) < ALL_SECONDS:
         spells.append(train(n_steps))
     row_seconds = min(predict() for _ in range(2)) / min(PREDICTION_CHUNK, len(order))
+    n_values = bench.target.n_outputs
+    fits = map_threads(lambda _: list(measure_ridge(n_values)), range(workers))
+    ridge_seconds = statistics.median(itertools.chain.from_iterable(fits))
     of_finder = None if bench.finder is bench else measure_pace(bench.finder)
-    return Pace(statistics.median(spells) / n_steps, row_seconds, min(batch_size, len(order)), workers, of_finder)
+    step_seconds = statistics.median(spells) / n_steps
+    return Pace(step_seconds, row_seconds, min(batch_size, len(order)), workers, ridge_seconds, of_finder)

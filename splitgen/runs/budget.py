@@ -13,9 +13,10 @@ from splitgen.settings.stages import RunConfig
 
 META = 0.55  # of a budget, what discovery and refinement share by `RefinementConfig.budget_share`
 CHOSEN = "agreement of the chosen"  # a stage; where no other scores agreement, as large as its share allows
-SHARES = {"agreement": 0.08, "search": 0.10, "sharpen": 0.23, CHOSEN: 0.04}
-# Pixels of all images, and the seconds that a run takes by default: digits, a thousand small pictures, fifty thousand.
-DEFAULT_SECONDS = ((1.2e5, 60.0), (1e6, 180.0), (5e7, 600.0))
+SHARES = {"agreement": 0.08, "search": 0.10, "tangent": 0.60, "sharpen": 0.23, CHOSEN: 0.04}
+# Numbers in all images, and the seconds that a run takes by default: digits, a thousand small pictures, sixty thousand
+# grey ones, and fifty thousand in colour, of which a training takes longest.
+DEFAULT_SECONDS = ((1.2e5, 60.0), (1.2e7, 180.0), (4.7e7, 600.0), (1.5e8, 700.0))
 FIXED_SECONDS = 10.0  # of these, for what is no stage: loading libraries, explanation, report
 PATIENCE = 1.25  # times as long, stages are left as large as they are: else noise would decide what a run makes
 SLACK = 1.2  # of what a stage is foretold, the most that it is given
@@ -27,6 +28,8 @@ def share_out(config: RunConfig, stages: Sequence[str]) -> dict[str, float]:
     meta = {"discover": META * (1 - refinement.budget_share), "refine": META * refinement.budget_share}
     shares = {**SHARES, **meta}
     left_out = set()
+    if config.tangent.starts == 0:
+        left_out.add("tangent")
     if refinement.meta_steps == 0:
         left_out.add("refine")
     if config.sharpening.rounds == 0:
@@ -74,8 +77,8 @@ class Clock:
         return self.left * self.shares[stage] / rest if rest else 0.0
 
 
-def default_seconds(n_pixels: int) -> float:
-    """Seconds of all stages, verification included, where nobody gives a budget or steps, by the pixels of all
-    images: between those of `DEFAULT_SECONDS` in proportion, by logarithms."""
-    pixels, seconds = np.log(np.array(DEFAULT_SECONDS)).T
-    return float(np.exp(np.interp(np.log(n_pixels), pixels, seconds))) - FIXED_SECONDS
+def default_seconds(n_values: int) -> float:
+    """Seconds of all stages, verification included, where nobody gives a budget or steps, by the numbers that all
+    images hold: between those of `DEFAULT_SECONDS` in proportion, by logarithms."""
+    values, seconds = np.log(np.array(DEFAULT_SECONDS)).T
+    return float(np.exp(np.interp(np.log(n_values), values, seconds))) - FIXED_SECONDS

@@ -24,6 +24,7 @@ from splitgen.runs.forecast import (
     foretell_search,
     foretell_sharpening,
     foretell_stages,
+    foretell_tangent,
     foretell_verification,
 )
 from splitgen.search.candidates import CutPlan, plan_cuts
@@ -34,11 +35,13 @@ from splitgen.settings.stages import (
     RunConfig,
     SearchConfig,
     SharpeningConfig,
+    TangentConfig,
     TrainingConfig,
     VerificationConfig,
 )
 
 STEPS = (4, 6, 8, 12, 16, 20, 24, 32, 40, 48, 56)  # of meta-steps, those that are chosen where there is less time
+TANGENT_STARTS = (0, 4, 8, 12, 16, 24, 32, 48, 64)  # the same of tasks in the tangent space
 FEWEST_ROWS = 500
 FEWEST_TEST_ROWS = 1_000  # an accuracy on so many is known to 1.6 points; trainings on few rows differ by more
 MOST_JUDGED = 0.5  # of the time of a refinement, what the first of its judgings may take
@@ -96,6 +99,26 @@ def list_searches(config: SearchConfig, sizes: Sizes) -> list[SearchConfig]:
     while (smaller := shrink_all(found[-1])) != found[-1]:
         found.append(smaller)
     return found + [replace(each, rows=each.rows[-1:], keep=()) for each in found if len(each.rows) > 1]
+
+
+def fit_tangent(
+    seconds: float | None,
+    pace: Pace,
+    sizes: Sizes,
+    n_points: int,
+    config: TangentConfig,
+    search: SearchConfig,
+    recipe: TrainingConfig,
+) -> TangentConfig:
+    """The most tasks of `TANGENT_STARTS`, and at most as many as given, that fit into the time; none where none do."""
+    starts = settled(config.starts)
+    tried = [replace(config, starts=fewer) for fewer in sorted({*TANGENT_STARTS, starts}) if fewer <= starts]
+    fitting = (
+        each
+        for each in reversed(tried)
+        if seconds is None or foretell_tangent(pace, sizes, n_points, each, search, recipe) <= seconds
+    )
+    return next(fitting, tried[0])
 
 
 def fit_new_tasks(
@@ -184,6 +207,8 @@ def fit_stages(
     if "search" in seconds:
         cuts = plan_cuts(search, config.selection.target)
         search = found["search"] = fit_search(seconds["search"], pace, sizes, n_tasks, cuts, search, recipe)
+    if "tangent" in seconds:
+        found["tangent"] = fit_tangent(seconds["tangent"], pace, sizes, n_points, config.tangent, search, recipe)
     if "refine" in seconds:
         refinement = fit_new_tasks(seconds["refine"], pace, sizes, config.refinement, search, recipe)
         within = replace(config, search=search, refinement=refinement)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from splitgen.models.linearization import MEASURED_ROWS
 from splitgen.models.pace import Pace
 from splitgen.runs.budget import CHOSEN
 from splitgen.search.candidates import CutPlan, count_fits, plan_cuts
@@ -17,6 +18,7 @@ from splitgen.settings.stages import (
     RunConfig,
     SearchConfig,
     SharpeningConfig,
+    TangentConfig,
     TrainingConfig,
     VerificationConfig,
 )
@@ -24,17 +26,22 @@ from splitgen.tasks.agreement import count_epochs_to_converge
 from splitgen.verification.verification import count_verification_fits
 
 REVERSAL = 1.1  # of an inner training and its reverse pass, over two trainings of as many steps
+GRADIENT_LOOKS = 3.0  # a row's gradient by itself, in steps of as many rows
+DESCENT = 1.8  # a step in the tangent space, over the ridge regression in it
+PRODUCTS = 3.4e-7  # and of the features with a task's weights, for each of the features' numbers
 LOOKS = {"discover": 1.0, "refine": 1.5}  # the encoder's passes, in steps of as many rows of the built-in net
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Rows of the parts of a split, made or to be made, and of the source's own test set."""
+    """Rows of the parts of a split, made or to be made, and of the source's own test set. keeps_mix: train has, or will
+    have, the mix of classes of all used rows, and no groups bind these."""
 
     train: int
     validation: int
     test: int
     own_test: int = 0
+    keeps_mix: bool = True
 
     @property
     def used(self) -> int:
@@ -82,6 +89,21 @@ def foretell_judging(
     """Seconds to judge so many candidates as the last round of a search does."""
     n_test = min(sizes.test, config.test_rows)
     return pace.fits_seconds(n_candidates, min(config.rows[-1], sizes.train), recipe.for_trials(), n_test)
+
+
+def foretell_tangent(
+    pace: Pace, sizes: Sizes, n_points: int, config: TangentConfig, search: SearchConfig, recipe: TrainingConfig
+) -> float:
+    """Seconds of a network, of its gradients, of the descents of all rounds, and of judging the last tasks."""
+    if not settled(config.starts):
+        return 0.0
+    finder, n_running = pace.finder, config.count_running()
+    seconds = finder.fits_seconds(1, n_points // 2, config.shorten(recipe))
+    seconds += GRADIENT_LOOKS * n_points * finder.step_seconds / finder.batch_size
+    for n_tasks, n_steps, n_rows in zip(n_running, config.steps, config.rows, strict=True):
+        in_fits = DESCENT * min(n_rows, n_points) / MEASURED_ROWS + PRODUCTS * n_points * config.dim
+        seconds += math.ceil(n_tasks / pace.workers) * n_steps * in_fits * pace.ridge_seconds
+    return seconds + foretell_judging(pace, sizes, n_running[-1], search, recipe)
 
 
 def foretell_sharpening(
@@ -157,6 +179,7 @@ def foretell_stages(
         "discover": lambda: foretell_discovery(pace, n_points, config, settled(steps["discover"])),
         "agreement": lambda: foretell_agreement(pace, n_points, n_tasks, config.agreement, recipe),
         "search": lambda: foretell_search(pace, sizes, n_tasks, cuts, config.search, recipe),
+        "tangent": lambda: foretell_tangent(pace, sizes, n_points, config.tangent, config.search, recipe),
         "refine": lambda: foretell_refinement(pace, sizes, n_points, config, settled(steps["refine"])),
         "sharpen": lambda: foretell_sharpening(pace, sizes, n_points, config.sharpening, config.search, recipe),
         CHOSEN: lambda: foretell_chosen_agreement(pace, n_points, config.agreement, recipe),
@@ -169,7 +192,7 @@ def foretell_verification(pace: Pace, sizes: Sizes, config: VerificationConfig, 
     share = 1.0 if config.max_rows is None else min(1.0, config.max_rows / sizes.used)
     n_held = sizes.validation or sizes.train * config.holdout_fraction
     n_fitted = sizes.train if sizes.validation else sizes.train - n_held
-    n_fits = count_verification_fits(sizes.used, sizes.test, config)
+    n_fits = count_verification_fits(sizes.used, sizes.test, config, sizes.keeps_mix)
     fits = pace.fits_seconds(n_fits, max(1, round(share * n_fitted)), recipe)
     n_predicted = share * (n_held + 3 * sizes.test) + 2 * sizes.own_test
     return fits + config.seeds * n_predicted * pace.row_seconds / pace.workers

@@ -43,7 +43,7 @@ from splitgen.runs.forecast import Sizes, find_meta_steps
 from splitgen.screen.console import OpeningBar, Screen
 from splitgen.screen.outlook import tell_seconds
 from splitgen.settings.layers import build_config, flatten_settings, merge_settings
-from splitgen.settings.stages import RunConfig
+from splitgen.settings.stages import EQUALITY, RunConfig
 from splitgen.splits.grouping import check_groups_suffice
 from splitgen.splits.provenance import DISCOVERED
 from splitgen.splits.selection import count_parts
@@ -137,7 +137,8 @@ class Run:
         dataset, parts = self.dataset, count_parts(self.dataset.class_counts, self.config.selection)
         wanted = {part: int(n.sum()) for part, n in parts.items()}
         n_train = dataset.n_points - sum(wanted.values())
-        return Sizes(n_train, wanted.get("validation", 0), wanted["test"], count_own_test(dataset))
+        in_mix = dataset.groups is None and self.config.selection.rule != EQUALITY
+        return Sizes(n_train, wanted.get("validation", 0), wanted["test"], count_own_test(dataset), in_mix)
 
     def settle(self, **stages: Any) -> None:
         """Take settings of stages that were chosen on the way, or done, within a budget. The record tells them apart
@@ -276,13 +277,16 @@ def resolve_settings(config: RunConfig, dataset: ImageDataset, *, is_timed: bool
     """The settings with what was left to the defaults by size filled in, as they are used and recorded. is_timed: by a
     budget of time, meta-steps are a stop only where they are given."""
     size = dataset.image_size
-    refinement = config.refinement.for_images(size, is_timed=is_timed)
+    refinement, tangent = config.refinement.for_images(size, is_timed=is_timed), config.tangent
     if config.search.task is not None:
         refinement = dataclasses.replace(refinement, new_tasks=0)
+    if config.search.task is not None or refinement.meta_steps == 0:
+        tangent = dataclasses.replace(tangent, starts=0)
     return dataclasses.replace(
         config,
         training=config.training.for_images(size, dataset.n_channels),
         discovery=config.discovery.for_images(size, is_timed=is_timed),
+        tangent=tangent.for_points(dataset.n_points),
         refinement=refinement,
         sharpening=config.sharpening.for_points(dataset.n_points),
     )

@@ -19,7 +19,7 @@ from splitgen.errors import SettingError, TasksFileError
 from splitgen.models.bench import Bench
 from splitgen.models.weights import tell_digest
 from splitgen.runs.budget import CHOSEN
-from splitgen.runs.fitting import fit_agreement, fit_new_tasks, fit_search, fit_sharpening
+from splitgen.runs.fitting import fit_agreement, fit_new_tasks, fit_search, fit_sharpening, fit_tangent
 from splitgen.runs.forecast import foretell_chosen_agreement, foretell_judging
 from splitgen.runs.run import Run, describe_settings, tell_chosen
 from splitgen.runs.tasks import score_tasks
@@ -36,7 +36,8 @@ from splitgen.search.candidates import (
 from splitgen.search.rounds import Runner, choose_starts, refine_by_rounds
 from splitgen.search.sharpening import count_sharpening_fits, sharpen_candidates
 from splitgen.search.sides import binary_sides, cut_classes, draw_sides, measure_confusion
-from splitgen.settings.stages import EQUALITY, DiscoveryConfig, RunConfig, SharpeningConfig
+from splitgen.search.tangents import count_descents, find_tangent_tasks
+from splitgen.settings.stages import EQUALITY, DiscoveryConfig, RunConfig, SharpeningConfig, TangentConfig
 from splitgen.settings.stop import Stop
 from splitgen.splits.grouping import describe_kept
 from splitgen.splits.provenance import DISCOVERED, Provenance
@@ -145,9 +146,11 @@ def find_best(run: Run, space: SearchSpace, tasks: SavedTasks, cuts: Sequence[np
     searched, config = run_search(run, space, cuts), run.config.search
     if tasks.way != DISCOVERED:
         return SearchOutcome(searched)
+    found = run_tangent(run, space, cuts)
     refined, n_steps = run_refinement(run, space, tasks, searched)
-    sharpened = run_sharpening(run, space, add_candidates(searched, refined, config))
-    return SearchOutcome(add_candidates(searched, [*refined, *sharpened], config), n_steps)
+    found += refined
+    found += run_sharpening(run, space, add_candidates(searched, found, config))
+    return SearchOutcome(add_candidates(searched, found, config), n_steps)
 
 
 def score_chosen(run: Run, best: Candidate) -> dict[str, Any]:
@@ -177,7 +180,7 @@ def build_split(run: Run, space: SearchSpace, outcome: SearchOutcome, found: Fou
         found.way,
         best.task,
         best.name,
-        best.meta_steps > 0,
+        best.is_refined,
         best.sharpened,
         best.class_sides,
         tuple(selection.train_thresholds.tolist()),
@@ -194,7 +197,7 @@ def build_split(run: Run, space: SearchSpace, outcome: SearchOutcome, found: Fou
         "dataset": describe_dataset(dataset),
         "target": run.bench.target.spec,
         "config": describe_settings(run.asked),
-        **tell_chosen(run, "agreement", "refinement", "search", "sharpening"),
+        **tell_chosen(run, "agreement", "refinement", "search", "sharpening", "tangent"),
         "groups": describe_groups(run, selection),
         "verification": None,
         **provenance.describe(),
@@ -253,6 +256,28 @@ def run_search(run: Run, space: SearchSpace, cuts: Sequence[np.ndarray]) -> list
         candidates = [candidate for candidate in candidates if candidate.task == config.task]
     with run.screen.progress("search", sum(count_fits(len(candidates), config))) as progress:
         return search_candidates(space, candidates, config, progress.advance)
+
+
+def run_tangent(run: Run, space: SearchSpace, cuts: Sequence[np.ndarray]) -> list[Candidate]:
+    """New tasks of the tangent space; none where they are left out, or a budget has no time for any."""
+    start, config = time.monotonic(), bound_tangent(run)
+    if config.starts == 0:
+        return []
+    with run.screen.progress("tangent", count_descents(config)) as progress:
+        found = find_tangent_tasks(space, cuts, config, run.config.search, progress.advance)
+    run.timed("tangent", start)
+    return found
+
+
+def bound_tangent(run: Run) -> TangentConfig:
+    """Where a budget allows no more, fewer tasks begin."""
+    seconds, config = run.allot("tangent"), run.config
+    if seconds is not None:
+        smaller = fit_tangent(
+            seconds, run.pace, run.sizes, run.dataset.n_points, config.tangent, config.search, config.training
+        )
+        run.settle(tangent=smaller)
+    return run.config.tangent
 
 
 def run_refinement(

@@ -21,7 +21,7 @@ from splitgen.splits.split import Split
 from splitgen.tasks.tasks_file import SavedTasks
 
 DISCOVER = ("discover", "agreement")
-SPLIT = ("search", "refine", "sharpen", CHOSEN)
+SPLIT = ("search", "tangent", "refine", "sharpen", CHOSEN)
 MAKE, MAKE_OTHERWISE = (*DISCOVER, *SPLIT), ("agreement", "search")
 
 
@@ -75,8 +75,8 @@ def choose_by_default(run: Run, stages: Sequence[str], n_tasks: int, verifies: b
     with_steps = find_meta_steps(run.config).keys() & set(stages)
     if not with_steps or not run.open_steps >= with_steps:
         return
-    config, n_points = run.config, run.dataset.n_points
-    seconds = default_seconds(n_points * run.dataset.image_size**2)
+    config, dataset, n_points = run.config, run.dataset, run.dataset.n_points
+    seconds = default_seconds(n_points * dataset.n_channels * dataset.image_size**2)
     if verifies:
         verification = foretell_verification(run.pace, run.sizes, config.verification, config.training)
         seconds = max(seconds - verification, seconds / 2)

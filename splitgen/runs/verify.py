@@ -20,7 +20,8 @@ from splitgen.screen.tables import print_transfer, print_verification
 from splitgen.splits.grouping import check_groups_known
 from splitgen.splits.split import Split, check_belongs, hash_rows
 from splitgen.verification.confusion import map_targets, store_confusion
-from splitgen.verification.verification import Verification, count_verification_fits, verify_split
+from splitgen.verification.sampling import keeps_mix
+from splitgen.verification.verification import Verification, count_trials, take_rows, verify_split
 
 
 def check_judged(bench: Bench, split: Split, path: Path, others: Sequence[ModelFactory] = ()) -> None:
@@ -72,8 +73,8 @@ def settle_verification(run: Run, sizes: Sizes) -> float | None:
 
 def judge_split(run: Run, split: Split) -> Verification:
     """Verify a split, with progress shown."""
-    config, sizes = run.config, measure_sizes(run, split)
-    n_fits = count_verification_fits(sizes.used, sizes.test, config.verification)
+    config = run.config
+    n_fits = count_trials(run.bench, split, config.verification)
     with run.screen.progress("verify", n_fits) as progress:
         result = verify_split(run.bench, split, config.verification, progress.advance)
     asked = run.asked.verification.seeds
@@ -85,8 +86,8 @@ def judge_split(run: Run, split: Split) -> Verification:
 
 def measure_sizes(run: Run, split: Split) -> Sizes:
     """Of a split that is made."""
-    counts = split.counts()
-    return Sizes(counts["train"], counts["validation"], counts["test"], count_own_test(run.dataset))
+    counts, in_mix = split.counts(), keeps_mix(run.bench.labels, take_rows(run.bench, split))
+    return Sizes(counts["train"], counts["validation"], counts["test"], count_own_test(run.dataset), in_mix)
 
 
 def describe_verification(result: Verification) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class Candidate:
     task: 0..K-1, or None for one that is not among the discovered; draw tells several of those apart.
     class_sides: [C] of -1 and +1. test_accuracies: one a round.
     own_margins: the margins are not those of `SearchSpace.margins` but these, [N], after so many meta-steps
-        of refinement and so many rounds of sharpening.
+        of refinement, steps in the tangent space, and rounds of sharpening.
     """
 
     task: int | None
@@ -48,6 +48,7 @@ class Candidate:
     meta_steps: int = 0
     sharpened: int = 0
     draw: int = 0
+    tangent_steps: int = 0
 
     def margins(self, discovered: np.ndarray) -> np.ndarray:
         """Task margins [N]; discovered: those of all tasks, [N, K]."""
@@ -55,19 +56,27 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        """For people: "task 0", "task 0 refined, sharpened", or "new task 0" for one that refinement began."""
-        name = f"new task {self.draw}" if self.task is None else f"task {self.task}"
+        """For people: "task 0", "task 0 refined, sharpened", "new task 0" for one that refinement began, or "tangent
+        task 0" for one of the tangent space."""
+        kind = "tangent" if self.tangent_steps > 0 else "new"
+        name = f"{kind} task {self.draw}" if self.task is None else f"task {self.task}"
         done = {"refined": self.meta_steps > 0 and self.task is not None, "sharpened": self.sharpened > 0}
         return f"{name} {', '.join(step for step, is_done in done.items() if is_done)}".strip()
+
+    @property
+    def is_refined(self) -> bool:
+        """By the failure of the target model."""
+        return self.meta_steps > 0 or self.tangent_steps > 0
 
     def describe(self) -> dict[str, Any]:
         """As the JSON of a run has it."""
         return {
             "task": self.task,
             "class_sides": list(self.class_sides),
-            "refined": self.meta_steps > 0,
+            "refined": self.is_refined,
             "draw": self.draw,
             "meta_steps": self.meta_steps,
+            "tangent_steps": self.tangent_steps,
             "sharpened": self.sharpened,
             "test_accuracies": list(self.test_accuracies),
         }

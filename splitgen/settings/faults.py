@@ -53,7 +53,7 @@ def positive_faults(stage: Any, *names: str) -> Iterator[str]:
             yield fault(name, getattr(stage, name), "above 0")
 
 
-def least_faults(stage: Any, least: int, *names: str, prefix: str = "") -> Iterator[str]:
+def least_faults(stage: Any, least: float, *names: str, prefix: str = "") -> Iterator[str]:
     """Faults of the fields that must be a number or more, or None, which leaves them to the defaults by size."""
     for name in names:
         value = getattr(stage, name)

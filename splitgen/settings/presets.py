@@ -36,6 +36,7 @@ REFINEMENT_DEFAULTS = {
     "lifetime": (1, 10),
 }
 SHARPENING_ROUNDS = (0, 4)  # below `FEW_POINTS` datapoints, else
+TANGENT_STARTS = (16, 0)  # the same
 
 
 def name_kind(image_size: int, n_channels: int) -> str:

@@ -53,6 +53,40 @@ def hold_out(rows: Rows, fraction: float, generator: torch.Generator) -> tuple[t
     return order[n_held:], order[:n_held]
 
 
+def keeps_mix(labels: torch.Tensor, rows: Rows) -> bool:
+    """Whether the train side has the used rows' own mix of classes, to a row a class, and no groups bind rows: then a
+    sample of that mix is a random split's, too. labels: int64 [N]."""
+    used, n_classes = rows.used, int(labels.max()) + 1
+    n_train_side = len(rows.train) + len(rows.validation)
+    in_mix = torch.bincount(labels[used], minlength=n_classes).double() * n_train_side / len(used)
+    train_side = torch.bincount(labels[used[:n_train_side]], minlength=n_classes)
+    return rows.groups is None and bool((train_side - in_mix).abs().max() <= 1)
+
+
+def draw_controls(
+    labels: torch.Tensor, fitted: torch.Tensor, rows: Rows, generator: torch.Generator
+) -> Iterator[tuple[torch.Tensor, dict[str, torch.Tensor]]]:
+    """Random samples of as many rows as `fitted`, and by name the rows that each is judged on: the first as a random
+    split ("random"), and one a fold of the test rows that leaves it out ("fold").
+
+    Where train keeps the mix of the used rows, the sample of the first fold is the random split's: both are uniform.
+    """
+    folds = draw_folds(labels, rows, len(fitted), generator)
+    if keeps_mix(labels, rows):
+        sample, fold = next(folds)
+        yield sample, {"random": draw_comparable(labels, sample, rows, generator), "fold": fold}
+    else:
+        sample, comparable = draw_random_split(labels, fitted, rows, generator)
+        yield sample, {"random": comparable}
+    yield from ((sample, {"fold": fold}) for sample, fold in folds)
+
+
+def draw_comparable(labels: torch.Tensor, sample: torch.Tensor, rows: Rows, generator: torch.Generator) -> torch.Tensor:
+    """Used rows outside a sample at random, with the class counts of the test rows."""
+    rest = rows.used[~torch.isin(rows.used, sample)]
+    return draw_strata(rest, labels, torch.bincount(labels[rows.test], minlength=int(labels.max()) + 1), generator)
+
+
 def draw_random_split(
     labels: torch.Tensor, fitted: torch.Tensor, rows: Rows, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -64,8 +98,7 @@ def draw_random_split(
         sample = draw_strata(used, labels, counts, generator)
     else:
         sample = draw_whole_groups(used, labels, rows.groups, counts, generator)
-    rest = used[~torch.isin(used, sample)]
-    return sample, draw_strata(rest, labels, torch.bincount(labels[rows.test], minlength=n_classes), generator)
+    return sample, draw_comparable(labels, sample, rows, generator)
 
 
 def draw_whole_groups(

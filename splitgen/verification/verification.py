@@ -1,10 +1,11 @@
 """Honest verification: does the model fail because of the split alone? (docs/method.md, section 7)
 
-Four trainings or more for each seed, all with the same recipe and as many rows:
+Three trainings or more for each seed, all with the same recipe and as many rows:
 
 - on the split's train rows, judged on held-out train rows and on the test rows;
-- on a random split of the same rows and class counts;
-- on random samples that leave a fold of the test rows out, judged on that fold ("recoverable").
+- on random samples that leave a fold of the test rows out, judged on that fold ("recoverable");
+- on a random split of the same rows and class counts, which the first of these samples is where train has the mix of
+  all used rows.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from splitgen.settings.stages import VerificationConfig
 from splitgen.splits.split import Split
 from splitgen.verification.chance import measure_chance, tell_unlearned
 from splitgen.verification.figures import FIGURES
-from splitgen.verification.sampling import Rows, count_folds, draw_folds, draw_random_split, hold_out, thin_out
+from splitgen.verification.sampling import Rows, count_folds, draw_controls, hold_out, keeps_mix, thin_out
 
 RECOVERABLE_MARGIN = 0.03  # how far recoverable may lie below random (docs/method.md, section 7)
 CONFIDENCE = 0.95
@@ -140,11 +141,7 @@ def verify_split(
     config = config or VerificationConfig()
     check(config)
     targets = torch.from_numpy(split.targets).to(bench.device)
-    groups = None if bench.groups is None else torch.from_numpy(bench.groups).to(bench.device)
-    train, validation, test = (
-        torch.from_numpy(split.indices(part)).to(bench.device) for part in ("train", "validation", "test")
-    )
-    whole = Rows(train, validation, test, groups)
+    whole = take_rows(bench, split)
     rows = thin_out(whole, bench.labels, config.max_rows, stream_generator(bench.seed, "verify", "rows"))
     plans = [plan_seed(bench, rows, config, which) for which in range(config.seeds)]
     results = map_threads(partial(run_trial, bench, targets), [trial for plan in plans for trial in plan], on_fit)
@@ -200,18 +197,16 @@ class SeedRun:
 
 
 def plan_seed(bench: Bench, rows: Rows, config: VerificationConfig, which: int) -> list[Trial]:
-    """The trainings of one seed: on the split, on a random split, and one a fold of the test rows."""
+    """The trainings of one seed: on the split, then on random samples, the first of them judged as a random split."""
     seed, labels = bench.seed, bench.labels
     generator = stream_generator(seed, "verify", which)
     fitted, holdout = hold_out(rows, config.holdout_fraction, generator)
-    sample, comparable = draw_random_split(labels, fitted, rows, generator)
     has_own = bench.own_pixels is not None
     return [
         Trial(fitted, {"holdout": holdout, "test": rows.test}, stream_seed(seed, "verify", which, "split"), has_own),
-        Trial(sample, {"random": comparable}, stream_seed(seed, "verify", which, "random"), has_own),
         *(
-            Trial(rest, {"fold": fold}, stream_seed(seed, "verify", which, "fold", number))
-            for number, (rest, fold) in enumerate(draw_folds(labels, rows, len(fitted), generator))
+            Trial(sample, judged, stream_seed(seed, "verify", which, "control", number), has_own and "random" in judged)
+            for number, (sample, judged) in enumerate(draw_controls(labels, fitted, rows, generator))
         ),
     ]
 
@@ -265,14 +260,15 @@ def confuse_all(
 
 def summarize_seed(bench: Bench, rows: Rows, results: Sequence[TrialResult]) -> SeedRun:
     """The figures of one seed from what `run_trial` gave for its plan."""
-    on_split, on_random, *folds = (result.hits for result in results)
+    on_split, *controls = (result.hits for result in results)
+    on_random, folds = controls[0], [hits["fold"] for hits in controls if "fold" in hits]
     class_accuracies = score_classes(bench, on_split["test"], rows.test)
     figures = {
         "train_holdout_accuracy": share(on_split["holdout"]),
         "test_accuracy": share(on_split["test"]),
         "worst_class_accuracy": float(np.nanmin(class_accuracies)),
         "random_accuracy": share(on_random["random"]),
-        "recoverable_accuracy": share(torch.cat([hits["fold"] for hits in folds])),
+        "recoverable_accuracy": share(torch.cat(folds)),
     }
     figures["fair_drop"] = figures["recoverable_accuracy"] - figures["test_accuracy"]
     if "own" in on_split:
@@ -286,9 +282,25 @@ def share(hits: torch.Tensor) -> float:
     return float(hits.double().mean())
 
 
-def count_verification_fits(n_used: int, n_test: int, config: VerificationConfig) -> int:
-    """Trainings that a verification takes."""
-    return config.seeds * (2 + count_folds(n_used, n_test))
+def count_verification_fits(n_used: int, n_test: int, config: VerificationConfig, keeps_mix: bool = True) -> int:
+    """Trainings that a verification takes. keeps_mix: see `splitgen.verification.sampling.keeps_mix`."""
+    return config.seeds * ((1 if keeps_mix else 2) + count_folds(n_used, n_test))
+
+
+def count_trials(bench: Bench, split: Split, config: VerificationConfig) -> int:
+    """The same of a split that is made."""
+    counts = split.counts()
+    n_used = counts["train"] + counts["validation"] + counts["test"]
+    return count_verification_fits(n_used, counts["test"], config, keeps_mix(bench.labels, take_rows(bench, split)))
+
+
+def take_rows(bench: Bench, split: Split) -> Rows:
+    """The rows of a split's parts, on the bench's device."""
+    groups = None if bench.groups is None else torch.from_numpy(bench.groups).to(bench.device)
+    train, validation, test = (
+        torch.from_numpy(split.indices(part)).to(bench.device) for part in ("train", "validation", "test")
+    )
+    return Rows(train, validation, test, groups)
 
 
 def score_classes(bench: Bench, hits: torch.Tensor, rows: torch.Tensor) -> np.ndarray:

@@ -14,7 +14,7 @@ from splitgen.cli.reference import list_cells, render_reference
 from splitgen.settings.catalogue import all_settings, list_stages
 from splitgen.settings.layers import build_config
 from splitgen.settings.presets import FEW_POINTS, SMALL_IMAGE
-from splitgen.settings.stages import DiscoveryConfig, RefinementConfig, SharpeningConfig
+from splitgen.settings.stages import DiscoveryConfig, RefinementConfig, SharpeningConfig, TangentConfig
 
 PAGE = Path(splitgen.__file__).parent / "docs" / "settings.md"
 SETTINGS = {setting.place: setting for setting in all_settings()}
@@ -73,6 +73,7 @@ NOT_BY_SIZE = ("trunk", "trunk_weights", "trunk_seed", "avoid_columns")
         ("discovery", DiscoveryConfig().for_images, SMALL_IMAGE),
         ("refinement", RefinementConfig().for_images, SMALL_IMAGE),
         ("sharpening", SharpeningConfig().for_points, FEW_POINTS),
+        ("tangent", TangentConfig().for_points, FEW_POINTS),
     ],
 )
 def test_a_default_by_size_is_told_as_it_is_filled_in(table, fill_in, limit):

@@ -6,6 +6,7 @@ import itertools
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import pytest
 from known_pace import CUTS, PACE, RECIPE, SIZES
 
@@ -20,6 +21,7 @@ from splitgen.runs.fitting import (
     fit_search,
     fit_sharpening,
     fit_steps,
+    fit_tangent,
     fit_verification,
     foretell_least,
 )
@@ -29,6 +31,7 @@ from splitgen.runs.forecast import (
     foretell_search,
     foretell_sharpening,
     foretell_stages,
+    foretell_tangent,
 )
 from splitgen.settings.layers import build_config
 from splitgen.settings.presets import settled
@@ -37,10 +40,11 @@ from splitgen.settings.stages import (
     RefinementConfig,
     SearchConfig,
     SharpeningConfig,
+    TangentConfig,
     VerificationConfig,
 )
 
-STAGES = ("discover", "agreement", "search", "refine", "sharpen", "agreement of the chosen")
+STAGES = ("discover", "agreement", "search", "tangent", "refine", "sharpen", "agreement of the chosen")
 
 
 @pytest.mark.parametrize("seconds", [0.0, 3.0, 9.0, 12.0, 1e6, None])
@@ -100,6 +104,7 @@ def test_the_least_that_stages_take_is_that_of_the_smallest():
         training=replace(config.training, steps=1_000),
         discovery=replace(config.discovery, inner_steps=80, batch_size=50),
         sharpening=replace(config.sharpening, rounds=4),
+        tangent=replace(config.tangent, starts=16),
     )
     least = foretell_least(PACE, SIZES, 10_000, config, list(share_out(config, STAGES)), 1)
     smallest = replace(config.search, rows=(500,), keep=(), confusion_rows=500, test_rows=1_000)
@@ -107,9 +112,25 @@ def test_the_least_that_stages_take_is_that_of_the_smallest():
     assert least["agreement"] == foretell_agreement(
         PACE, 10_000, 1, replace(config.agreement, max_rows=500), config.training
     )
-    assert least["sharpen"] == 0
+    assert least["sharpen"] == least["tangent"] == 0
     alone = replace(config, search=smallest, refinement=replace(config.refinement, new_tasks=0))
     assert least["refine"] == foretell_refinement(PACE, SIZES, 10_000, alone, STEPS[0])
+
+
+def test_as_many_tasks_begin_in_the_tangent_space_as_the_time_allows():
+    whole = TangentConfig(starts=20)
+
+    def foretell(config):
+        return foretell_tangent(PACE, SIZES, 1_000, config, SearchConfig(), RECIPE)
+
+    def fit(seconds):
+        return fit_tangent(seconds, PACE, SIZES, 1_000, whole, SearchConfig(), RECIPE)
+
+    assert fit(None) == fit(1e6) == whole
+    found = [fit(seconds) for seconds in np.linspace(foretell(whole), 0, 200)]
+    assert [starts for starts, _ in itertools.groupby(config.starts for config in found)] == [20, 16, 12, 8, 4, 0]
+    for seconds, config in zip(np.linspace(foretell(whole), 0, 200), found, strict=True):
+        assert foretell(config) <= seconds
 
 
 def test_a_sharpening_loses_late_rounds_first_and_all_of_it_last():
@@ -136,7 +157,7 @@ def test_a_verification_has_fewer_seeds_and_then_fewer_rows():
 
     assert fit(None) == fit(1_000) == whole
     assert fit(20) == replace(whole, seeds=2)
-    assert fit(14) == replace(whole, max_rows=5_000)
+    assert fit(13) == replace(whole, max_rows=5_000)
     assert fit(0) == replace(whole, seeds=2, max_rows=600)  # as small as it can be
     assert fit_verification(0, PACE, SIZES, VerificationConfig(seeds=2, max_rows=2_000), RECIPE).max_rows == FEWEST_ROWS
 
@@ -158,6 +179,7 @@ def test_sizes_are_chosen_that_are_foretold_to_fit(seconds):
             "discovery": {"n_tasks": 1, "dim": 1, "meta_steps": 40, "batch_size": 50, "inner_steps": 80},
             "refinement": {"meta_steps": 70, "inner_steps": 80, "new_tasks": 3, "first_round": 35, "pool_size": 1024},
             "sharpening": {"rounds": 4},
+            "tangent": {"starts": 16},
             "training": {"steps": 1_000},
         }
     )
@@ -168,6 +190,7 @@ def test_sizes_are_chosen_that_are_foretold_to_fit(seconds):
         assert chosen == config
     elif seconds == 0:
         assert (*steps, chosen.sharpening.rounds, chosen.agreement.max_rows) == (4, 4, 0, FEWEST_ROWS)
+        assert chosen.tangent.starts == 0
     else:
         assert 0.6 * seconds < foretold <= seconds
         assert set(steps) <= set(STEPS)

@@ -9,7 +9,10 @@ from known_pace import PACE, RECIPE, SIZES
 
 from splitgen.models.pace import ALONE
 from splitgen.runs.forecast import (
+    DESCENT,
+    GRADIENT_LOOKS,
     LOOKS,
+    PRODUCTS,
     REVERSAL,
     Sizes,
     foretell_agreement,
@@ -18,11 +21,12 @@ from splitgen.runs.forecast import (
     foretell_judging,
     foretell_refinement,
     foretell_search,
+    foretell_tangent,
     foretell_verification,
 )
 from splitgen.search.candidates import plan_cuts
 from splitgen.settings.layers import build_config
-from splitgen.settings.stages import AgreementConfig, SearchConfig, VerificationConfig
+from splitgen.settings.stages import AgreementConfig, SearchConfig, TangentConfig, VerificationConfig
 
 
 def test_a_training_takes_its_steps_and_trainings_side_by_side_go_by_rounds():
@@ -78,6 +82,21 @@ def test_refinement_is_foretold_as_its_meta_steps_and_the_judging_after_each_rou
     assert foretell_refinement(PACE, SIZES, 10_000, config, 12) == pytest.approx(12 * step + judging)
 
 
+def test_tangent_tasks_are_foretold_as_a_network_its_gradients_and_the_descents_of_all_rounds():
+    config = TangentConfig(starts=16, steps=(60, 200), rows=(450, 900), keep=(3,), dim=2_000, epochs=2)
+    network = ALONE * 2 * 5 * 0.01  # two epochs of 500 rows
+    gradients = GRADIENT_LOOKS * 1_000 * 0.01 / 100
+    products = PRODUCTS * 1_000 * 2_000
+    descents = 0.004 * (8 * 60 * (DESCENT + products) + 2 * 200 * (2 * DESCENT + products))  # two tasks at a time
+    judging = foretell_judging(PACE, SIZES, 3, SearchConfig(), RECIPE)
+    found = foretell_tangent(PACE, SIZES, 1_000, config, SearchConfig(), RECIPE)
+    assert found == pytest.approx(network + gradients + descents + judging)
+    few = foretell_tangent(PACE, SIZES, 450, config, SearchConfig(), RECIPE)  # no step has more rows than there are
+    more = foretell_tangent(PACE, SIZES, 450, replace(config, rows=(450, 450)), SearchConfig(), RECIPE)
+    assert few == more
+    assert foretell_tangent(PACE, SIZES, 1_000, replace(config, starts=0), SearchConfig(), RECIPE) == 0
+
+
 def test_discovery_is_foretold_with_the_rows_that_its_encoder_sees():
     config = build_config(
         {"discovery": {"inner_steps": 10, "batch_size": 50, "pool_size": 1_000, "held_out_size": 200}}
@@ -89,10 +108,12 @@ def test_discovery_is_foretold_with_the_rows_that_its_encoder_sees():
 
 def test_a_verification_is_foretold_by_its_trainings():
     whole = VerificationConfig(seeds=3)
-    fits = 3 * (1 + 1 + 2)  # half and half: the test rows in two folds
-    assert foretell_verification(PACE, SIZES, whole, RECIPE) == pytest.approx(fits / 2 * 10 * 45 * 0.01)
+    n_rounds = 5  # of two side by side: 3 * (1 + 2) trainings; half and half has the test rows in two folds
+    assert foretell_verification(PACE, SIZES, whole, RECIPE) == pytest.approx(n_rounds * 10 * 45 * 0.01)
     with_validation = Sizes(4_000, 1_000, 5_000)
-    assert foretell_verification(PACE, with_validation, whole, RECIPE) == pytest.approx(fits / 2 * 10 * 40 * 0.01)
+    assert foretell_verification(PACE, with_validation, whole, RECIPE) == pytest.approx(n_rounds * 10 * 40 * 0.01)
+    another_mix = replace(SIZES, keeps_mix=False)  # and a random split of its own
+    assert foretell_verification(PACE, another_mix, whole, RECIPE) == pytest.approx(6 * 10 * 45 * 0.01)
     asks = replace(PACE, step_seconds=0.0, row_seconds=0.001)
     predicted = 3 * (500 + 3 * 5_000 + 2 * 1_000)
     assert foretell_verification(asks, replace(SIZES, own_test=1_000), whole, RECIPE) == pytest.approx(predicted / 2000)

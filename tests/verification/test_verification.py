@@ -22,8 +22,16 @@ from splitgen import (
 )
 from splitgen.data.dataset import OwnTest
 from splitgen.errors import ModelError, TrainingError
-from splitgen.verification.sampling import Rows, draw_random_split, draw_strata, share_counts, shuffle, thin_out
-from splitgen.verification.verification import Figure, score_classes, summarize
+from splitgen.verification.sampling import (
+    Rows,
+    draw_controls,
+    draw_random_split,
+    draw_strata,
+    share_counts,
+    shuffle,
+    thin_out,
+)
+from splitgen.verification.verification import Figure, count_trials, score_classes, summarize
 
 FAST = TrainingConfig(epochs=15)
 TWO_SEEDS = VerificationConfig(seeds=2)
@@ -173,7 +181,7 @@ def with_validation(parts):
 def test_no_network_is_judged_on_a_row_that_it_was_trained_on(digits, change):
     parts = change(random_parts(digits))
     networks = watch(digits, parts).values()
-    assert len(networks) == 2 * (2 + 3)  # on the split, on a random split, and on three folds of the test rows
+    assert len(networks) == 2 * (1 + 3)  # on the split, and on samples that leave out three folds of the test rows
     for network in networks:
         assert network.trained
         assert not network.trained & network.judged
@@ -206,7 +214,7 @@ def test_all_that_is_random_comes_from_streams_that_the_search_has_no_part_in(di
     """The search draws from streams named "search": a winner must not meet the rows and networks that it won with."""
     parts = random_parts(digits)
     networks = watch(digits, parts)
-    names = [*(("fold", fold) for fold in range(3)), ("split",), ("random",)]
+    names = [*(("control", number) for number in range(3)), ("split",)]
     assert set(networks) == {stream("verify", which, *name) for which in range(2) for name in names}
     train = np.flatnonzero(parts == "train")
     for which in range(2):
@@ -220,7 +228,7 @@ def test_the_seed_fixes_the_figures_and_every_training_is_counted(digits):
     split = split_by(digits, with_validation(random_parts(digits)))
     arguments = (digits, split, TrainingConfig(epochs=2))
     first = judge(*arguments, on_fit=lambda: fits.append(1))
-    assert len(fits) == 2 * (2 + 3)
+    assert len(fits) == 2 * (1 + 3) == count_trials(make_bench(digits, find_model("mlp")), split, TWO_SEEDS)
     again = judge(*arguments)
     assert first == again
     assert np.array_equal(first.test_confusion, again.test_confusion)
@@ -247,6 +255,54 @@ def test_the_random_control_has_the_class_counts_of_the_split():
     assert torch.bincount(labels[sample]).tolist() == torch.bincount(labels[fitted]).tolist()
     assert not torch.isin(sample, comparable).any()
     assert torch.isin(torch.cat([sample, comparable]), rows.used).all()
+
+
+def controls_of(labels, rows, n_fitted, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return list(draw_controls(labels, rows.train[:n_fitted], rows, generator))
+
+
+def test_where_train_has_the_mix_of_all_rows_the_first_sample_serves_as_the_random_split_too():
+    labels = torch.arange(900) % 3
+    rows = Rows(torch.arange(0, 450), torch.arange(0), torch.arange(450, 900))
+    first, second = controls_of(labels, rows, 405)
+    assert [sorted(judged) for _, judged in (first, second)] == [["fold", "random"], ["fold"]]
+    sample, judged = first
+    assert torch.bincount(labels[sample]).tolist() == [136, 135, 134]  # 67 or 68 of each class and part
+    assert torch.bincount(labels[judged["random"]]).tolist() == [150, 150, 150]
+    assert not torch.isin(sample, torch.cat([judged["random"], judged["fold"]])).any()
+    folds = torch.cat([judged["fold"], second[1]["fold"]])
+    assert sorted(folds.tolist()) == rows.test.tolist()
+
+
+def test_that_sample_is_a_random_one_of_all_rows_and_so_are_those_that_it_is_judged_on():
+    """A row of test is in either as often as one of train: in no fold that is left out would it be in the sample."""
+    labels = torch.arange(600) % 2
+    rows = Rows(torch.arange(0, 300), torch.arange(0), torch.arange(300, 600))
+    trained, judged = torch.zeros(600), torch.zeros(600)
+    for seed in range(300):
+        sample, control = controls_of(labels, rows, 240, seed)[0]
+        trained[sample] += 1 / 300
+        judged[control["random"]] += 1 / 300
+    for of_part in (rows.train, rows.test):
+        assert float(trained[of_part].mean()) == pytest.approx(240 / 600)
+        assert float(judged[of_part].mean()) == pytest.approx(300 / 600, abs=0.005)
+    for often, share in ((trained, 240 / 600), (judged, 300 / 600)):
+        assert float(often.std()) == pytest.approx((share * (1 - share) / 300) ** 0.5, rel=0.15)  # as by chance
+
+
+@pytest.mark.parametrize("groups", [None, torch.arange(900) // 2], ids=["another mix", "groups"])
+def test_where_it_has_not_or_groups_bind_rows_the_random_split_is_drawn_by_itself(groups):
+    labels = torch.arange(900) % 3
+    train = torch.arange(0, 450)
+    if groups is None:
+        train = torch.cat([torch.arange(0, 900)[labels == 0][:200], torch.arange(0, 900)[labels > 0][:250]])
+    test = torch.arange(900)[~torch.isin(torch.arange(900), train)]
+    rows = Rows(train, torch.arange(0), test, groups)
+    first, *folds = controls_of(labels, rows, 450)
+    assert (sorted(first[1]), [sorted(judged) for _, judged in folds]) == (["random"], [["fold"]] * 2)
+    off = torch.bincount(labels[first[0]]) - torch.bincount(labels[train])
+    assert off.abs().max() <= (0 if groups is None else 2)  # as near as whole groups allow
 
 
 def test_a_sample_of_many_strata_is_that_of_a_look_at_each():

@@ -13,6 +13,7 @@ from splitgen.settings.stages.run import RunConfig
 from splitgen.settings.stages.search import RANDOM, SEARCHED, SearchConfig
 from splitgen.settings.stages.selection import EQUALITY, HALVES, SelectionConfig
 from splitgen.settings.stages.sharpening import SharpeningConfig
+from splitgen.settings.stages.tangent import TangentConfig
 from splitgen.settings.stages.training import EPOCHS_BY_ROWS, TrainingConfig
 from splitgen.settings.stages.verification import VerificationConfig
 
@@ -31,6 +32,7 @@ __all__ = [
     "SearchConfig",
     "SelectionConfig",
     "SharpeningConfig",
+    "TangentConfig",
     "TrainingConfig",
     "VerificationConfig",
 ]

@@ -15,6 +15,7 @@ from splitgen.settings.stages.refinement import RefinementConfig
 from splitgen.settings.stages.search import SearchConfig
 from splitgen.settings.stages.selection import SelectionConfig
 from splitgen.settings.stages.sharpening import SharpeningConfig
+from splitgen.settings.stages.tangent import TangentConfig
 from splitgen.settings.stages.training import TrainingConfig
 from splitgen.settings.stages.verification import VerificationConfig
 
@@ -48,6 +49,7 @@ class RunConfig:
     data: DataConfig = field(default_factory=DataConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     discovery: DiscoveryConfig = field(default_factory=DiscoveryConfig)
+    tangent: TangentConfig = field(default_factory=TangentConfig)
     refinement: RefinementConfig = field(default_factory=RefinementConfig)
     agreement: AgreementConfig = field(default_factory=AgreementConfig)
     selection: SelectionConfig = field(default_factory=SelectionConfig)
