@@ -40,8 +40,9 @@ from splitgen.report.page import write_report
 from splitgen.search.candidates import Candidate, SearchSpace, search_candidates, select_candidate
 from splitgen.search.sharpening import sharpen_candidates
 from splitgen.search.sides import measure_confusion
+from splitgen.search.tangents import find_tangent_tasks
 from splitgen.settings.presets import FEW_POINTS, settled
-from splitgen.settings.stages import SearchConfig, SelectionConfig, SharpeningConfig
+from splitgen.settings.stages import SearchConfig, SelectionConfig, SharpeningConfig, TangentConfig
 from splitgen.splits.split import Split
 from splitgen.tasks.agreement import score_agreement
 from splitgen.tasks.encoder import build_encoder, copy_state, score_margins
@@ -162,6 +163,11 @@ class Stages:
     def search(self) -> Work:
         others = [replace(self.candidate, class_sides=tuple(np.roll(SIDES, k).tolist())) for k in range(2)]
         return lambda: search_candidates(self.space, others, SearchConfig())
+
+    def tangent(self) -> Work:
+        """All tasks, as if there were as few rows as have them."""
+        config = TangentConfig().for_points(FEW_POINTS - 1)
+        return lambda: find_tangent_tasks(self.space, [SIDES], config, SearchConfig())
 
     def sharpening(self) -> Work:
         """All rounds, as if there were as many rows as have them."""
