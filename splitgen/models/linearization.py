@@ -17,6 +17,7 @@ from torch import nn
 from torch.func import functional_call, grad, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from splitgen.errors import TrainingError
 from splitgen.models.bench import Bench
 
 CHUNK_BYTES = 1 << 28  # of the gradients of some rows, in memory at a time
@@ -26,11 +27,16 @@ MEASURED_ROWS = 450
 MEASURED_TIMES = 8
 
 
+class GradientError(TrainingError):
+    """A network of which gradients are no numbers."""
+
+
 def tangent_features(bench: Bench, network: nn.Module, dim: int, generator: torch.Generator) -> torch.Tensor:
     """What the network is linear in, of all rows in their order: float32 [N, dim] on the CPU, of mean square length 1.
 
     The gradient of a random mix of the logits by the weights that are trained, projected at random: signs are drawn,
     and the weights shuffled into `dim` sums. Inner products are those of the gradients, up to 1 / sqrt(dim).
+    Raises `GradientError` where one is NaN or infinite.
     """
     network.eval()
     weights = {name: weight.detach() for name, weight in network.named_parameters() if weight.requires_grad}
@@ -46,6 +52,9 @@ def tangent_features(bench: Bench, network: nn.Module, dim: int, generator: torc
         padded = nn.functional.pad(shuffled, (0, -n_weights % dim))
         found.append(padded.view(len(images), -1, dim).sum(dim=1).float().cpu())
     features = torch.cat(found)
+    if not torch.isfinite(features).all():
+        problem = f"gradients of {bench.model.title} are NaN or infinite"
+        raise GradientError(problem, "where it is not smooth there is no tangent space")
     return features / features.square().sum(dim=1).mean().sqrt().clamp_min(torch.finfo(torch.float32).tiny)
 
 

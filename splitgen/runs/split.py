@@ -17,6 +17,7 @@ from splitgen.data.class_names import list_names
 from splitgen.data.dataset import describe_dataset
 from splitgen.errors import SettingError, TasksFileError
 from splitgen.models.bench import Bench
+from splitgen.models.linearization import GradientError
 from splitgen.models.weights import tell_digest
 from splitgen.runs.budget import CHOSEN
 from splitgen.runs.fitting import fit_agreement, fit_new_tasks, fit_search, fit_sharpening, fit_tangent
@@ -263,8 +264,12 @@ def run_tangent(run: Run, space: SearchSpace, cuts: Sequence[np.ndarray]) -> lis
     start, config = time.monotonic(), bound_tangent(run)
     if config.starts == 0:
         return []
+    found: list[Candidate] = []
     with run.screen.progress("tangent", count_descents(config)) as progress:
-        found = find_tangent_tasks(space, cuts, config, run.config.search, progress.advance)
+        try:
+            found = find_tangent_tasks(space, cuts, config, run.config.search, progress.advance)
+        except GradientError as error:
+            run.screen.note(f"no task of the tangent space: {error}")
     run.timed("tangent", start)
     return found
 

@@ -254,6 +254,7 @@ def test_a_run_on_features_goes_from_vectors_to_a_report_without_pictures(featur
     settings = {
         "discovery": {"meta_steps": 2, "inner_steps": 10, "n_tasks": 1, "dim": 1},
         "refinement": {"meta_steps": 2, "first_round": 1, "inner_steps": 10},
+        "tangent": {"starts": 2, "steps": [2], "rows": [60], "keep": []},
         "agreement": {"epochs": 2},
         "search": {"max_trained": 2, "n_cuts": 1, "rows": [400], "keep": []},
         "training": {"epochs": 5},

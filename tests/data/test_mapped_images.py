@@ -23,12 +23,13 @@ from splitgen import (
 )
 from splitgen.data import images as seam
 from splitgen.data.images import MappedImages, hold_mapped
-from splitgen.settings.stages import AgreementConfig, RefinementConfig, SharpeningConfig
+from splitgen.settings.stages import AgreementConfig, RefinementConfig, SharpeningConfig, TangentConfig
 
 CONFIG = RunConfig(
     training=TrainingConfig(epochs=2),
     discovery=DiscoveryConfig(meta_steps=2, inner_steps=5, n_tasks=1, batch_size=32, pool_size=128, held_out_size=64),
     refinement=RefinementConfig(meta_steps=1, new_tasks=1, first_round=1, inner_steps=3, batch_size=32, pool_size=64),
+    tangent=TangentConfig(starts=2, steps=(2,), rows=(60,), keep=()),
     agreement=AgreementConfig(max_rows=200, epochs=2),
     search=SearchConfig(rows=(100,), keep=()),
     sharpening=SharpeningConfig(rounds=1, networks=1, candidates=1),

@@ -10,7 +10,7 @@ from torch import nn
 
 from splitgen import ModelFactory, find_model, make_bench
 from splitgen.models import linearization
-from splitgen.models.linearization import RidgeFit, predict_by_ridge, tangent_features
+from splitgen.models.linearization import GradientError, RidgeFit, predict_by_ridge, tangent_features
 
 RIDGE = 0.1
 
@@ -80,6 +80,22 @@ def test_a_model_that_cannot_be_vectorised_is_looked_at_image_by_image(digits):
     for module in network.modules():
         module.stubborn = False
     torch.testing.assert_close(slowly, features_of(bench, network, 700))
+
+
+class Rooted(Stubborn):
+    """Logits whose slope at 0 is infinite, where an image of zeros puts them."""
+
+    def forward(self, images):
+        return self.layer(images.flatten(1)).abs().sqrt()
+
+
+def test_gradients_that_are_no_numbers_are_refused(digits):
+    bench = make_bench(digits, ModelFactory("rooted", Rooted), seed=3)
+    network = bench.build(10, 1)
+    torch.nn.init.zeros_(network.layer.weight)
+    torch.nn.init.zeros_(network.layer.bias)
+    with pytest.raises(GradientError, match="gradients of rooted are NaN or infinite"):
+        features_of(bench, network, 700)
 
 
 def test_weights_that_are_not_trained_have_no_part_in_it(bench):

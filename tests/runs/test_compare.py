@@ -36,6 +36,7 @@ def test_compare_judges_every_row_alike_and_writes_its_splits(tmp_path, monkeypa
     settings = {
         "discovery": {"meta_steps": 2, "n_tasks": 1, "inner_steps": 10},
         "refinement": {"meta_steps": 1},
+        "tangent": {"starts": 2, "steps": [2], "rows": [60], "keep": []},
         "agreement": {"epochs": 1},
         "training": {"epochs": 8},
         "search": {"rows": [600], "keep": [], "n_cuts": 1},

@@ -13,7 +13,7 @@ from splitgen.models.pace import measure_pace
 from splitgen.models.registry import choose_model, find_model
 from splitgen.runs.forecast import foretell_discovery, foretell_judging, foretell_sharpening
 from splitgen.runs.run import open_run
-from splitgen.runs.split import find_cuts, make_search_space, run_refinement, run_search, run_sharpening
+from splitgen.runs.split import find_cuts, make_search_space, run_refinement, run_search, run_sharpening, run_tangent
 from splitgen.runs.tasks import run_agreement, run_discovery
 from splitgen.screen.console import Screen
 from splitgen.settings.layers import build_config
@@ -23,6 +23,7 @@ from splitgen.tasks.tasks_file import SavedTasks
 SETTINGS = {
     "discovery": {"meta_steps": 2, "inner_steps": 3},
     "refinement": {"meta_steps": 1, "inner_steps": 3, "first_round": 1},
+    "tangent": {"starts": 2, "steps": [2], "rows": [60], "keep": []},
     "agreement": {"epochs": 1},
     "training": {"epochs": 1},
     "search": {"max_trained": 2, "rows": [200], "keep": []},
@@ -64,6 +65,9 @@ def test_each_stage_trains_the_model_whose_turn_it_is(built):
     space = make_search_space(run, tasks.margins)
     ranked, names = seen(lambda: run_search(run, space, find_cuts(run)))
     assert names == {"linear"}
+    found, names = seen(lambda: run_tangent(run, space, find_cuts(run)))
+    assert names == {"mlp", "linear"}
+    assert (built.count("mlp"), built.count("linear")) == (1, len(found))  # the one that is linearised, and the judges
     (refined, _), names = seen(lambda: run_refinement(run, space, saved, ranked))
     assert names == {"mlp", "linear"}
     assert built.count("linear") == len(refined)  # each state is judged once, by the target model

@@ -31,6 +31,7 @@ SHORT = {
     "training": {"epochs": 1, "batch_size": 32},
     "discovery": {"meta_steps": 1, "inner_steps": 3, "batch_size": 16, "pool_size": 64, "held_out_size": 32},
     "refinement": {"meta_steps": 1, "inner_steps": 3, "batch_size": 16, "pool_size": 64, "new_tasks": 0},
+    "tangent": {"starts": 2, "steps": [2], "rows": [60], "keep": []},
     "agreement": {"epochs": 1, "max_rows": 100},
     "search": {"max_trained": 2, "rows": [60], "keep": []},
     "verification": {"seeds": 2},

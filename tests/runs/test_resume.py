@@ -37,6 +37,11 @@ max_rows = 200
 max_trained = 4
 rows = [80, 120]
 keep = [2]
+[tangent]
+starts = 3
+steps = [2, 3]
+rows = [40, 60]
+keep = [2]
 [sharpening]
 rounds = 2
 [verification]

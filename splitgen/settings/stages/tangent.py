@@ -11,7 +11,7 @@ from splitgen.settings.fields import by_size, described, setting
 from splitgen.settings.presets import FEW_POINTS, TANGENT_STARTS
 from splitgen.settings.stages.training import TrainingConfig
 
-LEAST_RIDGE = 1e-3  # below it, single precision does not solve the regression
+LEAST_RIDGE = 0.01  # below it, single precision does not solve the regression
 
 
 @described
