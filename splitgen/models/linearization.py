@@ -19,11 +19,13 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from splitgen.errors import TrainingError
 from splitgen.models.bench import Bench
+from splitgen.settings.presets import FEW_POINTS
 
 CHUNK_BYTES = 1 << 28  # of the gradients of some rows, in memory at a time
 MAX_CHUNK = 128  # rows
 LEAST_WEIGHT = 1e-4  # of a row: of none at all, its share in the weights would have no gradient
 MEASURED_ROWS = 450
+MEASURED_GRADIENTS = 32
 MEASURED_TIMES = 8
 
 
@@ -34,28 +36,51 @@ class GradientError(TrainingError):
 def tangent_features(bench: Bench, network: nn.Module, dim: int, generator: torch.Generator) -> torch.Tensor:
     """What the network is linear in, of all rows in their order: float32 [N, dim] on the CPU, of mean square length 1.
 
-    The gradient of a random mix of the logits by the weights that are trained, projected at random: signs are drawn,
-    and the weights shuffled into `dim` sums. Inner products are those of the gradients, up to 1 / sqrt(dim).
+    The gradient of a random mix of the logits by the weights that are trained, projected at random: each weight is
+    added with a random sign to one of `dim` sums, which they take in turn. Inner products are those of the gradients,
+    up to 1 / sqrt(dim).
     Raises `GradientError` where one is NaN or infinite.
     """
     network.eval()
-    weights = {name: weight.detach() for name, weight in network.named_parameters() if weight.requires_grad}
+    weights = take_weights(network)
     n_weights = sum(weight.numel() for weight in weights.values())
     signs = torch.randint(0, 2, (n_weights,), generator=generator).mul_(2).sub_(1).float().to(bench.device)
-    order = torch.randperm(n_weights, generator=generator).to(bench.device)
     differentiate = mix_gradients(network, generator, bench)
-    n_rows = max(1, min(MAX_CHUNK, CHUNK_BYTES // (4 * n_weights)))
     found = []
-    for images in bench.pixels.chunks(n_rows):
+    for images in bench.pixels.chunks(count_rows(weights)):
         gradients = torch.cat([part.flatten(1) for part in differentiate(weights, images).values()], dim=1)
-        shuffled = (gradients * signs)[:, order]
-        padded = nn.functional.pad(shuffled, (0, -n_weights % dim))
+        padded = nn.functional.pad(gradients * signs, (0, -n_weights % dim))
         found.append(padded.view(len(images), -1, dim).sum(dim=1).float().cpu())
     features = torch.cat(found)
     if not torch.isfinite(features).all():
         problem = f"gradients of {bench.model.title} are NaN or infinite"
         raise GradientError(problem, "where it is not smooth there is no tangent space")
     return features / features.square().sum(dim=1).mean().sqrt().clamp_min(torch.finfo(torch.float32).tiny)
+
+
+def take_weights(network: nn.Module) -> dict[str, torch.Tensor]:
+    """Those that are trained, by name."""
+    return {name: weight.detach() for name, weight in network.named_parameters() if weight.requires_grad}
+
+
+def count_rows(weights: dict[str, torch.Tensor]) -> int:
+    """Rows whose gradients are in memory at a time."""
+    n_weights = sum(weight.numel() for weight in weights.values())
+    return max(1, min(MAX_CHUNK, CHUNK_BYTES // (4 * n_weights)))
+
+
+def measure_gradient(bench: Bench) -> float:
+    """Seconds of the gradient of one row, among others. 0 for many datapoints, of which by default none is asked for."""
+    if bench.n_points >= FEW_POINTS:
+        return 0.0
+    network = bench.build(bench.target.n_outputs, bench.seed).eval()
+    weights = take_weights(network)
+    images = bench.batch(torch.arange(min(MEASURED_GRADIENTS, count_rows(weights), bench.n_points)))
+    differentiate = mix_gradients(network, torch.Generator().manual_seed(0), bench)
+    differentiate(weights, images)  # what is loaded and laid out once does not count
+    start = time.monotonic()
+    differentiate(weights, images)
+    return (time.monotonic() - start) / len(images)
 
 
 def mix_gradients(

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from splitgen.models.bench import Bench
-from splitgen.models.linearization import measure_ridge
+from splitgen.models.linearization import measure_gradient, measure_ridge
 from splitgen.models.training import PREDICTION_CHUNK, count_epochs, steps_per_epoch
 from splitgen.parallel import count_workers, map_threads
 from splitgen.random import stream_generator, stream_seed
@@ -32,7 +32,8 @@ class Pace:
     """Seconds of a training step and of a row's prediction while every worker is busy with one of its own.
 
     batch_size: of the step. workers: trainings side by side. ridge_seconds: of a ridge regression of `MEASURED_ROWS`
-    rows and its gradient. of_finder: the pace of the model that finds tasks; None: the target model does.
+    rows and its gradient. gradient_seconds: of the gradient of a row by itself. of_finder: the pace of the model that
+    finds tasks; None: the target model does.
     """
 
     step_seconds: float
@@ -40,6 +41,7 @@ class Pace:
     batch_size: int
     workers: int
     ridge_seconds: float = 0.0
+    gradient_seconds: float = 0.0
     of_finder: Pace | None = None
 
     @property
@@ -103,4 +105,5 @@ def measure_pace(bench: Bench) -> Pace:
     ridge_seconds = statistics.median(itertools.chain.from_iterable(fits))
     of_finder = None if bench.finder is bench else measure_pace(bench.finder)
     step_seconds = statistics.median(spells) / n_steps
-    return Pace(step_seconds, row_seconds, min(batch_size, len(order)), workers, ridge_seconds, of_finder)
+    batch_size = min(batch_size, len(order))
+    return Pace(step_seconds, row_seconds, batch_size, workers, ridge_seconds, measure_gradient(bench), of_finder)

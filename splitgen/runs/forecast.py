@@ -26,7 +26,6 @@ from splitgen.tasks.agreement import count_epochs_to_converge
 from splitgen.verification.verification import count_verification_fits
 
 REVERSAL = 1.1  # of an inner training and its reverse pass, over two trainings of as many steps
-GRADIENT_LOOKS = 3.0  # a row's gradient by itself, in steps of as many rows
 DESCENT = 1.8  # a step in the tangent space, over the ridge regression in it
 PRODUCTS = 3.4e-7  # and of the features with a task's weights, for each of the features' numbers
 LOOKS = {"discover": 1.0, "refine": 1.5}  # the encoder's passes, in steps of as many rows of the built-in net
@@ -99,7 +98,7 @@ def foretell_tangent(
         return 0.0
     finder, n_running = pace.finder, config.count_running()
     seconds = finder.fits_seconds(1, n_points // 2, config.shorten(recipe))
-    seconds += GRADIENT_LOOKS * n_points * finder.step_seconds / finder.batch_size
+    seconds += n_points * finder.gradient_seconds
     for n_tasks, n_steps, n_rows in zip(n_running, config.steps, config.rows, strict=True):
         in_fits = DESCENT * min(n_rows, n_points) / MEASURED_ROWS + PRODUCTS * n_points * config.dim
         seconds += math.ceil(n_tasks / pace.workers) * n_steps * in_fits * pace.ridge_seconds

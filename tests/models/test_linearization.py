@@ -30,7 +30,6 @@ def inner_products_one_by_one(bench, network, rows):
     trained = [weight for weight in network.parameters() if weight.requires_grad]
     n_weights = sum(weight.numel() for weight in trained)
     torch.randint(0, 2, (n_weights,), generator=generator)
-    torch.randperm(n_weights, generator=generator)
     mix = torch.randn(bench.target.n_outputs, generator=generator)
     gradients = []
     for row in range(bench.n_points):

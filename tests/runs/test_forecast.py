@@ -10,7 +10,6 @@ from known_pace import PACE, RECIPE, SIZES
 from splitgen.models.pace import ALONE
 from splitgen.runs.forecast import (
     DESCENT,
-    GRADIENT_LOOKS,
     LOOKS,
     PRODUCTS,
     REVERSAL,
@@ -85,7 +84,7 @@ def test_refinement_is_foretold_as_its_meta_steps_and_the_judging_after_each_rou
 def test_tangent_tasks_are_foretold_as_a_network_its_gradients_and_the_descents_of_all_rounds():
     config = TangentConfig(starts=16, steps=(60, 200), rows=(450, 900), keep=(3,), dim=2_000, epochs=2)
     network = ALONE * 2 * 5 * 0.01  # two epochs of 500 rows
-    gradients = GRADIENT_LOOKS * 1_000 * 0.01 / 100
+    gradients = 1_000 * 0.0002
     products = PRODUCTS * 1_000 * 2_000
     descents = 0.004 * (8 * 60 * (DESCENT + products) + 2 * 200 * (2 * DESCENT + products))  # two tasks at a time
     judging = foretell_judging(PACE, SIZES, 3, SearchConfig(), RECIPE)
