@@ -70,7 +70,7 @@ def count_rows(weights: dict[str, torch.Tensor]) -> int:
 
 
 def measure_gradient(bench: Bench) -> float:
-    """Seconds of the gradient of one row, among others. 0 for many datapoints, of which by default none is asked for."""
+    """Seconds of the gradient of one row, among others. 0 for many datapoints: by default nothing asks for theirs."""
     if bench.n_points >= FEW_POINTS:
         return 0.0
     network = bench.build(bench.target.n_outputs, bench.seed).eval()
