@@ -75,7 +75,8 @@ def measure_gradient(bench: Bench) -> float:
         return 0.0
     network = bench.build(bench.target.n_outputs, bench.seed).eval()
     weights = take_weights(network)
-    images = bench.batch(torch.arange(min(MEASURED_GRADIENTS, count_rows(weights), bench.n_points)))
+    n_rows = min(MEASURED_GRADIENTS, count_rows(weights), bench.n_points)
+    images = bench.batch(torch.arange(n_rows, device=bench.device))
     differentiate = mix_gradients(network, torch.Generator().manual_seed(0), bench)
     differentiate(weights, images)  # what is loaded and laid out once does not count
     start = time.monotonic()
