@@ -143,11 +143,11 @@ def count_tried(run: Run, n_tasks: int) -> int:
 
 
 def find_best(run: Run, space: SearchSpace, tasks: SavedTasks, cuts: Sequence[np.ndarray]) -> SearchOutcome:
-    """Search and, of discovered tasks, refinement and sharpening."""
+    """Search and, of discovered tasks, refinement and sharpening; tasks without their encoder bring no new ones."""
     searched, config = run_search(run, space, cuts), run.config.search
     if tasks.way != DISCOVERED:
         return SearchOutcome(searched)
-    found = run_tangent(run, space, cuts)
+    found = [] if tasks.encoder_state is None else run_tangent(run, space, cuts)
     refined, n_steps = run_refinement(run, space, tasks, searched)
     found += refined
     found += run_sharpening(run, space, add_candidates(searched, found, config))
