@@ -32,8 +32,8 @@ class Pace:
     """Seconds of a training step and of a row's prediction while every worker is busy with one of its own.
 
     batch_size: of the step. workers: trainings side by side. ridge_seconds: of a ridge regression of `MEASURED_ROWS`
-    rows and its gradient. gradient_seconds: of the gradient of a row by itself. of_finder: the pace of the model that
-    finds tasks; None: the target model does.
+    rows and its gradient, gradient_seconds: of the gradient of a row by itself; 0 both where another model finds tasks.
+    of_finder: the pace of that model; None: the target model does.
     """
 
     step_seconds: float
@@ -100,10 +100,9 @@ def measure_pace(bench: Bench) -> Pace:
     while len(spells) < SPELLS or sum(spells) < ALL_SECONDS:
         spells.append(train(n_steps))
     row_seconds = min(predict() for _ in range(2)) / min(PREDICTION_CHUNK, len(order))
-    n_values = bench.target.n_outputs
-    fits = map_threads(lambda _: list(measure_ridge(n_values)), range(workers))
+    pace = Pace(statistics.median(spells) / n_steps, row_seconds, min(batch_size, len(order)), workers)
+    if bench.finder is not bench:
+        return replace(pace, of_finder=measure_pace(bench.finder))
+    fits = map_threads(lambda _: list(measure_ridge(bench.target.n_outputs)), range(workers))
     ridge_seconds = statistics.median(itertools.chain.from_iterable(fits))
-    of_finder = None if bench.finder is bench else measure_pace(bench.finder)
-    step_seconds = statistics.median(spells) / n_steps
-    batch_size = min(batch_size, len(order))
-    return Pace(step_seconds, row_seconds, batch_size, workers, ridge_seconds, measure_gradient(bench), of_finder)
+    return replace(pace, ridge_seconds=ridge_seconds, gradient_seconds=measure_gradient(bench))

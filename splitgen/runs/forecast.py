@@ -101,7 +101,7 @@ def foretell_tangent(
     seconds += n_points * finder.gradient_seconds
     for n_tasks, n_steps, n_rows in zip(n_running, config.steps, config.rows, strict=True):
         in_fits = DESCENT * min(n_rows, n_points) / MEASURED_ROWS + PRODUCTS * n_points * config.dim
-        seconds += math.ceil(n_tasks / pace.workers) * n_steps * in_fits * pace.ridge_seconds
+        seconds += math.ceil(n_tasks / pace.workers) * n_steps * in_fits * finder.ridge_seconds
     return seconds + foretell_judging(pace, sizes, n_running[-1], search, recipe)
 
 

@@ -282,16 +282,15 @@ def share(hits: torch.Tensor) -> float:
     return float(hits.double().mean())
 
 
-def count_verification_fits(n_used: int, n_test: int, config: VerificationConfig, keeps_mix: bool = True) -> int:
-    """Trainings that a verification takes. keeps_mix: see `splitgen.verification.sampling.keeps_mix`."""
-    return config.seeds * ((1 if keeps_mix else 2) + count_folds(n_used, n_test))
+def count_verification_fits(n_used: int, n_test: int, config: VerificationConfig, in_mix: bool = True) -> int:
+    """Trainings that a verification takes. in_mix: see `keeps_mix`."""
+    return config.seeds * ((1 if in_mix else 2) + count_folds(n_used, n_test))
 
 
 def count_trials(bench: Bench, split: Split, config: VerificationConfig) -> int:
     """The same of a split that is made."""
-    counts = split.counts()
-    n_used = counts["train"] + counts["validation"] + counts["test"]
-    return count_verification_fits(n_used, counts["test"], config, keeps_mix(bench.labels, take_rows(bench, split)))
+    rows = take_rows(bench, split)
+    return count_verification_fits(len(rows.used), len(rows.test), config, keeps_mix(bench.labels, rows))
 
 
 def take_rows(bench: Bench, split: Split) -> Rows:

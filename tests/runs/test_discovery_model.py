@@ -65,9 +65,10 @@ def test_each_stage_trains_the_model_whose_turn_it_is(built):
     space = make_search_space(run, tasks.margins)
     ranked, names = seen(lambda: run_search(run, space, find_cuts(run)))
     assert names == {"linear"}
-    found, names = seen(lambda: run_tangent(run, space, find_cuts(run)))
+    cuts = find_cuts(run)
+    found, names = seen(lambda: run_tangent(run, space, cuts))
     assert names == {"mlp", "linear"}
-    assert built.count("linear") >= len(found)  # each is judged by the target model
+    assert built.count("linear") == len(found)  # each is judged once, by the target model
     (refined, _), names = seen(lambda: run_refinement(run, space, saved, ranked))
     assert names == {"mlp", "linear"}
     assert built.count("linear") == len(refined)  # each state is judged once, by the target model
@@ -94,6 +95,8 @@ def test_stages_are_foretold_by_the_pace_of_the_model_that_they_train():
     pace = measure_pace(run.bench)
     assert pace.of_finder is not None
     assert pace.finder.step_seconds < pace.step_seconds
+    assert pace.ridge_seconds == pace.gradient_seconds == 0  # a large target model's gradients are asked for by nobody
+    assert min(pace.finder.ridge_seconds, pace.finder.gradient_seconds) > 0
     alone = measure_pace(open_digits("conv", None).bench)
     assert alone.finder is alone
     slow = foretell_discovery(alone, 1797, run.config, 10)
