@@ -93,12 +93,12 @@ def foretell_judging(
 def foretell_tangent(
     pace: Pace, sizes: Sizes, n_points: int, config: TangentConfig, search: SearchConfig, recipe: TrainingConfig
 ) -> float:
-    """Seconds of a network, of its gradients, of the descents of all rounds, and of judging the last tasks."""
+    """Seconds of the networks, of their gradients, of the descents of all rounds, and of judging the last tasks."""
     if not settled(config.starts):
         return 0.0
     finder, n_running = pace.finder, config.count_running()
-    seconds = finder.fits_seconds(1, n_points // 2, config.shorten(recipe))
-    seconds += n_points * finder.gradient_seconds
+    seconds = finder.fits_seconds(config.networks, n_points // 2, config.shorten(recipe))
+    seconds += config.networks * n_points * finder.gradient_seconds
     for n_tasks, n_steps, n_rows in zip(n_running, config.steps, config.rows, strict=True):
         in_fits = DESCENT * min(n_rows, n_points) / MEASURED_ROWS + PRODUCTS * n_points * config.dim
         seconds += math.ceil(n_tasks / pace.workers) * n_steps * in_fits * finder.ridge_seconds

@@ -80,6 +80,6 @@ def go_down(bench: Bench, space: TangentSpace, before: Descent, *, config: Tange
         return State({"weights": weights}, {"failure": failure})
 
     of_round = (config.steps[: round_ + 1], config.rows[: round_ + 1], len(config.steps))
-    key = ("tangent", draw, sides, *of_round, config.dim, config.epochs, config.learning_rate, config.ridge)
-    kept = bench.recall((*key, space.selection), go)
+    of_space = (config.networks, config.dim, config.epochs, space.selection)
+    kept = bench.recall(("tangent", draw, sides, *of_round, *of_space, config.learning_rate, config.ridge), go)
     return Descent(before.candidate, kept.tensors["weights"], float(kept.told["failure"]))

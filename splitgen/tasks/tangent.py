@@ -8,15 +8,18 @@ step trains the target model to its end, on hundreds of rows, in about the time 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from splitgen.models.bench import Bench
 from splitgen.models.linearization import predict_by_ridge, tangent_features
+from splitgen.parallel import map_threads
 from splitgen.random import stream_generator, stream_seed
 from splitgen.settings.stages import EQUALITY, SelectionConfig, TangentConfig
 from splitgen.stopping import check_stop
@@ -84,14 +87,27 @@ def place_classes(labels: torch.Tensor, selection: SelectionConfig) -> ClassPlac
 
 
 def make_space(bench: Bench, config: TangentConfig, selection: SelectionConfig) -> TangentSpace:
-    """The tangent space of a network that was trained on the target for a moment, on a random half of the rows: it
-    looks at what the target model will look at, and hardly knows a row by heart."""
-    generator = stream_generator(bench.seed, "tangent", "features")
-    half = torch.randperm(bench.n_points, generator=generator)[: -(-bench.n_points // 2)].to(bench.device)
-    seed = stream_seed(bench.seed, "tangent", "fit")
-    network = bench.fit(bench.targets, half, bench.target.n_outputs, seed, config.shorten(bench.training))
-    features = tangent_features(bench, network, config.dim, generator)
+    """The tangent spaces of several networks as one, in which kernels are the means of theirs: what fails one network
+    by chance fails not all."""
+    networks = list(map_threads(partial(fit_for_a_moment, bench, config), range(config.networks)))
+    features = torch.cat(
+        [
+            tangent_features(bench, network, dim, stream_generator(bench.seed, "tangent", "features", which))
+            for which, (network, dim) in enumerate(zip(networks, config.share_dim(), strict=True))
+        ],
+        dim=1,
+    )
+    features /= math.sqrt(config.networks)
     return TangentSpace(features, features @ features.T, bench.labels.cpu(), bench.targets.cpu(), selection)
+
+
+def fit_for_a_moment(bench: Bench, config: TangentConfig, which: int) -> nn.Module:
+    """A network trained on the target for a moment, on a random half of the rows: it looks at what the target model
+    will look at, and hardly knows a row by heart."""
+    generator = stream_generator(bench.seed, "tangent", "half", which)
+    half = torch.randperm(bench.n_points, generator=generator)[: -(-bench.n_points // 2)].to(bench.device)
+    seed = stream_seed(bench.seed, "tangent", "fit", which)
+    return bench.fit(bench.targets, half, bench.target.n_outputs, seed, config.shorten(bench.training))
 
 
 def standardize(scores: torch.Tensor, space: TangentSpace) -> torch.Tensor:

@@ -81,15 +81,15 @@ def test_refinement_is_foretold_as_its_meta_steps_and_the_judging_after_each_rou
     assert foretell_refinement(PACE, SIZES, 10_000, config, 12) == pytest.approx(12 * step + judging)
 
 
-def test_tangent_tasks_are_foretold_as_a_network_its_gradients_and_the_descents_of_all_rounds():
-    config = TangentConfig(starts=16, steps=(60, 200), rows=(450, 900), keep=(3,), dim=2_000, epochs=2)
-    network = ALONE * 2 * 5 * 0.01  # two epochs of 500 rows
-    gradients = 1_000 * 0.0002
+def test_tangent_tasks_are_foretold_as_networks_their_gradients_and_the_descents_of_all_rounds():
+    config = TangentConfig(starts=16, steps=(60, 200), rows=(450, 900), keep=(3,), networks=3, dim=2_000, epochs=2)
+    networks = 2 * 2 * 5 * 0.01  # two epochs of 500 rows, two at a time
+    gradients = 3 * 1_000 * 0.0002
     products = PRODUCTS * 1_000 * 2_000
     descents = 0.004 * (8 * 60 * (DESCENT + products) + 2 * 200 * (2 * DESCENT + products))  # two tasks at a time
     judging = foretell_judging(PACE, SIZES, 3, SearchConfig(), RECIPE)
     found = foretell_tangent(PACE, SIZES, 1_000, config, SearchConfig(), RECIPE)
-    assert found == pytest.approx(network + gradients + descents + judging)
+    assert found == pytest.approx(networks + gradients + descents + judging)
     few = foretell_tangent(PACE, SIZES, 450, config, SearchConfig(), RECIPE)  # no step has more rows than there are
     more = foretell_tangent(PACE, SIZES, 450, replace(config, rows=(450, 450)), SearchConfig(), RECIPE)
     assert few == more

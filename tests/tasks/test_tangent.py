@@ -11,12 +11,14 @@ from sklearn.kernel_ridge import KernelRidge
 
 from splitgen import find_model, make_bench
 from splitgen.models.linearization import tangent_features
+from splitgen.random import stream_generator
 from splitgen.settings.stages import SelectionConfig, TangentConfig
 from splitgen.tasks.tangent import (
     SHARPNESS,
     STEEPNESS,
     TangentSpace,
     descend,
+    fit_for_a_moment,
     make_space,
     measure_failure,
     read_margins,
@@ -24,7 +26,7 @@ from splitgen.tasks.tangent import (
     weigh,
 )
 
-CONFIG = TangentConfig(starts=1, dim=512, steps=(40,), rows=(300,), keep=())
+CONFIG = TangentConfig(starts=1, networks=2, dim=512, steps=(40,), rows=(300,), keep=())
 HALVES = SelectionConfig()
 SIDES = torch.tensor([1, -1] * 5)
 
@@ -139,3 +141,15 @@ def test_the_network_that_is_linearised_has_seen_the_target_for_a_moment(digits)
         for features in (unseen, moment, end)
     )
     assert nothing < 1.15 < some < much
+
+
+def test_its_kernel_is_the_mean_of_those_of_several_networks(digits):
+    bench, config = make_bench(digits, find_model("conv"), seed=3), dataclasses.replace(CONFIG, networks=3, dim=500)
+    assert config.share_dim() == [166, 167, 167]
+    kernels = []
+    for which, dim in enumerate(config.share_dim()):
+        network = fit_for_a_moment(bench, config, which)
+        features = tangent_features(bench, network, dim, stream_generator(3, "tangent", "features", which))
+        kernels.append(features @ features.T)
+    assert float((kernels[0] - kernels[1]).abs().mean()) > 0.05  # networks and projections are others
+    torch.testing.assert_close(make_space(bench, config, HALVES).kernel, sum(kernels) / 3)

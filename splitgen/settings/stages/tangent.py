@@ -30,14 +30,16 @@ class TangentConfig:
     )
     steps: tuple[int, ...] = setting((60, 100, 200), "of each round; the better tasks go on to the next")
     rows: tuple[int, ...] = setting((300, 450, 600), "that a step trains and judges the target on, in each round")
-    keep: tuple[int, ...] = setting((4, 2), "tasks that go on after each round but the last")
-    dim: int = setting(2048, "random projections of a network's gradients, in which a task is linear")
-    epochs: int = setting(2, "of the network's training on the target, before it is taken as linear")
+    keep: tuple[int, ...] = setting((4, 4), "tasks that go on after each round but the last")
+    networks: int = setting(4, "how many have a tangent space each, of which all together make one")
+    dim: int = setting(2048, "random projections of the networks' gradients in all, in which a task is linear")
+    epochs: int = setting(2, "of each network's training on the target, before it is taken as linear")
     learning_rate: float = setting(0.3, "of a task's weights")
     ridge: float = setting(0.1, "penalty of the ridge regression, where a row's own kernel value is 1")
 
     def faults(self) -> Iterator[str]:
-        yield from positive_faults(self, "dim", "epochs", "learning_rate")
+        yield from positive_faults(self, "networks", "epochs", "learning_rate")
+        yield from least_faults(self, max(1, self.networks), "dim", prefix="tangent ")
         yield from least_faults(self, 0, "starts", prefix="tangent ")
         yield from least_faults(self, LEAST_RIDGE, "ridge", prefix="tangent ")
         for name in ("steps", "rows", "keep"):
@@ -54,8 +56,12 @@ class TangentConfig:
         return dataclasses.replace(self, starts=starts)
 
     def shorten(self, recipe: TrainingConfig) -> TrainingConfig:
-        """The recipe of the network's training."""
+        """The recipe of a network's training."""
         return dataclasses.replace(recipe.for_trials(), epochs=self.epochs)
+
+    def share_dim(self) -> list[int]:
+        """Projections of each network's gradients."""
+        return [(self.dim + which) // self.networks for which in range(self.networks)]
 
     def count_running(self) -> list[int]:
         """Tasks in each round."""
