@@ -27,17 +27,9 @@ from splitgen.errors import SettingError
 from splitgen.models.bench import Bench
 from splitgen.parquet import write_parquet
 from splitgen.runs.budget import Clock, share_out
+from splitgen.runs.finding import SearchOutcome, find_best, find_more_cuts, make_search_space, run_final, run_search
 from splitgen.runs.run import Run, close_run, describe_settings
-from splitgen.runs.split import (
-    Found,
-    SearchOutcome,
-    build_split,
-    find_best,
-    find_more_cuts,
-    make_search_space,
-    run_search,
-    tell_found,
-)
+from splitgen.runs.split import Found, build_split, tell_found
 from splitgen.runs.tasks import run_tasks, run_way
 from splitgen.runs.verify import check_judged, judge_split
 from splitgen.screen.tables import print_comparison
@@ -106,7 +98,7 @@ def compare_way(run: Run, name: str, cuts: list[np.ndarray]) -> ComparisonRow:
     run.screen.note(f"-- {name}")
     start = run.keeper.decide(f"cpu before {name}", run.keeper.spent)
     space = make_search_space(run, run_way(run, name).margins)
-    outcome = SearchOutcome(run_search(run, space, cuts))
+    outcome = SearchOutcome(run_final(run, space, run_search(run, space, cuts)))
     split = keep_split(run, name, build_split(run, space, outcome, Found(name)))
     return judge_row(run, name, split, spend(run, name, start))
 
@@ -115,7 +107,7 @@ def compare_discovered(run: Run, cuts: list[np.ndarray]) -> ComparisonRow:
     """The row of the discovered tasks, refined and sharpened."""
     run.screen.note(f"-- {DISCOVERED}")
     start = run.keeper.decide(f"cpu before {DISCOVERED}", run.keeper.spent)
-    stages = ("discover", "agreement", "refine", "sharpen")  # the search is as for the others
+    stages = ("discover", "agreement", "refine", "sharpen")  # search and last judging are as for the others
     seconds_before = run.keeper.decide("seconds before discovery", lambda: time.monotonic() - run.clock.start)
     run.clock = Clock(run.clock.seconds, share_out(run.config, stages), run.clock.start + seconds_before)
     tasks = run_tasks(run)

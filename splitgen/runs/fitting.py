@@ -19,6 +19,7 @@ from splitgen.runs.forecast import (
     foretell_agreement,
     foretell_chosen_agreement,
     foretell_discovery,
+    foretell_final,
     foretell_judging,
     foretell_refinement,
     foretell_search,
@@ -167,15 +168,41 @@ def fit_sharpening(
     return replace(config, rounds=0)
 
 
+def list_finals(config: SearchConfig) -> Iterator[SearchConfig]:
+    """Smaller and smaller: of fewer finalists, then of fewer trainings, and none."""
+    yield from (replace(config, finalists=finalists) for finalists in range(config.finalists, 1, -1))
+    last = min(2, config.finalists)
+    yield from (replace(config, finalists=last, final_fits=fits) for fits in range(config.final_fits - 1, 0, -1))
+    yield replace(config, finalists=0)
+
+
+def fit_final(
+    seconds: float | None, pace: Pace, sizes: Sizes, config: SearchConfig, recipe: TrainingConfig
+) -> SearchConfig:
+    """A last judging within the time; none where there is too little."""
+    if seconds is None or config.finalists == 0:
+        return config
+    fitting = (each for each in list_finals(config) if foretell_final(pace, sizes, each, recipe) <= seconds)
+    return next(fitting, replace(config, finalists=0))
+
+
 def choose_sizes(
     seconds: float, pace: Pace, sizes: Sizes, n_points: int, config: RunConfig, stages: Sequence[str], n_tasks: int
 ) -> dict[str, Any]:
     """Smaller settings of the stages that take part, by their names in `RunConfig`, so that they are foretold to take
-    so long in all, or as long as the smallest take."""
+    so long in all, or as long as the smallest take. Where a stage's share is too short for any of it, the others have
+    that."""
     shares = share_out(config, stages)
-    most = foretell_stages(pace, sizes, n_points, config, list(shares), n_tasks)
-    least = foretell_least(pace, sizes, n_points, config, list(shares), n_tasks)
-    return fit_stages(share_seconds(seconds, shares, most, least), pace, sizes, n_points, config, n_tasks)
+
+    def foretell(of: RunConfig) -> dict[str, float]:
+        return foretell_stages(pace, sizes, n_points, of, list(shares), n_tasks)
+
+    most, least = foretell(config), foretell_least(pace, sizes, n_points, config, list(shares), n_tasks)
+    chosen = fit_stages(share_seconds(seconds, shares, most, least), pace, sizes, n_points, config, n_tasks)
+    while left_out := [stage for stage, taken in foretell(replace(config, **chosen)).items() if taken == 0 < most[stage]]:
+        most.update(dict.fromkeys(left_out, 0.0))
+        chosen = fit_stages(share_seconds(seconds, shares, most, least), pace, sizes, n_points, config, n_tasks)
+    return chosen
 
 
 def foretell_least(
@@ -220,6 +247,8 @@ def fit_stages(
         found["sharpening"] = fit_sharpening(
             seconds["sharpen"], pace, sizes, n_points, config.sharpening, search, recipe
         )
+    if "final" in seconds:
+        found["search"] = fit_final(seconds["final"], pace, sizes, search, recipe)
     return found
 
 

@@ -90,6 +90,12 @@ def foretell_judging(
     return pace.fits_seconds(n_candidates, min(config.rows[-1], sizes.train), recipe.for_trials(), n_test)
 
 
+def foretell_final(pace: Pace, sizes: Sizes, config: SearchConfig, recipe: TrainingConfig) -> float:
+    """Seconds to judge all finalists once more."""
+    n_fits = config.finalists * config.final_fits
+    return foretell_judging(pace, sizes, n_fits, config, recipe) if config.finalists > 1 else 0.0
+
+
 def foretell_tangent(
     pace: Pace, sizes: Sizes, n_points: int, config: TangentConfig, search: SearchConfig, recipe: TrainingConfig
 ) -> float:
@@ -181,6 +187,7 @@ def foretell_stages(
         "tangent": lambda: foretell_tangent(pace, sizes, n_points, config.tangent, config.search, recipe),
         "refine": lambda: foretell_refinement(pace, sizes, n_points, config, settled(steps["refine"])),
         "sharpen": lambda: foretell_sharpening(pace, sizes, n_points, config.sharpening, config.search, recipe),
+        "final": lambda: foretell_final(pace, sizes, config.search, recipe),
         CHOSEN: lambda: foretell_chosen_agreement(pace, n_points, config.agreement, recipe),
     }
     return {stage: foretell[stage]() for stage in stages if steps.get(stage, 0) is not None}

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from splitgen.models.registry import ModelFactory
 from splitgen.runs.budget import CHOSEN, PATIENCE, SLACK, default_seconds, share_out, share_seconds
+from splitgen.runs.finding import count_tried
 from splitgen.runs.fitting import choose_sizes, foretell_least
 from splitgen.runs.forecast import find_meta_steps, foretell_stages, foretell_verification
 from splitgen.runs.report import run_explanation, run_report
 from splitgen.runs.run import Run, close_run
-from splitgen.runs.split import count_tried, run_split
+from splitgen.runs.split import run_split
 from splitgen.runs.tasks import run_tasks
 from splitgen.runs.verify import measure_sizes, run_transfer, run_verification, settle_verification
 from splitgen.screen.outlook import Outlook, tell_seconds
@@ -21,8 +22,8 @@ from splitgen.splits.split import Split
 from splitgen.tasks.tasks_file import SavedTasks
 
 DISCOVER = ("discover", "agreement")
-SPLIT = ("search", "tangent", "refine", "sharpen", CHOSEN)
-MAKE, MAKE_OTHERWISE = (*DISCOVER, *SPLIT), ("agreement", "search")
+SPLIT = ("search", "tangent", "refine", "sharpen", "final", CHOSEN)
+MAKE, MAKE_OTHERWISE = (*DISCOVER, *SPLIT), ("agreement", "search", "final")
 
 
 def make(run: Run) -> None:

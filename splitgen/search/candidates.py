@@ -36,7 +36,7 @@ class Candidate:
     """A task with class sides, and the test accuracy of the target model in each round it took part in.
 
     task: 0..K-1, or None for one that is not among the discovered; draw tells several of those apart.
-    class_sides: [C] of -1 and +1. test_accuracies: one a round.
+    class_sides: [C] of -1 and +1. test_accuracies: one a round. final_accuracies: of the last judging, if it took part.
     own_margins: the margins are not those of `SearchSpace.margins` but these, [N], after so many meta-steps
         of refinement, steps in the tangent space, and rounds of sharpening.
     """
@@ -49,6 +49,12 @@ class Candidate:
     sharpened: int = 0
     draw: int = 0
     tangent_steps: int = 0
+    final_accuracies: tuple[float, ...] = ()
+
+    @property
+    def last_accuracy(self) -> float:
+        """Of the last round it took part in."""
+        return self.test_accuracies[-1]
 
     def margins(self, discovered: np.ndarray) -> np.ndarray:
         """Task margins [N]; discovered: those of all tasks, [N, K]."""
@@ -79,6 +85,7 @@ class Candidate:
             "tangent_steps": self.tangent_steps,
             "sharpened": self.sharpened,
             "test_accuracies": list(self.test_accuracies),
+            "final_accuracies": list(self.final_accuracies),
         }
 
 
@@ -143,7 +150,7 @@ def search_candidates(
             running, out = running[:keep], running[keep:]
             fallen = out + fallen
         scored = train_round(space, running, config, round_, on_fit)
-        running = sorted(scored, key=lambda candidate: candidate.test_accuracies[-1])
+        running = sorted(scored, key=lambda candidate: candidate.last_accuracy)
     return running + fallen
 
 
@@ -210,7 +217,7 @@ def add_candidates(ranked: Sequence[Candidate], others: Sequence[Candidate], con
     So a refinement or a sharpening that made nothing better is not taken.
     """
     n_last = count_fits(len(ranked), config)[-1]
-    first = sorted([*others, *ranked[:n_last]], key=lambda candidate: candidate.test_accuracies[-1])
+    first = sorted([*others, *ranked[:n_last]], key=lambda candidate: candidate.last_accuracy)
     return first + list(ranked[n_last:])
 
 
@@ -230,18 +237,21 @@ def select_candidate(space: SearchSpace, candidate: Candidate) -> tuple[np.ndarr
     )
 
 
-def try_candidate(space: SearchSpace, candidate: Candidate, *, config: SearchConfig, round_: int) -> float:
+def try_candidate(
+    space: SearchSpace, candidate: Candidate, *, config: SearchConfig, round_: int, trial: int = 0
+) -> float:
     """Test accuracy of the target model trained on some of the candidate's train rows; `NO_SPLIT` of a candidate that
-    gives none."""
+    gives none. trial: another number is of other rows and another network."""
     try:
         _, selection = select_candidate(space, candidate)
     except EmptyPartError:
         return NO_SPLIT
     bench = space.bench
-    generator = stream_generator(bench.seed, "search", round_)
+    stream = (round_, "trial", trial) if trial else (round_,)
+    generator = stream_generator(bench.seed, "search", *stream)
     train = draw_some(np.flatnonzero(selection.parts == "train"), config.rows[round_], generator).to(bench.device)
     test = draw_some(np.flatnonzero(selection.parts == "test"), config.test_rows, generator).to(bench.device)
-    seed = stream_seed(bench.seed, "search", "fit", round_)
+    seed = stream_seed(bench.seed, "search", "fit", *stream)
 
     def judge(slot: Slot) -> State:
         recipe = bench.training.for_trials()

@@ -59,7 +59,7 @@ def sharpen_candidates(
         ]
         judged = judge_candidates(space, sharpened, search, on_fit)
         now, n_sharpened = time.monotonic(), len(running)
-        best = min(range(n_sharpened), key=lambda which: judged[which].test_accuracies[-1])
+        best = min(range(n_sharpened), key=lambda which: judged[which].last_accuracy)
         running = [(judged[best], running[best][1])]
         found += judged
         is_over = seconds is not None and now - start + (now - before) / n_sharpened > seconds

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from splitgen.runs.budget import FIXED_SECONDS, Clock, default_seconds, share_out, share_seconds
 from splitgen.settings.layers import build_config
 
-STAGES = ("discover", "agreement", "search", "tangent", "refine", "sharpen", "agreement of the chosen")
+STAGES = ("discover", "agreement", "search", "tangent", "refine", "sharpen", "final", "agreement of the chosen")
 
 
 def share(config=None, stages=STAGES):
@@ -27,7 +27,8 @@ def test_discovery_and_refinement_share_what_is_theirs_as_the_setting_says():
 
 def test_stages_that_are_left_out_have_no_share():
     shares = share({"refinement": {"meta_steps": 0}, "sharpening": {"rounds": 0}, "tangent": {"starts": 0}})
-    assert list(shares) == ["discover", "agreement", "search", "agreement of the chosen"]
+    assert list(shares) == ["discover", "agreement", "search", "final", "agreement of the chosen"]
+    assert "final" not in share({"search": {"finalists": 0}})
 
 
 @pytest.mark.parametrize(

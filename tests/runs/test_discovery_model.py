@@ -11,9 +11,9 @@ from splitgen.errors import ModelError
 from splitgen.models import bench
 from splitgen.models.pace import measure_pace
 from splitgen.models.registry import choose_model, find_model
+from splitgen.runs.finding import find_cuts, make_search_space, run_refinement, run_search, run_sharpening, run_tangent
 from splitgen.runs.forecast import foretell_discovery, foretell_judging, foretell_sharpening
 from splitgen.runs.run import open_run
-from splitgen.runs.split import find_cuts, make_search_space, run_refinement, run_search, run_sharpening, run_tangent
 from splitgen.runs.tasks import run_agreement, run_discovery
 from splitgen.screen.console import Screen
 from splitgen.settings.layers import build_config

@@ -17,6 +17,7 @@ from splitgen.runs.fitting import (
     STEPS,
     choose_sizes,
     fit_agreement,
+    fit_final,
     fit_new_tasks,
     fit_search,
     fit_sharpening,
@@ -27,6 +28,7 @@ from splitgen.runs.fitting import (
 )
 from splitgen.runs.forecast import (
     foretell_agreement,
+    foretell_final,
     foretell_refinement,
     foretell_search,
     foretell_sharpening,
@@ -44,7 +46,7 @@ from splitgen.settings.stages import (
     VerificationConfig,
 )
 
-STAGES = ("discover", "agreement", "search", "tangent", "refine", "sharpen", "agreement of the chosen")
+STAGES = ("discover", "agreement", "search", "tangent", "refine", "sharpen", "final", "agreement of the chosen")
 
 
 @pytest.mark.parametrize("seconds", [0.0, 3.0, 9.0, 12.0, 1e6, None])
@@ -112,7 +114,7 @@ def test_the_least_that_stages_take_is_that_of_the_smallest():
     assert least["agreement"] == foretell_agreement(
         PACE, 10_000, 1, replace(config.agreement, max_rows=500), config.training
     )
-    assert least["sharpen"] == least["tangent"] == 0
+    assert least["sharpen"] == least["tangent"] == least["final"] == 0
     alone = replace(config, search=smallest, refinement=replace(config.refinement, new_tasks=0))
     assert least["refine"] == foretell_refinement(PACE, SIZES, 10_000, alone, STEPS[0])
 
@@ -131,6 +133,21 @@ def test_as_many_tasks_begin_in_the_tangent_space_as_the_time_allows():
     assert [starts for starts, _ in itertools.groupby(config.starts for config in found)] == [20, 16, 12, 8, 4, 0]
     for seconds, config in zip(np.linspace(foretell(whole), 0, 200), found, strict=True):
         assert foretell(config) <= seconds
+
+
+def test_a_last_judging_loses_finalists_first_then_trainings_of_each():
+    whole = SearchConfig(rows=(5_000,), keep=(), finalists=3, final_fits=2)
+
+    def fit(seconds):
+        return fit_final(seconds, PACE, SIZES, whole, RECIPE)
+
+    times = np.linspace(foretell_final(PACE, SIZES, whole, RECIPE), 0, 100)
+    found = [(config.finalists, config.final_fits) for config in map(fit, times)]
+    assert [each for each, _ in itertools.groupby(found)] == [(3, 2), (2, 2), (2, 1), (0, 2)]
+    for seconds in times:
+        assert foretell_final(PACE, SIZES, fit(seconds), RECIPE) <= seconds
+    assert fit(None) == whole
+    assert fit_final(0.0, PACE, SIZES, replace(whole, finalists=0), RECIPE).finalists == 0
 
 
 def test_a_sharpening_loses_late_rounds_first_and_all_of_it_last():
@@ -190,7 +207,7 @@ def test_sizes_are_chosen_that_are_foretold_to_fit(seconds):
         assert chosen == config
     elif seconds == 0:
         assert (*steps, chosen.sharpening.rounds, chosen.agreement.max_rows) == (4, 4, 0, FEWEST_ROWS)
-        assert chosen.tangent.starts == 0
+        assert chosen.tangent.starts == chosen.search.finalists == 0
     else:
         assert 0.6 * seconds < foretold <= seconds
         assert set(steps) <= set(STEPS)

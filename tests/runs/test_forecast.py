@@ -17,6 +17,7 @@ from splitgen.runs.forecast import (
     foretell_agreement,
     foretell_chosen_agreement,
     foretell_discovery,
+    foretell_final,
     foretell_judging,
     foretell_refinement,
     foretell_search,
@@ -94,6 +95,12 @@ def test_tangent_tasks_are_foretold_as_networks_their_gradients_and_the_descents
     more = foretell_tangent(PACE, SIZES, 450, replace(config, rows=(450, 450)), SearchConfig(), RECIPE)
     assert few == more
     assert foretell_tangent(PACE, SIZES, 1_000, replace(config, starts=0), SearchConfig(), RECIPE) == 0
+
+
+def test_a_last_judging_is_foretold_as_trainings_of_the_last_round_and_one_candidate_needs_none():
+    config = SearchConfig(finalists=3, final_fits=2)
+    assert foretell_final(PACE, SIZES, config, RECIPE) == foretell_judging(PACE, SIZES, 6, config, RECIPE) > 0
+    assert foretell_final(PACE, SIZES, replace(config, finalists=1), RECIPE) == 0
 
 
 def test_discovery_is_foretold_with_the_rows_that_its_encoder_sees():

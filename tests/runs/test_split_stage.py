@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from splitgen import SavedTasks, Split, find_model
-from splitgen.models.linearization import GradientError
 from splitgen.runs.run import open_run
-from splitgen.runs.split import make_search_space, run_split, run_tangent
+from splitgen.runs.split import run_split
 from splitgen.screen.console import Screen
 from splitgen.search.sides import draw_sides
 from splitgen.settings.layers import build_config
@@ -105,38 +104,3 @@ def test_the_sides_of_a_binary_target_are_not_drawn(margins):
     split, _ = split_tasks(margins[:, 1:], 0, class_sides="random")
     assert not split.provenance.sides_drawn
     assert split.provenance.class_sides in (sides := (1,) * 5 + (-1,) * 5, tuple(-side for side in sides))
-
-
-SMALL = {"tangent": {"starts": 2, "steps": [2], "rows": [60], "keep": []}}
-
-
-def open_tangent(settings, quiet=True):
-    settings = {"training": {"epochs": 2}, "search": {"rows": [60], "keep": []}, **SMALL, **settings}
-    run = open_run(build_config(settings), find_model("mlp"), Screen(quiet=quiet), "cpu", None, "split")
-    return run, make_search_space(run, np.zeros((1797, 1), np.float32))
-
-
-def test_new_tasks_come_of_the_tangent_space_for_few_datapoints():
-    run, space = open_tangent({})
-    found = run_tangent(run, space, [np.array([1, -1] * 5)])
-    assert [(task.name, len(task.test_accuracies)) for task in found] == [("tangent task 0", 1), ("tangent task 1", 1)]
-    assert "tangent" in run.record["seconds"]
-
-
-@pytest.mark.parametrize(
-    "given", [{"refinement": {"meta_steps": 0}}, {"search": {"task": 0}}, {"tangent": {"starts": 0}}]
-)
-def test_there_are_none_where_no_new_task_is_wanted(given):
-    run, space = open_tangent(given)
-    assert run.config.tangent.starts == 0
-    assert run_tangent(run, space, [np.array([1, -1] * 5)]) == []
-
-
-def test_a_model_without_a_tangent_space_does_without_its_tasks(monkeypatch, capsys):
-    def refuse(*_):
-        raise GradientError("gradients are NaN", "there is no tangent space")
-
-    monkeypatch.setattr("splitgen.runs.split.find_tangent_tasks", refuse)
-    run, space = open_tangent({}, quiet=False)
-    assert run_tangent(run, space, [np.array([1, -1] * 5)]) == []
-    assert "no task of the tangent space: gradients are NaN" in capsys.readouterr().err

@@ -70,7 +70,8 @@ def test_a_budget_is_shared_by_its_own_stages_and_the_verification_comes_after_i
     run = open_digits(100.0)
     run.verify_seconds = 50.0
     begin(run, MAKE, 2)
-    assert list(run.clock.shares) == ["discover", "agreement", "search", "tangent", "refine", "agreement of the chosen"]
+    named = ["discover", "agreement", "search", "tangent", "refine", "final", "agreement of the chosen"]
+    assert list(run.clock.shares) == named
     assert 95 < sum(run.clock.shares.values()) <= 100
     assert run.screen.outlook is not None
     assert list(run.screen.outlook.planned) == [*run.clock.shares, "verify"]

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from splitgen import AgreementConfig, DiscoveryConfig, discover_tasks, find_model, make_bench, score_agreement
+from splitgen.runs.finding import find_cuts, make_search_space, run_search
 from splitgen.runs.run import open_run
-from splitgen.runs.split import find_cuts, make_search_space, run_search
 from splitgen.screen.console import Screen
 from splitgen.settings.layers import build_config
 

@@ -39,11 +39,17 @@ class SearchConfig:
     )
     test_rows: int = setting(6_000, "test rows that each of these trainings is judged on, at most")
     keep: tuple[int, ...] = setting((3,), "candidates that go on to each next round")
+    finalists: int = setting(
+        3,
+        "of all candidates at the end, refined and sharpened ones too, the best on which the target model is trained"
+        " once more with other seeds; 0 leaves that out",
+    )
+    final_fits: int = setting(2, "such trainings of each; with the one before, their mean decides")
 
     def faults(self) -> Iterator[str]:
         yield from choice_faults(self, "class_sides", (SEARCHED, RANDOM))
-        yield from positive_faults(self, "confusion_rows", "test_rows", "n_cuts", "max_trained")
-        yield from least_faults(self, 0, "task")
+        yield from positive_faults(self, "confusion_rows", "test_rows", "n_cuts", "max_trained", "final_fits")
+        yield from least_faults(self, 0, "task", "finalists")
         if not self.rows or min(self.rows) < 1:
             yield fault("search rows", list(self.rows), "one or more counts above 0")
         if len(self.keep) != len(self.rows) - 1 or any(n < 1 for n in self.keep):
