@@ -23,7 +23,7 @@ from splitgen.search.candidates import (
     plan_cuts,
     search_candidates,
 )
-from splitgen.search.finals import choose_finalists, judge_finalists
+from splitgen.search.finals import choose_finalists, count_final_fits, judge_finalists
 from splitgen.search.rounds import Runner, choose_starts, refine_by_rounds
 from splitgen.search.sharpening import count_sharpening_fits, sharpen_candidates
 from splitgen.search.sides import binary_sides, cut_classes, draw_sides, measure_confusion
@@ -57,9 +57,8 @@ def find_best(run: Run, space: SearchSpace, tasks: SavedTasks, cuts: Sequence[np
         return SearchOutcome(run_final(run, space, searched))
     found = [] if tasks.encoder_state is None else run_tangent(run, space, cuts)
     refined, n_steps = run_refinement(run, space, tasks, searched)
-    found += refined
-    found += run_sharpening(run, space, add_candidates(searched, found, config))
-    return SearchOutcome(run_final(run, space, add_candidates(searched, found, config)), n_steps)
+    ranked = run_sharpening(run, space, add_candidates(searched, [*found, *refined], config))
+    return SearchOutcome(run_final(run, space, ranked), n_steps)
 
 
 def make_search_space(run: Run, margins: np.ndarray) -> SearchSpace:
@@ -199,18 +198,22 @@ def candidate_start(candidate: Candidate) -> Start:
     return Start(candidate.task, np.array(candidate.class_sides), candidate.draw)
 
 
-def run_sharpening(run: Run, space: SearchSpace, ranked: list[Candidate]) -> list[Candidate]:
-    """The strongest of the candidates after each round of sharpening."""
+def run_sharpening(run: Run, space: SearchSpace, ranked: Sequence[Candidate]) -> list[Candidate]:
+    """The candidates, and the strongest of them after each round of sharpening. The best are judged once more before:
+    to sharpen another than the strongest is lost on it."""
     start, seconds, search = time.monotonic(), run.allot("sharpen"), run.config.search
     config = bound_sharpening(run, seconds)
     if config.rounds == 0:
-        return []
-    best = ranked[: config.candidates]
-    with run.screen.progress("sharpen", count_sharpening_fits(len(best), config)) as progress:
-        found = sharpen_candidates(space, best, config, search, progress.advance, seconds)
+        return list(ranked)
+    once_more = dataclasses.replace(search, finalists=config.finalists)
+    n_fits = count_final_fits(choose_finalists(ranked, once_more), once_more)
+    with run.screen.progress("sharpen", n_fits + count_sharpening_fits(config.candidates, config)) as progress:
+        judged = judge_finalists(space, ranked, once_more, progress.advance)
+        left = None if seconds is None else seconds - (time.monotonic() - start)
+        found = sharpen_candidates(space, judged[: config.candidates], config, search, progress.advance, left)
     run.settle(sharpening=dataclasses.replace(config, rounds=max(candidate.sharpened for candidate in found)))
     run.timed("sharpen", start)
-    return found
+    return add_candidates(judged, found, search)
 
 
 def bound_sharpening(run: Run, seconds: float | None) -> SharpeningConfig:
@@ -231,7 +234,7 @@ def run_final(run: Run, space: SearchSpace, ranked: Sequence[Candidate]) -> list
     finalists = choose_finalists(ranked, config)
     if not finalists:
         return list(ranked)
-    with run.screen.progress("final", len(finalists) * config.final_fits) as progress:
+    with run.screen.progress("final", count_final_fits(finalists, config)) as progress:
         found = judge_finalists(space, ranked, config, progress.advance)
     run.timed("final", start)
     return found

@@ -140,13 +140,16 @@ def fit_new_tasks(
 
 
 def list_sharpenings(config: SharpeningConfig) -> Iterator[SharpeningConfig]:
-    """Smaller and smaller: rounds after the second gain least, then come candidates, networks and the second round."""
+    """Smaller and smaller: rounds after the second gain least, then come candidates, networks, finalists and the second
+    round."""
     rounds = settled(config.rounds)
     yield from (replace(config, rounds=n) for n in range(rounds, 2, -1))
     second = replace(config, rounds=min(2, rounds))
     yield from (replace(second, candidates=candidates) for candidates in range(config.candidates, 0, -1))
     yield from (replace(second, candidates=1, networks=networks) for networks in range(config.networks - 1, 0, -1))
-    yield replace(config, rounds=min(1, rounds), networks=1, candidates=1)
+    alone = replace(second, candidates=1, networks=1)
+    yield from (replace(alone, finalists=finalists) for finalists in (*range(config.finalists - 1, 1, -1), 0))
+    yield replace(alone, finalists=0, rounds=min(1, rounds))
     yield replace(config, rounds=0)
 
 
@@ -168,21 +171,14 @@ def fit_sharpening(
     return replace(config, rounds=0)
 
 
-def list_finals(config: SearchConfig) -> Iterator[SearchConfig]:
-    """Smaller and smaller: of fewer finalists, then of fewer trainings, and none."""
-    yield from (replace(config, finalists=finalists) for finalists in range(config.finalists, 1, -1))
-    last = min(2, config.finalists)
-    yield from (replace(config, finalists=last, final_fits=fits) for fits in range(config.final_fits - 1, 0, -1))
-    yield replace(config, finalists=0)
-
-
 def fit_final(
     seconds: float | None, pace: Pace, sizes: Sizes, config: SearchConfig, recipe: TrainingConfig
 ) -> SearchConfig:
     """A last judging within the time; none where there is too little."""
     if seconds is None or config.finalists == 0:
         return config
-    fitting = (each for each in list_finals(config) if foretell_final(pace, sizes, each, recipe) <= seconds)
+    fewer = (replace(config, finalists=finalists) for finalists in range(config.finalists, 1, -1))
+    fitting = (each for each in fewer if foretell_final(pace, sizes, each, recipe) <= seconds)
     return next(fitting, replace(config, finalists=0))
 
 
@@ -199,7 +195,9 @@ def choose_sizes(
 
     most, least = foretell(config), foretell_least(pace, sizes, n_points, config, list(shares), n_tasks)
     chosen = fit_stages(share_seconds(seconds, shares, most, least), pace, sizes, n_points, config, n_tasks)
-    while left_out := [stage for stage, taken in foretell(replace(config, **chosen)).items() if taken == 0 < most[stage]]:
+    while left_out := [
+        stage for stage, taken in foretell(replace(config, **chosen)).items() if taken == 0 < most[stage]
+    ]:
         most.update(dict.fromkeys(left_out, 0.0))
         chosen = fit_stages(share_seconds(seconds, shares, most, least), pace, sizes, n_points, config, n_tasks)
     return chosen

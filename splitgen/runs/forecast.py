@@ -114,7 +114,8 @@ def foretell_tangent(
 def foretell_sharpening(
     pace: Pace, sizes: Sizes, n_points: int, config: SharpeningConfig, search: SearchConfig, recipe: TrainingConfig
 ) -> float:
-    """Seconds of all rounds: each of several candidates in the first, and of the best alone after it."""
+    """Seconds of judging the finalists, and of all rounds: each of several candidates in the first, and of the best
+    alone after it."""
     n_train = n_points - n_points // config.folds
 
     def foretell_round(n_candidates: int, share: float) -> float:
@@ -124,8 +125,11 @@ def foretell_sharpening(
         return n_candidates * fits + foretell_judging(pace, sizes, n_candidates, search, recipe)
 
     rounds = settled(config.rounds)
-    first = foretell_round(config.candidates, config.first_epochs)
-    return first + (rounds - 1) * foretell_round(1, config.more_epochs) if rounds else 0.0
+    if rounds == 0:
+        return 0.0
+    seconds = foretell_final(pace, sizes, replace(search, finalists=config.finalists), recipe)
+    seconds += foretell_round(config.candidates, config.first_epochs)
+    return seconds + (rounds - 1) * foretell_round(1, config.more_epochs)
 
 
 @dataclass(frozen=True)

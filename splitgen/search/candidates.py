@@ -52,9 +52,10 @@ class Candidate:
     final_accuracies: tuple[float, ...] = ()
 
     @property
-    def last_accuracy(self) -> float:
-        """Of the last round it took part in."""
-        return self.test_accuracies[-1]
+    def accuracy(self) -> float:
+        """What tells how strong it is, lower being stronger: of the last round it took part in, and of the last
+        judging, the mean test accuracy."""
+        return float(np.mean([self.test_accuracies[-1], *self.final_accuracies]))
 
     def margins(self, discovered: np.ndarray) -> np.ndarray:
         """Task margins [N]; discovered: those of all tasks, [N, K]."""
@@ -150,7 +151,7 @@ def search_candidates(
             running, out = running[:keep], running[keep:]
             fallen = out + fallen
         scored = train_round(space, running, config, round_, on_fit)
-        running = sorted(scored, key=lambda candidate: candidate.last_accuracy)
+        running = sorted(scored, key=lambda candidate: candidate.accuracy)
     return running + fallen
 
 
@@ -216,9 +217,14 @@ def add_candidates(ranked: Sequence[Candidate], others: Sequence[Candidate], con
 
     So a refinement or a sharpening that made nothing better is not taken.
     """
-    n_last = count_fits(len(ranked), config)[-1]
-    first = sorted([*others, *ranked[:n_last]], key=lambda candidate: candidate.last_accuracy)
-    return first + list(ranked[n_last:])
+    judged = [candidate for candidate in (*others, *ranked) if was_judged(candidate, config)]
+    fallen = [candidate for candidate in ranked if not was_judged(candidate, config)]
+    return sorted(judged, key=lambda candidate: candidate.accuracy) + fallen
+
+
+def was_judged(candidate: Candidate, config: SearchConfig) -> bool:
+    """Whether it was trained as in the search's last round."""
+    return candidate.own_margins is not None or len(candidate.test_accuracies) == len(config.rows)
 
 
 def select_candidate(space: SearchSpace, candidate: Candidate) -> tuple[np.ndarray, Selection]:

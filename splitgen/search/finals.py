@@ -13,24 +13,23 @@ from dataclasses import replace
 import numpy as np
 
 from splitgen.parallel import map_threads
-from splitgen.search.candidates import NO_SPLIT, Candidate, SearchSpace, try_candidate
+from splitgen.search.candidates import NO_SPLIT, Candidate, SearchSpace, try_candidate, was_judged
 from splitgen.settings.stages import SearchConfig
 
 CLOSE = 0.05  # to the lowest test accuracy: of two trainings on few rows that is three standard deviations of either
 
 
 def choose_finalists(ranked: Sequence[Candidate], config: SearchConfig) -> list[Candidate]:
-    """The best of ranked candidates, of those that were judged as in the last round and are close to the first of all;
-    none where there is nothing to decide."""
-    judged = [candidate for candidate in ranked if is_judged(candidate, config)][: config.finalists]
-    close = [candidate for candidate in judged if candidate.last_accuracy <= judged[0].last_accuracy + CLOSE]
+    """The best of ranked candidates, of those that make a split, were judged as in the last round, and are close to the
+    first of all; none where there is nothing to decide."""
+    judged = [candidate for candidate in ranked if was_judged(candidate, config) and candidate.accuracy < NO_SPLIT]
+    close = [candidate for candidate in judged[: config.finalists] if candidate.accuracy <= judged[0].accuracy + CLOSE]
     return close if len(close) > 1 else []
 
 
-def is_judged(candidate: Candidate, config: SearchConfig) -> bool:
-    """Whether the candidate makes a split, and its last test accuracy is of the last round."""
-    is_last = candidate.own_margins is not None or len(candidate.test_accuracies) == len(config.rows)
-    return is_last and candidate.last_accuracy < NO_SPLIT
+def count_final_fits(finalists: Sequence[Candidate], config: SearchConfig) -> int:
+    """Trainings of all that were not finalists before."""
+    return config.final_fits * sum(not candidate.final_accuracies for candidate in finalists)
 
 
 def judge_finalists(
@@ -43,20 +42,17 @@ def judge_finalists(
     each and of the one before them."""
     finalists = choose_finalists(ranked, config)
     others = [candidate for candidate in ranked if all(candidate is not each for each in finalists)]
-    trials = list(itertools.product(finalists, range(1, config.final_fits + 1)))
+    before = [candidate for candidate in finalists if candidate.final_accuracies]
+    new = [candidate for candidate in finalists if not candidate.final_accuracies]
+    trials = list(itertools.product(new, range(1, config.final_fits + 1)))
 
     def try_once(trial: tuple[Candidate, int]) -> float:
         candidate, number = trial
         return try_candidate(space, candidate, config=config, round_=len(config.rows) - 1, trial=number)
 
-    accuracies = np.reshape(list(map_threads(try_once, trials, on_fit)), (len(finalists), config.final_fits))
+    accuracies = np.reshape(list(map_threads(try_once, trials, on_fit)), (len(new), config.final_fits))
     judged = [
         replace(candidate, final_accuracies=tuple(each.tolist()))
-        for candidate, each in zip(finalists, accuracies, strict=True)
+        for candidate, each in zip(new, accuracies, strict=True)
     ]
-    return sorted(judged, key=mean_accuracy) + others
-
-
-def mean_accuracy(candidate: Candidate) -> float:
-    """Of the last round and all final trainings."""
-    return float(np.mean([candidate.last_accuracy, *candidate.final_accuracies]))
+    return sorted([*judged, *before], key=lambda candidate: candidate.accuracy) + others

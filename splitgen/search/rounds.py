@@ -100,7 +100,7 @@ def refine_by_rounds(
         states = [read_candidate(runner, kept) for runner in runners]
         judged = judge_candidates(space, states, search_config)
         found += judged
-        order = sorted(range(len(runners)), key=lambda which: judged[which].last_accuracy)
+        order = sorted(range(len(runners)), key=lambda which: judged[which].accuracy)
         for which in order[config.keep :]:  # of one that was taken up, the last state may be of an earlier meta-step
             runners[which].refinement.history = read_round_history(runners[which], kept)
         runners = [runners[which] for which in order[: config.keep]]

@@ -54,12 +54,13 @@ def sharpen_candidates(
                 own_margins=sharpener.sharpen(candidate.margins(space.margins), on_fit),
                 sharpened=number,
                 test_accuracies=(),
+                final_accuracies=(),
             )
             for candidate, sharpener in running
         ]
         judged = judge_candidates(space, sharpened, search, on_fit)
         now, n_sharpened = time.monotonic(), len(running)
-        best = min(range(n_sharpened), key=lambda which: judged[which].last_accuracy)
+        best = min(range(n_sharpened), key=lambda which: judged[which].accuracy)
         running = [(judged[best], running[best][1])]
         found += judged
         is_over = seconds is not None and now - start + (now - before) / n_sharpened > seconds

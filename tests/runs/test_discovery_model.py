@@ -11,7 +11,15 @@ from splitgen.errors import ModelError
 from splitgen.models import bench
 from splitgen.models.pace import measure_pace
 from splitgen.models.registry import choose_model, find_model
-from splitgen.runs.finding import find_cuts, make_search_space, run_refinement, run_search, run_sharpening, run_tangent
+from splitgen.runs.finding import (
+    find_cuts,
+    make_search_space,
+    run_final,
+    run_refinement,
+    run_search,
+    run_sharpening,
+    run_tangent,
+)
 from splitgen.runs.forecast import foretell_discovery, foretell_judging, foretell_sharpening
 from splitgen.runs.run import open_run
 from splitgen.runs.tasks import run_agreement, run_discovery
@@ -73,9 +81,13 @@ def test_each_stage_trains_the_model_whose_turn_it_is(built):
     assert names == {"mlp", "linear"}
     assert built.count("linear") == len(refined)  # each state is judged once, by the target model
     assert not run.bench.finder.is_noisy  # found by a network of its own
-    sharpened, names = seen(lambda: run_sharpening(run, space, ranked))
-    assert (built.count("mlp"), built.count("linear")) == (2, 1)  # a network a fold, and the judge
-    assert len(sharpened) == 1
+    judged, names = seen(lambda: run_sharpening(run, space, ranked))
+    n_finalists = sum(len(each.final_accuracies) == 2 for each in judged)
+    assert built.count("mlp") == 2  # a network a fold
+    assert built.count("linear") == 2 * n_finalists + 1  # the judge
+    assert sum(each.sharpened for each in judged) == 1
+    _, names = seen(lambda: run_final(run, space, judged))
+    assert names == {"linear"}
 
 
 def test_the_tasks_are_those_that_the_smaller_model_finds_as_a_target_model():

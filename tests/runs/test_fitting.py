@@ -135,15 +135,15 @@ def test_as_many_tasks_begin_in_the_tangent_space_as_the_time_allows():
         assert foretell(config) <= seconds
 
 
-def test_a_last_judging_loses_finalists_first_then_trainings_of_each():
-    whole = SearchConfig(rows=(5_000,), keep=(), finalists=3, final_fits=2)
+def test_a_last_judging_has_as_many_finalists_as_the_time_allows():
+    whole = SearchConfig(rows=(5_000,), keep=(), finalists=4, final_fits=2)
 
     def fit(seconds):
         return fit_final(seconds, PACE, SIZES, whole, RECIPE)
 
     times = np.linspace(foretell_final(PACE, SIZES, whole, RECIPE), 0, 100)
     found = [(config.finalists, config.final_fits) for config in map(fit, times)]
-    assert [each for each, _ in itertools.groupby(found)] == [(3, 2), (2, 2), (2, 1), (0, 2)]
+    assert [each for each, _ in itertools.groupby(found)] == [(4, 2), (3, 2), (2, 2), (0, 2)]
     for seconds in times:
         assert foretell_final(PACE, SIZES, fit(seconds), RECIPE) <= seconds
     assert fit(None) == whole
@@ -158,9 +158,10 @@ def test_a_sharpening_loses_late_rounds_first_and_all_of_it_last():
 
     assert fit(None) == fit(1e6) == whole
     found = [fit(seconds) for seconds in range(400, -1, -1)]
-    sizes = [(config.rounds, config.networks, config.candidates) for config in found]
+    sizes = [(config.rounds, config.networks, config.candidates, config.finalists) for config in found]
     assert [size for size, _ in itertools.groupby(sizes)] == [
-        *[(4, 3, 2), (3, 3, 2), (2, 3, 2), (2, 3, 1), (2, 2, 1), (2, 1, 1), (1, 1, 1), (0, 3, 2)]
+        *[(4, 3, 2, 3), (3, 3, 2, 3), (2, 3, 2, 3), (2, 3, 1, 3), (2, 2, 1, 3), (2, 1, 1, 3)],
+        *[(2, 1, 1, 2), (2, 1, 1, 0), (1, 1, 1, 0), (0, 3, 2, 3)],
     ]
     for seconds, config in zip(range(400, -1, -1), found, strict=True):
         assert foretell_sharpening(PACE, SIZES, 10_000, config, SearchConfig(), RECIPE) <= seconds

@@ -10,7 +10,7 @@ import torch
 
 from splitgen import SelectionConfig, TrainingConfig, find_model, make_bench
 from splitgen.search.candidates import NO_SPLIT, Candidate, SearchSpace, judge_candidates, try_candidate
-from splitgen.search.finals import CLOSE, choose_finalists, judge_finalists, mean_accuracy
+from splitgen.search.finals import CLOSE, choose_finalists, count_final_fits, judge_finalists
 from splitgen.settings.stages import SearchConfig
 
 CONFIG = SearchConfig(rows=(200, 400), keep=(3,), finalists=3, final_fits=2)
@@ -68,8 +68,8 @@ def test_a_candidate_that_was_lucky_once_falls_behind_a_stronger_one(space):
     assert [(each.task, len(each.final_accuracies)) for each in found] == [(0, 2), (1, 2), (1, 0)]
     assert len(calls) == 4
     assert [each.test_accuracies for each in found] == [strong.test_accuracies, lucky.test_accuracies, (0.66,)]
-    assert mean_accuracy(found[0]) < mean_accuracy(found[1]) - 0.05
-    assert mean_accuracy(found[1]) == pytest.approx((0.67 + sum(found[1].final_accuracies)) / 3)
+    assert found[0].accuracy < found[1].accuracy - 0.05
+    assert found[1].accuracy == pytest.approx((0.67 + sum(found[1].final_accuracies)) / 3)
     assert found[1].describe()["final_accuracies"] == list(found[1].final_accuracies)
 
 
@@ -91,3 +91,13 @@ def test_trainings_side_by_side_give_the_same(space):
     finally:
         torch.set_num_threads(1)
     assert [each.final_accuracies for each in one] == [each.final_accuracies for each in two]
+
+
+def test_those_that_were_finalists_before_are_not_trained_on_again(space):
+    ranked = [judged(0.9, 0.66), judged(0.9, 0.69, final_accuracies=(0.7, 0.68)), judged(0.9, 0.67)]
+    before = list(ranked)
+    assert count_final_fits(choose_finalists(ranked, CONFIG), CONFIG) == 4
+    found = judge_finalists(space, ranked, CONFIG)
+    assert sum(each is before[1] for each in found) == 1
+    assert sorted(len(each.final_accuracies) for each in found) == [2, 2, 2]
+    assert [each.accuracy for each in found] == sorted(each.accuracy for each in found)

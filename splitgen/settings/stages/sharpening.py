@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from splitgen.settings.faults import fault, positive_faults
+from splitgen.settings.faults import fault, least_faults, positive_faults
 from splitgen.settings.fields import by_size, described, setting
 from splitgen.settings.presets import FEW_POINTS, SHARPENING_ROUNDS
 
@@ -27,6 +27,9 @@ class SharpeningConfig:
     candidates: int = setting(
         1, "how many of the strongest are sharpened; after the first round the best goes on alone"
     )
+    finalists: int = setting(
+        3, "of the candidates before, the best that are judged once more to tell the strongest, as in `[search]`"
+    )
 
     def faults(self) -> Iterator[str]:
         yield from positive_faults(self, "networks", "first_epochs", "more_epochs")
@@ -34,6 +37,7 @@ class SharpeningConfig:
             yield fault("sharpening rounds", self.rounds, "0 or more")
         if self.folds < 2:
             yield fault("sharpening folds", self.folds, "2 or more")
+        yield from least_faults(self, 0, "finalists", prefix="sharpening ")
         if self.candidates < 1:
             yield fault("sharpening candidates", self.candidates, "1 or more; give rounds 0 to leave it out")
 
