@@ -11,9 +11,9 @@ import numpy as np
 
 from splitgen.settings.stages import RunConfig
 
-META = 0.40  # of a budget, what discovery and refinement share by `RefinementConfig.budget_share`
+META = 0.38  # of a budget, what discovery and refinement share by `RefinementConfig.budget_share`
 CHOSEN = "agreement of the chosen"  # a stage; where no other scores agreement, as large as its share allows
-SHARES = {"agreement": 0.08, "search": 0.10, "tangent": 0.60, "sharpen": 0.32, "final": 0.07, CHOSEN: 0.03}
+SHARES = {"agreement": 0.08, "search": 0.12, "tangent": 0.60, "sharpen": 0.32, "final": 0.08, CHOSEN: 0.02}
 # Numbers in all images, and the seconds that a run takes by default: digits, a thousand small pictures, sixty thousand
 # grey ones, and fifty thousand in colour, of which a training takes longest.
 DEFAULT_SECONDS = ((1.2e5, 60.0), (1.2e7, 180.0), (4.7e7, 600.0), (1.5e8, 700.0))

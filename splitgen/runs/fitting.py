@@ -83,7 +83,8 @@ def fit_search(
 
 
 def list_searches(config: SearchConfig, sizes: Sizes) -> list[SearchConfig]:
-    """Smaller and smaller: of fewer rows; and of the last round alone, of as many rows as still fit into the time."""
+    """Smaller and smaller: of fewer rows; before that, of the last round alone. A training takes little less for fewer
+    rows, and tells less: by all later stages, too, which judge as the last round does."""
 
     def shrink(n_rows: int, most: int, fewest: int = FEWEST_ROWS) -> int:
         return max(min(fewest, n_rows), int(min(n_rows, most) * SMALLER))
@@ -99,7 +100,7 @@ def list_searches(config: SearchConfig, sizes: Sizes) -> list[SearchConfig]:
     found = [config]
     while (smaller := shrink_all(found[-1])) != found[-1]:
         found.append(smaller)
-    return found + [replace(each, rows=each.rows[-1:], keep=()) for each in found if len(each.rows) > 1]
+    return list(dict.fromkeys(each for size in found for each in (size, replace(size, rows=size.rows[-1:], keep=()))))
 
 
 def fit_tangent(

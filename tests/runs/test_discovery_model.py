@@ -87,7 +87,7 @@ def test_each_stage_trains_the_model_whose_turn_it_is(built):
     assert built.count("linear") == 2 * n_finalists + 1  # the judge
     assert sum(each.sharpened for each in judged) == 1
     _, names = seen(lambda: run_final(run, space, judged))
-    assert names == {"linear"}
+    assert names <= {"linear"}  # none where no two are close
 
 
 def test_the_tasks_are_those_that_the_smaller_model_finds_as_a_target_model():

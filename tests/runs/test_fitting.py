@@ -25,6 +25,7 @@ from splitgen.runs.fitting import (
     fit_tangent,
     fit_verification,
     foretell_least,
+    list_searches,
 )
 from splitgen.runs.forecast import (
     foretell_agreement,
@@ -80,12 +81,16 @@ def test_the_confusion_has_fewer_rows_with_the_search_and_none_gains_any():
 def test_a_search_of_too_little_time_for_two_rounds_has_one_of_as_many_rows_as_fit():
     """Two rounds on the same 500 rows judged a candidate twice by the same measure."""
     whole = SearchConfig(rows=(1_000, 4_000), keep=(3,))
-    found = [fit_search(seconds / 10, PACE, SIZES, 1, CUTS, whole, RECIPE) for seconds in range(100, -1, -1)]
-    rounds = [len(config.rows) for config in found]
-    assert rounds == sorted(rounds, reverse=True)
-    assert set(rounds) == {1, 2}
-    alone = [config.rows for config in found if len(config.rows) == 1]
-    assert alone[0] > (FEWEST_ROWS,)
+    found = [fit_search(seconds / 10, PACE, SIZES, 1, CUTS, whole, RECIPE) for seconds in range(200, -1, -1)]
+    last = [config.rows[-1] for config in found]
+    assert last == sorted(last, reverse=True)
+    assert {len(config.rows) for config in found} == {1, 2}
+    first_alone = next(config for config in found if len(config.rows) == 1)
+    assert first_alone == replace(whole, rows=(4_000,), keep=())  # before the last round loses any
+    for seconds, config in zip(range(200, -1, -1), found, strict=True):
+        for larger in list_searches(whole, SIZES):
+            if larger.rows[-1] > config.rows[-1]:
+                assert foretell_search(PACE, SIZES, 1, CUTS, larger, RECIPE) > seconds / 10
     assert (found[-1].rows, found[-1].keep, found[-1].test_rows) == ((FEWEST_ROWS,), (), FEWEST_TEST_ROWS)
 
 
