@@ -25,7 +25,7 @@ from splitgen.search.candidates import (
 )
 from splitgen.search.finals import choose_finalists, count_final_fits, judge_finalists
 from splitgen.search.rounds import Runner, choose_starts, refine_by_rounds
-from splitgen.search.sharpening import count_sharpening_fits, sharpen_candidates
+from splitgen.search.sharpening import choose_sharpened, count_sharpening_fits, sharpen_candidates
 from splitgen.search.sides import binary_sides, cut_classes, draw_sides, measure_confusion
 from splitgen.search.tangents import count_descents, find_tangent_tasks
 from splitgen.settings.stages import RunConfig, SearchConfig, SharpeningConfig, TangentConfig
@@ -210,7 +210,8 @@ def run_sharpening(run: Run, space: SearchSpace, ranked: Sequence[Candidate]) ->
     with run.screen.progress("sharpen", n_fits + count_sharpening_fits(config.candidates, config)) as progress:
         judged = judge_finalists(space, ranked, once_more, progress.advance)
         left = None if seconds is None else seconds - (time.monotonic() - start)
-        found = sharpen_candidates(space, judged[: config.candidates], config, search, progress.advance, left)
+        best = choose_sharpened(judged, config.candidates)
+        found = sharpen_candidates(space, best, config, search, progress.advance, left)
     run.settle(sharpening=dataclasses.replace(config, rounds=max(candidate.sharpened for candidate in found)))
     run.timed("sharpen", start)
     return add_candidates(judged, found, search)

@@ -70,6 +70,16 @@ def sharpen_candidates(
     return found
 
 
+def choose_sharpened(ranked: Sequence[Candidate], n_candidates: int) -> list[Candidate]:
+    """The best of ranked candidates, one of each origin: states of one refinement are alike, and a task as it was
+    discovered may gain the more from sharpening where a refined one is stronger before."""
+    best: dict[tuple[object, ...], Candidate] = {}
+    for candidate in ranked:
+        origin = (candidate.task, candidate.draw, candidate.is_refined, candidate.class_sides)
+        best.setdefault(origin, candidate)
+    return list(best.values())[:n_candidates]
+
+
 def count_sharpening_fits(n_candidates: int, config: SharpeningConfig) -> int:
     """Trainings in all rounds."""
     rounds = settled(config.rounds)

@@ -13,6 +13,7 @@ from splitgen.random import stream_generator, stream_seed
 from splitgen.search.candidates import Candidate, SearchSpace
 from splitgen.search.sharpening import (
     Sharpener,
+    choose_sharpened,
     count_sharpening_fits,
     draw_folds,
     halve_classes,
@@ -131,3 +132,13 @@ def test_no_round_begins_that_would_end_too_late(space):
     whole = sharpen_candidates(space, candidates, config, SEARCH, seconds=1e6)
     assert [each.sharpened for each in whole] == [1, 2, 3]
     assert np.array_equal(alone[0].own_margins, whole[0].own_margins)
+
+
+def test_of_states_of_one_refinement_the_best_is_sharpened_and_the_task_as_it_was_found_beside_it():
+    sides, others = (1, -1), (-1, 1)
+    states = [Candidate(0, sides, (0.1,), own_margins=np.zeros(1, np.float32), meta_steps=n) for n in (12, 24)]
+    found, turned, new = Candidate(0, sides, (0.2,)), Candidate(0, others, (0.3,)), Candidate(None, sides, draw=1)
+    ranked = [*states, found, turned, new]
+    assert choose_sharpened(ranked, 1) == states[:1]
+    assert choose_sharpened(ranked, 3) == [states[0], found, turned]
+    assert choose_sharpened(ranked, 9) == [states[0], found, turned, new]

@@ -25,7 +25,9 @@ class SharpeningConfig:
     first_epochs: float = setting(0.4, "of their training in the first round, as a share of the recipe's epochs")
     more_epochs: float = setting(0.2, "the same of each round after it, in which they are trained on")
     candidates: int = setting(
-        1, "how many of the strongest are sharpened; after the first round the best goes on alone"
+        2,
+        "how many of the strongest are sharpened, of a task and its sides the best state as found and the best as"
+        " refined; after the first round the best goes on alone",
     )
     finalists: int = setting(
         3, "of the candidates before, the best that are judged once more to tell the strongest, as in `[search]`"
