@@ -83,9 +83,9 @@ def test_each_stage_trains_the_model_whose_turn_it_is(built):
     assert not run.bench.finder.is_noisy  # found by a network of its own
     judged, names = seen(lambda: run_sharpening(run, space, ranked))
     n_finalists = sum(len(each.final_accuracies) == 2 for each in judged)
-    assert built.count("mlp") == 2  # a network a fold
-    assert built.count("linear") == 2 * n_finalists + 1  # the judge
-    assert sum(each.sharpened for each in judged) == 1
+    assert sum(each.sharpened for each in judged) == 2  # two, one round each
+    assert built.count("mlp") == 2 * 2  # a network a fold
+    assert built.count("linear") == 2 * n_finalists + 2  # the judge
     _, names = seen(lambda: run_final(run, space, judged))
     assert names <= {"linear"}  # none where no two are close
 
