@@ -23,7 +23,7 @@ from splitgen.search.candidates import (
     plan_cuts,
     search_candidates,
 )
-from splitgen.search.finals import choose_finalists, count_final_fits, judge_finalists
+from splitgen.search.finals import count_final_fits, judge_finalists
 from splitgen.search.rounds import Runner, choose_starts, refine_by_rounds
 from splitgen.search.sharpening import choose_sharpened, count_sharpening_fits, sharpen_candidates
 from splitgen.search.sides import binary_sides, cut_classes, draw_sides, measure_confusion
@@ -206,7 +206,7 @@ def run_sharpening(run: Run, space: SearchSpace, ranked: Sequence[Candidate]) ->
     if config.rounds == 0:
         return list(ranked)
     once_more = dataclasses.replace(search, finalists=config.finalists)
-    n_fits = count_final_fits(choose_finalists(ranked, once_more), once_more)
+    n_fits = count_final_fits(ranked, once_more)
     with run.screen.progress("sharpen", n_fits + count_sharpening_fits(config.candidates, config)) as progress:
         judged = judge_finalists(space, ranked, once_more, progress.advance)
         left = None if seconds is None else seconds - (time.monotonic() - start)
@@ -232,10 +232,10 @@ def bound_sharpening(run: Run, seconds: float | None) -> SharpeningConfig:
 def run_final(run: Run, space: SearchSpace, ranked: Sequence[Candidate]) -> list[Candidate]:
     """The candidates, the best of them judged once more; as they are where a budget has no time for it."""
     start, config = time.monotonic(), bound_final(run)
-    finalists = choose_finalists(ranked, config)
-    if not finalists:
+    n_fits = count_final_fits(ranked, config)
+    if n_fits == 0:
         return list(ranked)
-    with run.screen.progress("final", count_final_fits(finalists, config)) as progress:
+    with run.screen.progress("final", n_fits) as progress:
         found = judge_finalists(space, ranked, config, progress.advance)
     run.timed("final", start)
     return found

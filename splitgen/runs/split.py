@@ -30,11 +30,7 @@ from splitgen.runs.fitting import fit_agreement
 from splitgen.runs.forecast import foretell_chosen_agreement
 from splitgen.runs.run import Run, describe_settings, tell_chosen
 from splitgen.runs.tasks import score_tasks
-from splitgen.search.candidates import (
-    Candidate,
-    SearchSpace,
-    select_candidate,
-)
+from splitgen.search.candidates import Candidate, SearchSpace, select_candidate
 from splitgen.settings.stages import EQUALITY, DiscoveryConfig, RunConfig
 from splitgen.splits.grouping import describe_kept
 from splitgen.splits.provenance import DISCOVERED, Provenance

@@ -27,9 +27,9 @@ def choose_finalists(ranked: Sequence[Candidate], config: SearchConfig) -> list[
     return close if len(close) > 1 else []
 
 
-def count_final_fits(finalists: Sequence[Candidate], config: SearchConfig) -> int:
-    """Trainings of all that were not finalists before."""
-    return config.final_fits * sum(not candidate.final_accuracies for candidate in finalists)
+def count_final_fits(ranked: Sequence[Candidate], config: SearchConfig) -> int:
+    """Trainings of all finalists that were none before."""
+    return config.final_fits * sum(not candidate.final_accuracies for candidate in choose_finalists(ranked, config))
 
 
 def judge_finalists(
