@@ -187,20 +187,28 @@ def choose_sizes(
     seconds: float, pace: Pace, sizes: Sizes, n_points: int, config: RunConfig, stages: Sequence[str], n_tasks: int
 ) -> dict[str, Any]:
     """Smaller settings of the stages that take part, by their names in `RunConfig`, so that they are foretold to take
-    so long in all, or as long as the smallest take. Where a stage's share is too short for any of it, the others have
-    that."""
+    so long in all, or as long as the smallest take. What a stage leaves of its share, as sizes come in steps, is for
+    those after it; all of a share that is too short for any of its stage is for all others."""
     shares = share_out(config, stages)
 
     def foretell(of: RunConfig) -> dict[str, float]:
         return foretell_stages(pace, sizes, n_points, of, list(shares), n_tasks)
 
     most, least = foretell(config), foretell_least(pace, sizes, n_points, config, list(shares), n_tasks)
-    chosen = fit_stages(share_seconds(seconds, shares, most, least), pace, sizes, n_points, config, n_tasks)
-    while left_out := [
-        stage for stage, taken in foretell(replace(config, **chosen)).items() if taken == 0 < most[stage]
-    ]:
-        most.update(dict.fromkeys(left_out, 0.0))
-        chosen = fit_stages(share_seconds(seconds, shares, most, least), pace, sizes, n_points, config, n_tasks)
+
+    def fit(settled_stages: Mapping[str, float]) -> tuple[dict[str, Any], dict[str, float]]:
+        given = share_seconds(seconds, shares, {**most, **settled_stages}, {**least, **settled_stages})
+        chosen = fit_stages(given, pace, sizes, n_points, config, n_tasks)
+        return chosen, foretell(replace(config, **chosen))
+
+    chosen, taken = fit({})
+    while left_out := [stage for stage in shares if taken[stage] == 0 < most[stage]]:
+        most[max(left_out, key=shares.__getitem__)] = 0.0  # that of the largest alone: it may be enough for the others
+        chosen, taken = fit({})
+    done: dict[str, float] = {}
+    for stage in shares:
+        done[stage] = taken[stage]
+        chosen, taken = fit(done)
     return chosen
 
 

@@ -195,19 +195,48 @@ def test_never_more_meta_steps_are_chosen_than_asked_for():
     assert (fit_steps(0, 3, float), fit_steps(1e9, 3, float)) == (3, 3)
 
 
+def build_whole(**sections):
+    """Settings with all sizes that a budget makes smaller."""
+    whole = {
+        "discovery": {"n_tasks": 1, "dim": 1, "meta_steps": 40, "batch_size": 50, "inner_steps": 80},
+        "refinement": {"meta_steps": 70, "inner_steps": 80, "new_tasks": 3, "first_round": 35, "pool_size": 1024},
+        "sharpening": {"rounds": 4},
+        "tangent": {"starts": 16},
+        "training": {"steps": 1_000},
+    }
+    return build_config({**whole, **sections})
+
+
+def foretell_all(config, stages=STAGES):
+    return sum(foretell_stages(PACE, SIZES, 10_000, config, list(share_out(config, stages)), 1).values())
+
+
+@pytest.mark.parametrize("seconds", range(120, 800, 20))
+def test_what_sizes_leave_of_their_shares_is_for_the_stages_after_them(seconds):
+    """CIFAR-10's default left two minutes of twelve, and had no time for a last judging of thirty seconds."""
+    config, stages = build_whole(), ("discover", "search", "refine", "sharpen", "final")
+    chosen = replace(config, **choose_sizes(seconds, PACE, SIZES, 10_000, config, stages, 1))
+    assert foretell_all(chosen, stages) <= seconds
+    more_finalists = {0: 2, 2: 3, 3: 3}[chosen.search.finalists]
+    larger = replace(chosen, search=replace(chosen.search, finalists=more_finalists))
+    assert larger == chosen or foretell_all(larger, stages) > seconds
+
+
+@pytest.mark.parametrize("seconds", range(40, 800, 20))
+def test_the_share_of_a_stage_that_is_left_out_is_for_all_others(seconds):
+    """Those before it, too, and those that its share alone had left with too little."""
+    config, pace = build_whole(), replace(PACE, gradient_seconds=1.0)
+    chosen = choose_sizes(seconds, pace, SIZES, 10_000, config, STAGES, 1)
+    assert chosen.pop("tangent").starts == 0
+    without = build_whole(tangent={"starts": 0})
+    assert chosen == choose_sizes(seconds, pace, SIZES, 10_000, without, STAGES, 1)
+
+
 @pytest.mark.parametrize("seconds", [0.0, 100.0, 400.0, 1e9])
 def test_sizes_are_chosen_that_are_foretold_to_fit(seconds):
-    config = build_config(
-        {
-            "discovery": {"n_tasks": 1, "dim": 1, "meta_steps": 40, "batch_size": 50, "inner_steps": 80},
-            "refinement": {"meta_steps": 70, "inner_steps": 80, "new_tasks": 3, "first_round": 35, "pool_size": 1024},
-            "sharpening": {"rounds": 4},
-            "tangent": {"starts": 16},
-            "training": {"steps": 1_000},
-        }
-    )
+    config = build_whole()
     chosen = replace(config, **choose_sizes(seconds, PACE, SIZES, 10_000, config, STAGES, 1))
-    foretold = sum(foretell_stages(PACE, SIZES, 10_000, chosen, list(share_out(chosen, STAGES)), 1).values())
+    foretold = foretell_all(chosen)
     steps = (chosen.discovery.meta_steps, chosen.refinement.meta_steps)
     if seconds == 1e9:
         assert chosen == config
