@@ -16,9 +16,8 @@ CHOSEN = "agreement of the chosen"  # a stage; where no other scores agreement, 
 SHARES = {"agreement": 0.08, "search": 0.12, "tangent": 0.60, "sharpen": 0.32, "final": 0.08, CHOSEN: 0.02}
 # Numbers in all images, and the seconds that a run takes by default: digits, a thousand small pictures, sixty thousand
 # grey ones, and fifty thousand in colour, of which a training takes longest.
-DEFAULT_SECONDS = ((1.2e5, 60.0), (1.2e7, 180.0), (4.7e7, 600.0), (1.5e8, 700.0))
+DEFAULT_SECONDS = ((1.2e5, 60.0), (1.2e7, 180.0), (4.7e7, 580.0), (1.5e8, 700.0))
 FIXED_SECONDS = 10.0  # of these, for what is no stage: loading libraries, explanation, report
-PATIENCE = 1.25  # times as long, stages are left as large as they are: else noise would decide what a run makes
 SLACK = 1.2  # of what a stage is foretold, the most that it is given
 
 

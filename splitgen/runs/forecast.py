@@ -25,10 +25,10 @@ from splitgen.settings.stages import (
 from splitgen.tasks.agreement import count_epochs_to_converge
 from splitgen.verification.verification import count_verification_fits
 
-REVERSAL = 1.1  # of an inner training and its reverse pass, over two trainings of as many steps
+INNER = 0.87  # of a step of an inner training, or of its reverse pass, over one of a training
 DESCENT = 1.8  # a step in the tangent space, over the ridge regression in it
 PRODUCTS = 3.4e-7  # and of the features with a task's weights, for each of the features' numbers
-LOOKS = {"discover": 1.0, "refine": 1.5}  # the encoder's passes, in steps of as many rows of the built-in net
+LOOKS = {"discover": 1.1, "refine": 2.2}  # of a meta-step of a task, passes of the encoder with their gradients
 
 
 @dataclass(frozen=True)
@@ -134,8 +134,8 @@ def foretell_sharpening(
 
 @dataclass(frozen=True)
 class MetaSizes:
-    """Of a meta-step: networks that are trained side by side and reversed, T, B, and the rows that its encoder sees,
-    times its passes over them."""
+    """Of a meta-step: networks that are trained side by side and reversed, T, B, and the rows that its encoders see
+    one after the other, times their passes over them."""
 
     networks: int
     inner_steps: int
@@ -145,9 +145,8 @@ class MetaSizes:
 
 def foretell_meta_steps(pace: Pace, n_steps: int, sizes: MetaSizes) -> float:
     """Seconds of so many meta-steps."""
-    row_seconds = pace.finder.step_seconds / pace.finder.batch_size
-    trained = 2 * sizes.inner_steps * sizes.batch_size * REVERSAL
-    return n_steps * math.ceil(sizes.networks / pace.workers) * (trained + sizes.encoded_rows) * row_seconds
+    inner = 2 * sizes.inner_steps * INNER * pace.finder.step_on(sizes.batch_size)
+    return n_steps * (math.ceil(sizes.networks / pace.workers) * inner + sizes.encoded_rows * pace.look_seconds)
 
 
 def find_meta_steps(config: RunConfig) -> dict[str, int | None]:
@@ -170,7 +169,7 @@ def foretell_refinement(pace: Pace, sizes: Sizes, n_points: int, config: RunConf
     encoded = LOOKS["refine"] * min(n_points, settled(refinement.pool_size) + config.discovery.held_out_size)
     seconds, before, n_runners = 0.0, 0, refinement.candidates + settled(refinement.new_tasks)
     for mark in list_marks(settled(refinement.first_round), n_steps):
-        meta = MetaSizes(n_runners, settled(refinement.inner_steps), refinement.batch_size, encoded)
+        meta = MetaSizes(n_runners, settled(refinement.inner_steps), refinement.batch_size, n_runners * encoded)
         seconds += foretell_meta_steps(pace, mark - before, meta)
         seconds += foretell_judging(pace, sizes, n_runners, config.search, config.training)
         before, n_runners = mark, min(n_runners, refinement.keep)

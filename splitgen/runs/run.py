@@ -51,6 +51,7 @@ from splitgen.splits.split import Split
 from splitgen.stopping import heeding
 from splitgen.store.store import Store
 from splitgen.tasks.tasks_file import SavedTasks
+from splitgen.tasks.trunks import measure_look
 from splitgen.tasks.ways.registry import GIVEN, WAYS
 from splitgen.tasks.ways.request import WayRequest
 from splitgen.verification.verification import Verification
@@ -107,7 +108,12 @@ class Run:
     def pace(self) -> Pace:
         """How fast networks are trained here, measured when it is first asked for."""
         name = f"pace of {self.bench.model.title}"
-        return read_pace(self.keeper.decide(name, lambda: dataclasses.asdict(measure_pace(self.bench))))
+        return read_pace(self.keeper.decide(name, lambda: dataclasses.asdict(self.measure_pace())))
+
+    def measure_pace(self) -> Pace:
+        """That of the target model's trainings, and of the task encoder."""
+        look_seconds = measure_look(self.bench.finder, self.config.discovery)
+        return dataclasses.replace(measure_pace(self.bench), look_seconds=look_seconds)
 
     def allot(self, stage: str) -> float | None:
         """Seconds of the budget for a stage, from its beginning."""

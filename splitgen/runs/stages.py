@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from splitgen.models.registry import ModelFactory
-from splitgen.runs.budget import CHOSEN, PATIENCE, SLACK, default_seconds, share_out, share_seconds
+from splitgen.runs.budget import CHOSEN, SLACK, default_seconds, share_out, share_seconds
 from splitgen.runs.finding import count_tried
 from splitgen.runs.fitting import choose_sizes, foretell_least
 from splitgen.runs.forecast import find_meta_steps, foretell_stages, foretell_verification
@@ -71,7 +71,7 @@ def share_budget(
 
 
 def choose_by_default(run: Run, stages: Sequence[str], n_tasks: int, verifies: bool) -> None:
-    """Where all meta-steps are left open, and this machine would take much longer than the data's size is worth, the
+    """Where all meta-steps are left open, and this machine would take longer than the data's size is worth, the
     stages are made smaller: at once, so that what the run gives depends on nothing that the clock says later."""
     with_steps = find_meta_steps(run.config).keys() & set(stages)
     if not with_steps or not run.open_steps >= with_steps:
@@ -84,7 +84,7 @@ def choose_by_default(run: Run, stages: Sequence[str], n_tasks: int, verifies: b
     shares = share_out(config, MAKE)
     seconds *= sum(shares.get(stage, 0.0) for stage in stages) / sum(shares.values())
     foretold = sum(foretell(run, stages, n_tasks).values())
-    if foretold <= PATIENCE * seconds:
+    if foretold <= seconds:
         return
     run.settle(**choose_sizes(seconds, run.pace, run.sizes, n_points, config, stages, n_tasks))
     run.screen.note(

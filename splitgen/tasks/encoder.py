@@ -15,7 +15,7 @@ from splitgen.settings.presets import settled
 from splitgen.settings.stages import DiscoveryConfig
 from splitgen.tasks.heads import BINARY, FAN, HEADS
 from splitgen.tasks.terms import class_means
-from splitgen.tasks.trunks import SCORING_CHUNK, TRUNKS, FrozenTrunk, freeze_trunk, reestimate_batch_norm
+from splitgen.tasks.trunks import SCORING_CHUNK, TRUNKS, FrozenTrunk, freeze_trunk, name_trunk, reestimate_batch_norm
 
 STD_FLOOR = 1e-3
 AVERAGING = 3  # step n has the weight 4 / (n + 3) in the average when it comes in
@@ -103,7 +103,7 @@ def build_encoder(bench: Bench, config: DiscoveryConfig) -> TaskEncoder:
 
     Raises what `freeze_trunk` raises of a trunk that the settings name.
     """
-    trunk: str | FrozenTrunk = "mlp" if bench.dataset.holds_features else "conv"
+    trunk: str | FrozenTrunk = name_trunk(bench)
     if config.trunk is not None:
         trunk = freeze_trunk(bench, config.trunk, config.trunk_weights, config.trunk_seed)
     encoder = TaskEncoder(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -20,9 +22,35 @@ from splitgen.settings.stages import DiscoveryConfig
 TASK_VALUES = 2  # of the head that a frozen trunk ends before; what is drawn before it must not hang on the target
 SCORING_CHUNK = 1024  # datapoints a forward pass when margins are scored; fixed, so that they do not vary
 
+LOOKED_AT, LOOKS = 256, 3  # rows of a look that is measured, and how often it is: their median counts
+
 # Called with channels, pixels a side and width; gives features [B, 4 * width].
 Trunk = Callable[[int, int, int], nn.Module]
 TRUNKS: dict[str, Trunk] = {"conv": conv_trunk, "mlp": mlp_trunk}  # the latter of features, which are one pixel
+
+
+def name_trunk(bench: Bench) -> str:
+    """Of `TRUNKS`, that of the bench's images."""
+    return "mlp" if bench.dataset.holds_features else "conv"
+
+
+def measure_look(bench: Bench, config: DiscoveryConfig) -> float:
+    """Seconds of a row in a pass with its gradient; none where the trunk is frozen, whose features are looked up."""
+    if config.trunk is not None:
+        return 0.0
+    channels, *sides = bench.pixels.shape
+    with seed_global(stream_seed(bench.seed, "pace", "trunk")):
+        trunk = TRUNKS[name_trunk(bench)](channels, min(sides), config.encoder_width)
+    trunk = trunk.to(bench.device).to(memory_format=torch.channels_last).train()
+    images = next(bench.pixels.chunks(LOOKED_AT))
+
+    def look(_: int) -> float:
+        start = time.monotonic()
+        trunk(images).sum().backward()
+        return time.monotonic() - start
+
+    look(0)  # what is laid out once does not count
+    return statistics.median(map(look, range(LOOKS))) / len(images)
 
 
 class FrozenTrunk(nn.Module):

@@ -10,9 +10,9 @@ from known_pace import PACE, RECIPE, SIZES
 from splitgen.models.pace import ALONE
 from splitgen.runs.forecast import (
     DESCENT,
+    INNER,
     LOOKS,
     PRODUCTS,
-    REVERSAL,
     Sizes,
     foretell_agreement,
     foretell_chosen_agreement,
@@ -32,6 +32,7 @@ from splitgen.settings.stages import AgreementConfig, SearchConfig, TangentConfi
 def test_a_training_takes_its_steps_and_trainings_side_by_side_go_by_rounds():
     assert PACE.fit_seconds(1_000, RECIPE) == pytest.approx(10 * 10 * 0.01)
     assert PACE.fit_seconds(50, RECIPE) == pytest.approx(10 * 1 * 0.01 / 2)  # a step of half a batch
+    assert replace(PACE, overhead_seconds=0.004).fit_seconds(50, RECIPE) == pytest.approx(10 * (0.004 + 0.006 / 2))
     assert PACE.fits_seconds(3, 1_000, RECIPE) == pytest.approx(2 * PACE.fit_seconds(1_000, RECIPE))
     assert PACE.fits_seconds(1, 1_000, RECIPE) == pytest.approx(
         ALONE * PACE.fit_seconds(1_000, RECIPE)
@@ -77,7 +78,7 @@ def test_refinement_is_foretold_as_its_meta_steps_and_the_judging_after_each_rou
     judging = foretell_judging(PACE, SIZES, 2, config.search, RECIPE)
     config = replace(config, refinement=replace(config.refinement, pool_size=1_000))
     encoded = LOOKS["refine"] * (1_000 + config.discovery.held_out_size)
-    step = (2 * 10 * 100 * REVERSAL + encoded) * 0.01 / 100
+    step = 2 * 10 * INNER * 0.01 + 2 * encoded * 0.0001
     assert foretell_refinement(PACE, SIZES, 10_000, config, 30) == pytest.approx(30 * step + 2 * judging)
     assert foretell_refinement(PACE, SIZES, 10_000, config, 12) == pytest.approx(12 * step + judging)
 
@@ -107,9 +108,11 @@ def test_discovery_is_foretold_with_the_rows_that_its_encoder_sees():
     config = build_config(
         {"discovery": {"inner_steps": 10, "batch_size": 50, "pool_size": 1_000, "held_out_size": 200}}
     )
-    trained = 2 * 10 * 50 * REVERSAL
-    assert foretell_discovery(PACE, 10_000, config, 4) == pytest.approx(4 * (trained + 1_200) * 0.01 / 100)
-    assert foretell_discovery(PACE, 500, config, 4) == pytest.approx(4 * (trained + 500) * 0.01 / 100)
+    trained = 2 * 10 * INNER * 0.01 / 2
+    assert foretell_discovery(PACE, 10_000, config, 4) == pytest.approx(4 * (trained + 1_200 * 0.0001))
+    assert foretell_discovery(PACE, 500, config, 4) == pytest.approx(4 * (trained + 500 * 0.0001))
+    slow = replace(PACE, overhead_seconds=0.004)  # a step on half as many rows takes seven tenths of its time
+    assert foretell_discovery(slow, 10_000, config, 4) == pytest.approx(4 * (1.4 * trained + 1_200 * 0.0001))
 
 
 def test_a_verification_is_foretold_by_its_trainings():

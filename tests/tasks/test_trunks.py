@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from splitgen.random import seed_global, stream_seed
 from splitgen.runs.split import check_same_trunk
 from splitgen.tasks import trunks
 from splitgen.tasks.encoder import build_encoder, copy_state, load_encoder, score_margins
-from splitgen.tasks.trunks import check_trunk, freeze_trunk, reestimate_batch_norm
+from splitgen.tasks.trunks import check_trunk, freeze_trunk, measure_look, reestimate_batch_norm
 
 QUICK = Path(__file__).parent.parent / "quick.toml"
 CONFIG = DiscoveryConfig(meta_steps=2, inner_steps=4, trunk="resnet18-small").for_images(8)
@@ -247,3 +248,18 @@ def test_an_untrained_trunk_of_older_files_is_that_of_their_seed():
     check_same_trunk(DiscoveryConfig(trunk="mlp", trunk_seed=3), recorded, "t")
     with pytest.raises(TasksFileError, match="found with trunk_seed 3, and this run has 5"):
         check_same_trunk(DiscoveryConfig(trunk="mlp", trunk_seed=5), recorded, "t")
+
+
+def test_a_look_of_the_task_encoder_is_measured_by_its_trunk_and_one_at_what_is_frozen_takes_no_time(
+    bench, monkeypatch
+):
+    class Sleeps(nn.Linear):
+        def forward(self, images):
+            time.sleep(1e-4 * len(images))
+            return super().forward(images.flatten(1))
+
+    monkeypatch.setitem(trunks.TRUNKS, "conv", lambda channels, size, width: Sleeps(channels * size**2, 4 * width))
+    random_state = torch.get_rng_state()
+    assert 1e-4 <= measure_look(bench, DiscoveryConfig()) < 3e-4
+    assert measure_look(bench, CONFIG) == 0
+    assert torch.equal(torch.get_rng_state(), random_state)
