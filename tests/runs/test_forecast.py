@@ -108,11 +108,11 @@ def test_discovery_is_foretold_with_the_rows_that_its_encoder_sees():
     config = build_config(
         {"discovery": {"inner_steps": 10, "batch_size": 50, "pool_size": 1_000, "held_out_size": 200}}
     )
-    trained = 2 * 10 * INNER * 0.01 / 2
-    assert foretell_discovery(PACE, 10_000, config, 4) == pytest.approx(4 * (trained + 1_200 * 0.0001))
-    assert foretell_discovery(PACE, 500, config, 4) == pytest.approx(4 * (trained + 500 * 0.0001))
+    trained, look = 2 * 10 * INNER * 0.01 / 2, LOOKS["discover"] * 0.0001
+    assert foretell_discovery(PACE, 10_000, config, 4) == pytest.approx(4 * (trained + 1_200 * look))
+    assert foretell_discovery(PACE, 500, config, 4) == pytest.approx(4 * (trained + 500 * look))
     slow = replace(PACE, overhead_seconds=0.004)  # a step on half as many rows takes seven tenths of its time
-    assert foretell_discovery(slow, 10_000, config, 4) == pytest.approx(4 * (1.4 * trained + 1_200 * 0.0001))
+    assert foretell_discovery(slow, 10_000, config, 4) == pytest.approx(4 * (1.4 * trained + 1_200 * look))
 
 
 def test_a_verification_is_foretold_by_its_trainings():
