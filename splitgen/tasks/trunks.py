@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -21,8 +22,9 @@ from splitgen.settings.stages import DiscoveryConfig
 
 TASK_VALUES = 2  # of the head that a frozen trunk ends before; what is drawn before it must not hang on the target
 SCORING_CHUNK = 1024  # datapoints a forward pass when margins are scored; fixed, so that they do not vary
-
-LOOKED_AT, LOOKS = 256, 3  # rows of a look that is measured, and how often it is: their median counts
+LOOKS = 3  # that are measured; their median counts
+LOOKED_AT = 256  # rows in each, at most
+LOOKED_PIXELS = 2**20  # of these rows in all: passes over large images take gigabytes
 
 # Called with channels, pixels a side and width; gives features [B, 4 * width].
 Trunk = Callable[[int, int, int], nn.Module]
@@ -42,11 +44,12 @@ def measure_look(bench: Bench, config: DiscoveryConfig) -> float:
     with seed_global(stream_seed(bench.seed, "pace", "trunk")):
         trunk = TRUNKS[name_trunk(bench)](channels, min(sides), config.encoder_width)
     trunk = trunk.to(bench.device).to(memory_format=torch.channels_last).train()
-    images = next(bench.pixels.chunks(LOOKED_AT))
+    images = next(bench.pixels.chunks(max(2, min(LOOKED_AT, LOOKED_PIXELS // math.prod(sides)))))
 
     def look(_: int) -> float:
         start = time.monotonic()
-        trunk(images).sum().backward()
+        first = torch.autograd.grad(trunk(images).sum(), list(trunk.parameters()))[0]
+        first.sum().item()  # on an accelerator, not before all is done
         return time.monotonic() - start
 
     look(0)  # what is laid out once does not count

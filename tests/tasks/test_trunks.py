@@ -250,16 +250,34 @@ def test_an_untrained_trunk_of_older_files_is_that_of_their_seed():
         check_same_trunk(DiscoveryConfig(trunk="mlp", trunk_seed=5), recorded, "t")
 
 
+class Sleeps(nn.Linear):
+    """A look takes a tenth of a millisecond a row."""
+
+    def __init__(self, channels, size, width):
+        super().__init__(channels * size**2, 4 * width)
+        self.seen = []
+
+    def forward(self, images):
+        time.sleep(1e-4 * len(images))
+        self.seen.append(len(images))
+        return super().forward(images.flatten(1))
+
+
 def test_a_look_of_the_task_encoder_is_measured_by_its_trunk_and_one_at_what_is_frozen_takes_no_time(
     bench, monkeypatch
 ):
-    class Sleeps(nn.Linear):
-        def forward(self, images):
-            time.sleep(1e-4 * len(images))
-            return super().forward(images.flatten(1))
-
-    monkeypatch.setitem(trunks.TRUNKS, "conv", lambda channels, size, width: Sleeps(channels * size**2, 4 * width))
+    monkeypatch.setitem(trunks.TRUNKS, "conv", Sleeps)
     random_state = torch.get_rng_state()
     assert 1e-4 <= measure_look(bench, DiscoveryConfig()) < 3e-4
     assert measure_look(bench, CONFIG) == 0
     assert torch.equal(torch.get_rng_state(), random_state)
+
+
+@pytest.mark.parametrize(("pixels", "n_rows"), [(2**20, 256), (64 * 100, 100), (1, 2)])
+def test_large_images_are_looked_at_a_few_at_a_time_when_a_look_is_measured(bench, monkeypatch, pixels, n_rows):
+    """Five hundred rows of 224 pixels a side would take gigabytes, for a forecast."""
+    made = []
+    monkeypatch.setitem(trunks.TRUNKS, "conv", lambda *sizes: made.append(Sleeps(*sizes)) or made[-1])
+    monkeypatch.setattr(trunks, "LOOKED_PIXELS", pixels)
+    assert measure_look(bench, DiscoveryConfig()) >= 1e-4
+    assert set(made[0].seen) == {n_rows}
