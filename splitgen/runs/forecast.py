@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from splitgen.models.bench import Bench
 from splitgen.models.linearization import MEASURED_ROWS
-from splitgen.models.pace import Pace
+from splitgen.models.pace import Pace, measure_pace
 from splitgen.runs.budget import CHOSEN
 from splitgen.search.candidates import CutPlan, count_fits, plan_cuts
 from splitgen.search.rounds import list_marks
@@ -15,6 +16,7 @@ from splitgen.search.sharpening import shorten_recipe
 from splitgen.settings.presets import settled
 from splitgen.settings.stages import (
     AgreementConfig,
+    DiscoveryConfig,
     RunConfig,
     SearchConfig,
     SharpeningConfig,
@@ -23,6 +25,7 @@ from splitgen.settings.stages import (
     VerificationConfig,
 )
 from splitgen.tasks.agreement import count_epochs_to_converge
+from splitgen.tasks.trunks import measure_look
 from splitgen.verification.verification import count_verification_fits
 
 INNER = 0.87  # of a step of an inner training, or of its reverse pass, over one of a training
@@ -45,6 +48,12 @@ class Sizes:
     @property
     def used(self) -> int:
         return self.train + self.validation + self.test
+
+
+def measure_machine(bench: Bench, config: DiscoveryConfig) -> Pace:
+    """The pace of the target model's trainings, and of the task encoder. Raises what `measure_pace` raises."""
+    look_seconds = measure_look(bench.finder, config)
+    return replace(measure_pace(bench), look_seconds=look_seconds)
 
 
 def foretell_agreement(

@@ -25,7 +25,7 @@ from splitgen.data.target import tell_target
 from splitgen.errors import RunFolderError
 from splitgen.keeping import Keeper
 from splitgen.models.bench import Bench, make_bench
-from splitgen.models.pace import Pace, measure_pace, read_pace
+from splitgen.models.pace import Pace, read_pace
 from splitgen.models.registry import ModelFactory
 from splitgen.models.weights import DIGEST, read_weights, tell_digest
 from splitgen.runs.budget import Clock
@@ -39,7 +39,7 @@ from splitgen.runs.folder import (
     find_unfinished,
     open_folder,
 )
-from splitgen.runs.forecast import Sizes, find_meta_steps
+from splitgen.runs.forecast import Sizes, find_meta_steps, measure_machine
 from splitgen.screen.console import OpeningBar, Screen
 from splitgen.screen.outlook import tell_seconds
 from splitgen.settings.layers import build_config, flatten_settings, merge_settings
@@ -51,7 +51,6 @@ from splitgen.splits.split import Split
 from splitgen.stopping import heeding
 from splitgen.store.store import Store
 from splitgen.tasks.tasks_file import SavedTasks
-from splitgen.tasks.trunks import measure_look
 from splitgen.tasks.ways.registry import GIVEN, WAYS
 from splitgen.tasks.ways.request import WayRequest
 from splitgen.verification.verification import Verification
@@ -108,12 +107,9 @@ class Run:
     def pace(self) -> Pace:
         """How fast networks are trained here, measured when it is first asked for."""
         name = f"pace of {self.bench.model.title}"
-        return read_pace(self.keeper.decide(name, lambda: dataclasses.asdict(self.measure_pace())))
-
-    def measure_pace(self) -> Pace:
-        """That of the target model's trainings, and of the task encoder."""
-        look_seconds = measure_look(self.bench.finder, self.config.discovery)
-        return dataclasses.replace(measure_pace(self.bench), look_seconds=look_seconds)
+        discovery = self.config.discovery
+        told = self.keeper.decide(name, lambda: dataclasses.asdict(measure_machine(self.bench, discovery)))
+        return read_pace(told)
 
     def allot(self, stage: str) -> float | None:
         """Seconds of the budget for a stage, from its beginning."""
